@@ -1,0 +1,18 @@
+//! The whole crate from outside: bytes in, decisions out.
+//!
+//! Tables of rows with one `check` per family; where the space of inputs is the point, properties
+//! over random ones.
+
+mod frames;
+mod json;
+mod plain;
+mod session;
+mod streams;
+mod writing;
+
+use proptest::prelude::ProptestConfig;
+
+/// How many random inputs a property sees. A failing one prints its smallest input.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
