@@ -1,0 +1,181 @@
+//! The vocabulary of a change: what a decision returns, what the log keeps, what the hub delivers.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A named audience, in stable ids: `states`, `entity/light.kitchen`, `conversation/17`.
+pub type Topic = Cow<'static, str>;
+
+/// A place in the log. Offsets are dense and start at 1; 0 is the place before the first event.
+/// They are the commit order of the whole deployment.
+pub type Offset = u64;
+
+/// Microseconds since the Unix epoch, UTC.
+pub type Micros = i64;
+
+/// Something that happened, with its audience as it was decided inside the transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The name that the documents give it, e.g. `state_changed`.
+    pub name: Cow<'static, str>,
+    /// What it is about, e.g. `light.kitchen`: the key of filtered subscriptions and of coalescing.
+    pub key: String,
+    /// Topics, `principal/ID` or `session/ID` that do not hear it, though they hold one of its topics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Topic>,
+    /// Payloads with disjoint audiences, under one offset; a session gets the first that matches.
+    pub variants: Vec<Variant>,
+    /// What a reader that does not keep up loses.
+    #[serde(skip, default)]
+    pub overflow: Overflow,
+}
+
+/// One payload of an event and who hears it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Variant {
+    /// The audience: any session that holds one of these.
+    pub topics: Vec<Topic>,
+    /// The payload, as JSON text.
+    pub payload: Box<RawValue>,
+}
+
+impl PartialEq for Variant {
+    fn eq(&self, other: &Self) -> bool {
+        self.topics == other.topics && self.payload.get() == other.payload.get()
+    }
+}
+
+/// What happens to a reader that does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// It is closed (4408): each event counts.
+    #[default]
+    Close,
+    /// Only the newest event of this name and key is kept for it, unless it has a cursor.
+    Latest,
+}
+
+/// What must happen to live sessions because of a change. Effects are content of the log: every
+/// node applies them at their place between the events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Effect {
+    /// `principal` may hear `topic` from here on, and its live sessions hear it at once.
+    Grant {
+        /// Whose right it is ([`Event::except`] without the `principal/`).
+        principal: String,
+        /// What may be heard now.
+        topic: Topic,
+    },
+    /// `principal` no longer hears `topic`.
+    Evict {
+        /// Whose right it was.
+        principal: String,
+        /// What is no longer heard.
+        topic: Topic,
+    },
+    /// Every session of `principal` ends: its credential was revoked.
+    Revoke {
+        /// Whose sessions end.
+        principal: String,
+    },
+}
+
+/// One row of the log: events are what is told, effects what is done right after telling it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logged {
+    /// Its place.
+    pub offset: Offset,
+    /// When it was committed.
+    pub at: Micros,
+    /// What happened; `None` when the row bears effects only.
+    pub event: Option<Event>,
+    /// What live sessions undergo, after they were told the event.
+    pub effects: Vec<Effect>,
+}
+
+/// What a decision came to: the caller's answer, and what the log keeps.
+#[derive(Debug)]
+pub struct Outcome<R> {
+    /// The answer to the caller.
+    pub reply: R,
+    /// What happened, in order; one row of the log each.
+    pub events: Vec<Event>,
+    /// Effects ride on the last event's row, or on a row of their own if there is no event.
+    pub effects: Vec<Effect>,
+}
+
+impl<R> Outcome<R> {
+    /// An answer that changes nothing anyone hears of.
+    pub fn reply(reply: R) -> Self {
+        Outcome { reply, events: Vec::new(), effects: Vec::new() }
+    }
+
+    /// Adds an event.
+    pub fn event(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Adds an effect.
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+
+    /// The same outcome with another answer.
+    pub fn map<S>(self, f: impl FnOnce(R) -> S) -> Outcome<S> {
+        Outcome { reply: f(self.reply), events: self.events, effects: self.effects }
+    }
+}
+
+/// Why a request was refused, by what the caller can do about it. The code is stable; one table in
+/// the server maps it to HTTP status, frame and close code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// The request itself is wrong; sent again it is wrong again.
+    Invalid,
+    /// No credential, or one that is invalid, expired or revoked.
+    Unauthenticated,
+    /// The credential does not allow it.
+    Forbidden,
+    /// There is no such thing, or the caller may not know that there is.
+    NotFound,
+    /// The state is not what the caller expected, or an idempotency key names another request.
+    Conflict,
+    /// Too much at once or too fast; try again later.
+    Overloaded,
+    /// The disk is full: nothing is written until there is room.
+    Full,
+    /// Took longer than a command may (250 ms) and was undone.
+    Timeout,
+    /// A fault of ours; it was logged.
+    Internal,
+}
+
+/// A refusal: a stable code, and words for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What the caller can do about it.
+    pub code: Code,
+    /// What a person reads.
+    pub message: Cow<'static, str>,
+}
+
+impl Fault {
+    /// A refusal with these words.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Fault { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,32 @@
+//! The store on SQLite: one thread writes, a few read, one copies the WAL back.
+//!
+//! The rules that hold here:
+//!
+//! - **WAL, `synchronous=FULL`, on every connection.** COMMIT returns after the fsync of the WAL.
+//! - **One process.** A lock of the operating system on a file beside the database keeps others
+//!   out, so nothing here waits for a stranger.
+//! - **The threads only loop.** [`Writer`] and [`Reader`] are the whole of it without threads, and
+//!   a simulation drives those; [`Store`] puts bounded queues before them.
+//! - **A failed fsync is the end.** See [`writer`](Writer).
+//!
+//! What is *not* here: what a table means, and when to prune.
+
+mod checkpoint;
+mod clock;
+pub(crate) mod file;
+mod open;
+mod queue;
+mod readers;
+pub(crate) mod session;
+mod store;
+mod writer;
+
+pub use checkpoint::Checkpoint;
+#[doc(hidden)]
+pub use open::Testing;
+pub use open::{OpenError, Options};
+pub use readers::{ReadJob, Reader};
+pub use store::Store;
+pub use writer::{Fatal, LogStats, Writer};
+
+pub use crate::batch::{Answer, Batch, BatchStats, Committed, Incident, Run, Write};

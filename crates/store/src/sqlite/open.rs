@@ -1,0 +1,268 @@
+//! Opening: options, connections, the checks before anything is served.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use super::{file, session::Session};
+use crate::{
+    change::Micros,
+    log::{self, Extent},
+    migrate::{self, Migrations},
+    tx::ReadTx,
+};
+
+/// Older versions of SQLite can corrupt a database when the WAL restarts.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// How long a connection waits for a lock of SQLite: within one process only a checkpoint's end or
+/// a WAL recovery is ever waited for.
+pub(crate) const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
+/// Prepared statements that a connection keeps.
+const STATEMENTS_MAX: usize = 512;
+
+/// How a store is opened.
+pub struct Options {
+    /// The database file; its folder is there already.
+    pub path: PathBuf,
+    /// The random text of a new database's life: 1 to 64 letters, digits, `-` and `_`. A database
+    /// that has one keeps its own.
+    pub epoch: String,
+    /// The wall time, for the record of migrations.
+    pub now: Micros,
+    /// Reading threads.
+    pub readers: usize,
+    /// Writes that wait at most; more are handed back.
+    pub write_queue_max: usize,
+    /// Reads that wait at most; more are handed back.
+    pub read_queue_max: usize,
+    /// After this a batch takes no further command.
+    pub batch_time_max: Duration,
+    /// After this many rows a batch takes no further command.
+    pub batch_rows_max: u64,
+    /// A command that takes longer is interrupted and undone.
+    pub command_time_max: Duration,
+    /// A read that takes longer is interrupted.
+    pub read_time_max: Duration,
+    /// Pages that the writer keeps in memory, in KiB.
+    pub writer_cache_kib: u32,
+    /// Pages that each reader keeps in memory, in KiB.
+    pub reader_cache_kib: u32,
+    /// Called once when the disk failed to keep what it was given: the process is to end, and not
+    /// with success. Used by [`Store`](super::Store) alone; a [`Writer`](super::Writer) returns it.
+    pub fatal: Box<dyn FnOnce(String) + Send>,
+    /// Told, on a reader's thread, why a read was answered `Internal` or `Timeout`.
+    pub report: Arc<dyn Fn(String) + Send + Sync>,
+    /// For tests of this crate: what no program sets.
+    #[doc(hidden)]
+    pub testing: Testing,
+}
+
+/// What only tests set.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Testing {
+    /// The name of a registered VFS to go through.
+    pub vfs: Option<&'static str>,
+    /// The mutant: `synchronous=NORMAL`, which promises nothing across a power cut.
+    pub synchronous_normal: bool,
+}
+
+impl Options {
+    /// The options that `bellwire serve` starts from.
+    pub fn new(path: impl Into<PathBuf>, epoch: impl Into<String>, now: Micros) -> Options {
+        Options {
+            path: path.into(),
+            epoch: epoch.into(),
+            now,
+            readers: 2,
+            write_queue_max: 4_096,
+            read_queue_max: 4_096,
+            batch_time_max: Duration::from_millis(2),
+            batch_rows_max: 1_000,
+            command_time_max: Duration::from_millis(250),
+            read_time_max: Duration::from_secs(2),
+            writer_cache_kib: 64 * 1024,
+            reader_cache_kib: 16 * 1024,
+            fatal: Box::new(|_| {}),
+            report: Arc::new(|_| {}),
+            testing: Testing::default(),
+        }
+    }
+}
+
+/// Why a database could not be opened: one sentence for the operator, a variant per remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenError {
+    /// Another process has it: stop that one.
+    InUse(String),
+    /// A newer program wrote it: run that one.
+    Newer(String),
+    /// The disk damaged it: restore a backup.
+    Damaged(String),
+    /// Anything else that the sentence says.
+    Other(String),
+}
+
+impl OpenError {
+    /// An error of SQLite while `doing` something with the database.
+    pub(crate) fn of(path: &Path, doing: &str, error: &rusqlite::Error) -> OpenError {
+        let sentence = format!("The database {} failed while {doing}: {error}.", path.display());
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                OpenError::Damaged(sentence)
+            }
+            _ => OpenError::Other(sentence),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (OpenError::InUse(s)
+        | OpenError::Newer(s)
+        | OpenError::Damaged(s)
+        | OpenError::Other(s)) = self;
+        f.write_str(s)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Writer,
+    Reader,
+    Checkpointer,
+}
+
+/// Opens the writer's connection, after which the database is there, sound, alone and up to date.
+pub(crate) fn writer(
+    options: &Options,
+    services: &[Migrations],
+) -> Result<(Connection, Session, Extent, file::Lock), OpenError> {
+    let path = &options.path;
+    let version = rusqlite::version_number();
+    if version < SQLITE_VERSION_MIN {
+        return Err(OpenError::Other(format!(
+            "SQLite {} is built in, but 3.51.3 or newer is needed.",
+            rusqlite::version()
+        )));
+    }
+    if !log::is_epoch(&options.epoch) {
+        return Err(OpenError::Other("An epoch is 1 to 64 letters, digits, - and _.".to_owned()));
+    }
+    let lock = file::Lock::take(path)?;
+    file::create_private(path).and_then(|_| file::sync_folder(path)).map_err(|e| {
+        OpenError::Other(format!("The database {} cannot be created: {e}.", path.display()))
+    })?;
+    let failed = |doing: &'static str| move |e: rusqlite::Error| OpenError::of(path, doing, &e);
+    let mut conn = connect(options, Role::Writer).map_err(failed("opening it"))?;
+    check(&conn, path)?;
+    migrate::run(&mut conn, path, services, options.now)?;
+    let epoch = epoch(&conn, options).map_err(failed("reading its epoch"))?;
+    let session = Session::new(&mut conn, epoch).map_err(failed("opening it"))?;
+    let extent = Extent::read(&ReadTx::new(&conn, &session));
+    let extent = extent.map_err(|_| {
+        let cause = session.end().map(|failed| failed.cause).unwrap_or_default();
+        OpenError::Other(format!("The log of {} cannot be read: {cause}.", path.display()))
+    })?;
+    Ok((conn, session, extent, lock))
+}
+
+/// Opens a connection that only reads. The writer has opened the database before.
+pub(crate) fn reader(options: &Options) -> Result<(Connection, Session), OpenError> {
+    let failed = |e: rusqlite::Error| OpenError::of(&options.path, "opening it to read", &e);
+    let mut conn = connect(options, Role::Reader).map_err(failed)?;
+    let epoch = conn.query_row(log::EPOCH.0, [], |row| row.get(0)).map_err(failed)?;
+    let session = Session::new(&mut conn, epoch).map_err(failed)?;
+    Ok((conn, session))
+}
+
+/// Opens the connection that copies the WAL back into the database.
+pub(crate) fn checkpointer(options: &Options) -> Result<Connection, OpenError> {
+    connect(options, Role::Checkpointer)
+        .map_err(|e| OpenError::of(&options.path, "opening it for checkpoints", &e))
+}
+
+fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = match options.testing.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(&options.path, flags, vfs)?,
+        None => Connection::open_with_flags(&options.path, flags)?,
+    };
+    conn.busy_timeout(BUSY_TIME_MAX)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Closing must not touch the files: after a failed fsync that would be a retry.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+        let message = format!("it has no write-ahead log, but journal mode {mode}");
+        return Err(rusqlite::Error::SqliteFailure(code, Some(message)));
+    }
+    let normal = options.testing.synchronous_normal;
+    let cache_kib = match role {
+        Role::Writer => options.writer_cache_kib,
+        Role::Reader => options.reader_cache_kib,
+        Role::Checkpointer => 64,
+    };
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = {};
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA foreign_keys = ON;
+         PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -{cache_kib};
+         PRAGMA query_only = {};",
+        if normal { "NORMAL" } else { "FULL" },
+        if role == Role::Reader { "ON" } else { "OFF" },
+    ))?;
+    let synchronous: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    assert!(synchronous == if normal { 1 } else { 2 }, "synchronous stands as it was set");
+    Ok(conn)
+}
+
+/// If the disk failed when the database was last open, reads all of it.
+fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    if !file::is_marked(path) {
+        return Ok(());
+    }
+    let found: rusqlite::Result<String> =
+        conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+    let damaged = |what: &dyn fmt::Display| {
+        OpenError::Damaged(format!(
+            "The database {} was damaged when the disk failed ({what}): restore a backup.",
+            path.display()
+        ))
+    };
+    match found {
+        Ok(text) if text == "ok" => file::unmark(path).map_err(|e| {
+            OpenError::Other(format!("The marker beside {} stays: {e}.", path.display()))
+        }),
+        Ok(text) => Err(damaged(&text)),
+        Err(e) => Err(damaged(&e)),
+    }
+}
+
+/// The database's epoch; a new database gets the one that was given.
+fn epoch(conn: &Connection, options: &Options) -> rusqlite::Result<String> {
+    use rusqlite::OptionalExtension;
+    let known = conn.query_row(log::EPOCH.0, [], |row| row.get(0)).optional()?;
+    if let Some(epoch) = known {
+        return Ok(epoch);
+    }
+    conn.execute(log::EPOCH_NEW.0, rusqlite::named_params! {"$1": options.epoch})?;
+    Ok(options.epoch.clone())
+}

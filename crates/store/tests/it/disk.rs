@@ -1,0 +1,252 @@
+//! Promises 1 and 2: what was acknowledged survives a power cut; after a failed fsync nothing is
+//! acknowledged and nothing tried again; a full disk refuses writes, and only those, until there
+//! is room.
+
+use std::{path::Path, sync::mpsc, time::Duration};
+
+use bellwire_store::{
+    change::{Code, Outcome},
+    sqlite::{Fatal, OpenError, Options, Reader, Store, Testing, Write, Writer},
+    testing::{self, event},
+    tx::{ReadTx, Value},
+};
+
+use crate::vfs::{self, Disk, Kind};
+
+bellwire_store::statements! {
+    /// A thing of some size.
+    INSERT = "INSERT INTO things (thing_id, words) VALUES ($1, $2)";
+    /// The things that are there.
+    IDS = "SELECT thing_id FROM things ORDER BY thing_id";
+    /// The log beside them.
+    OFFSETS = "SELECT log_offset, key FROM log ORDER BY log_offset";
+}
+
+fn options(folder: &Path) -> Options {
+    let mut options = Options::new(folder.join("db"), "epoch", 0);
+    options.testing = Testing { vfs: Some(vfs::NAME), synchronous_normal: false };
+    // The shims are slow in a debug build; the limit has a test of its own.
+    options.command_time_max = Duration::from_secs(60);
+    options
+}
+
+/// Stores the thing with this number, and an event with the same.
+fn thing(id: i64) -> Write<i64, usize> {
+    testing::write(0, id, move |tx| {
+        let words = format!("{id} {}", "w".repeat((id as usize * 37) % 1_500));
+        tx.execute(INSERT, &[Value::Integer(id), Value::Text(&words)])?;
+        Ok(Outcome::reply(id).event(event("thing", &id.to_string(), &["things"], "1")))
+    })
+}
+
+/// Stands for the operator's eyes: what is in the database, and that it is whole.
+fn look(tx: &ReadTx<'_>) -> Vec<i64> {
+    let ids = tx.all(IDS, &[], |row| row.integer(0)).expect("it reads");
+    let log = tx.all(OFFSETS, &[], |row| (row.integer(0), row.text(1))).expect("it reads");
+    let offsets: Vec<i64> = log.iter().map(|(offset, _)| *offset).collect();
+    let dense: Vec<i64> = (1..=log.len() as i64).collect();
+    assert_eq!(offsets, dense, "offsets are dense");
+    let mut logged: Vec<i64> = log.iter().map(|(_, key)| key.parse().expect("a number")).collect();
+    logged.sort_unstable();
+    assert_eq!(logged, ids, "a thing and its event are there together or not at all");
+    ids
+}
+
+/// Opens what a power cut left, which checks it as a whole, and looks.
+fn survivors(folder: &Path) -> Vec<i64> {
+    let options = Options::new(folder.join("db"), "other", 0);
+    let conn = rusqlite::Connection::open(&options.path).expect("it opens");
+    let whole: String =
+        conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it is read");
+    assert_eq!(whole, "ok");
+    drop(conn);
+    let _writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+    let mut reader = Reader::open(&options).expect("it opens");
+    reader.read(look).expect("it reads")
+}
+
+/// One life up to a power cut; returns what was acknowledged and what is left.
+fn cut(seed: u64, synchronous_normal: bool) -> (Vec<i64>, Vec<i64>) {
+    let (before, after) = (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+    let disk = Disk::under(before.path(), seed);
+    let mut chance = seed;
+    let mut random = move |n: u64| {
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) % n
+    };
+    let mut options = options(before.path());
+    options.testing.synchronous_normal = synchronous_normal;
+    let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+    disk.cut_at(disk.ops() + 1 + random(400));
+    let mut acknowledged = Vec::new();
+    let mut next = 1;
+    while !disk.is_cut() {
+        let count = 1 + random(4) as i64;
+        let batch = writer.batch((next..next + count).map(thing).collect()).expect("a sound disk");
+        next += count;
+        if !disk.is_cut() {
+            acknowledged.extend(
+                batch
+                    .answers
+                    .iter()
+                    .map(|answer| *answer.result.as_ref().expect("it is committed").reply()),
+            );
+        }
+        if random(6) == 0 {
+            writer.checkpoint().expect("a sound disk");
+        }
+    }
+    drop(writer);
+    disk.restore(after.path());
+    (acknowledged, survivors(after.path()))
+}
+
+#[test]
+fn a_power_cut_loses_nothing_acknowledged() {
+    for seed in 0..150 {
+        let (acknowledged, left) = cut(seed, false);
+        let lost: Vec<&i64> = acknowledged.iter().filter(|id| !left.contains(id)).collect();
+        assert!(lost.is_empty(), "seed {seed}: {lost:?} of {acknowledged:?} are lost");
+    }
+}
+
+/// The proof that the test above can fail: the mutant must lose what it acknowledged.
+#[test]
+fn without_full_synchronous_a_power_cut_loses_an_acknowledged_write() {
+    let loses = |seed| {
+        let (acknowledged, left) = cut(seed, true);
+        acknowledged.iter().any(|id| !left.contains(id))
+    };
+    assert!((0..150).any(loses), "the power cut is too kind");
+}
+
+/// A short life with checkpoints; what it acknowledges goes into `acknowledged`.
+fn life(writer: &mut Writer, acknowledged: &mut Vec<i64>) -> Result<(), Fatal> {
+    for batch in 0..6 {
+        let from = 100 + batch * 3;
+        let batch = writer.batch((from..from + 3).map(thing).collect())?;
+        acknowledged
+            .extend(batch.answers.iter().filter_map(|a| Some(*a.result.as_ref().ok()?.reply())));
+        if from % 2 == 1 {
+            writer.checkpoint()?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn after_a_failed_write_or_sync_nothing_is_acknowledged_that_is_not_there() {
+    for kind in [Kind::Sync, Kind::Write] {
+        for n in 1.. {
+            let (before, after) =
+                (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+            let disk = Disk::under(before.path(), n);
+            let options = options(before.path());
+            let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+            let mut acknowledged = Vec::new();
+            writer.batch(vec![thing(1)]).expect("a sound disk");
+            acknowledged.push(1);
+            disk.fail_at(kind, n);
+            let end = life(&mut writer, &mut acknowledged);
+            if !disk.has_failed() {
+                assert!(end.is_ok() && n > 10, "{n} calls of {kind:?}");
+                break;
+            }
+            assert!(end.is_err(), "{kind:?} {n}: whether it is durable is not known");
+            let ops = disk.ops();
+            assert_eq!(writer.batch(vec![thing(999)]).map(|_| ()).err(), end.clone().err());
+            assert_eq!(writer.checkpoint().err(), end.clone().err());
+            assert_eq!(writer.close().err(), end.err());
+            assert_eq!(disk.ops(), ops, "{kind:?} {n}: it tried again");
+            let marker = before.path().join("db.needs-check");
+            assert!(marker.exists());
+
+            // The next open checks the whole database, with and without a power cut in between.
+            disk.cut_now();
+            disk.restore(after.path());
+            std::fs::copy(&marker, after.path().join("db.needs-check")).expect("room");
+            let left = survivors(after.path());
+            let lost: Vec<&i64> = acknowledged.iter().filter(|id| !left.contains(id)).collect();
+            assert!(lost.is_empty(), "{kind:?} {n}: {lost:?} are lost");
+            assert!(!after.path().join("db.needs-check").exists(), "it was checked");
+        }
+    }
+}
+
+#[test]
+fn a_store_stops_and_says_so_when_a_sync_fails() {
+    let folder = tempfile::tempdir().expect("room");
+    let disk = Disk::under(folder.path(), 1);
+    let (told, hears) = mpsc::channel();
+    let (publish, published) = mpsc::channel();
+    let mut options = options(folder.path());
+    options.fatal = Box::new(move |cause| told.send(cause).expect("somebody listens"));
+    let store: Store<i64, usize> = Store::open(options, &[testing::MIGRATIONS], move |batch| {
+        let _ = publish.send(batch);
+    })
+    .expect("it opens");
+    let deadline = Duration::from_secs(20);
+    assert!(store.write(thing(1)).is_ok());
+    assert_eq!(published.recv_timeout(deadline).expect("it is published").head, 1);
+    disk.fail_at(Kind::Sync, 1);
+    assert!(store.write(thing(2)).is_ok());
+    let cause = hears.recv_timeout(deadline).expect("the process is told");
+    assert!(cause.contains("COMMIT"), "{cause}");
+    assert!(published.recv_timeout(deadline).is_err(), "the publisher is gone, with nothing said");
+    assert!(store.write(thing(3)).is_err(), "a stopped store hands writes back");
+    assert_eq!(store.fatal(), Some(Fatal(cause.clone())));
+    assert_eq!(store.close(), Err(Fatal(cause)));
+}
+
+#[test]
+fn a_damaged_database_is_not_opened_after_a_failed_disk() {
+    let folder = tempfile::tempdir().expect("room");
+    let options = Options::new(folder.path().join("db"), "epoch", 0);
+    let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+    writer.batch((1..200).map(thing).collect()).expect("a sound disk");
+    writer.close().expect("a sound disk");
+    let marker = folder.path().join("db.needs-check");
+    let mut bytes = std::fs::read(&options.path).expect("it is there");
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xA5);
+    std::fs::write(&options.path, bytes).expect("room");
+    std::fs::write(&marker, "").expect("room");
+    let Err(OpenError::Damaged(sentence)) = Writer::open(&options, &[testing::MIGRATIONS]) else {
+        panic!("it is damaged")
+    };
+    assert!(sentence.ends_with("restore a backup."), "{sentence}");
+    assert!(marker.exists());
+}
+
+#[test]
+fn a_full_disk_refuses_writes_alone_and_only_while_it_is_full() {
+    let folder = tempfile::tempdir().expect("room");
+    let disk = Disk::under(folder.path(), 1);
+    let options = options(folder.path());
+    let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+    let mut reader = Reader::open(&options).expect("it opens");
+    writer.batch(vec![thing(1)]).expect("a sound disk");
+    for round in 0..3 {
+        disk.fill(true);
+        let first = 10 + round * 10;
+        let batch = writer.batch((first..first + 3).map(thing).collect()).expect("a sound disk");
+        assert_eq!(batch.answers.len(), 3);
+        for answer in &batch.answers {
+            let fault = answer.result.as_ref().expect_err("there is no room");
+            assert_eq!(fault.code, Code::Full);
+        }
+        assert_eq!(batch.incidents.len(), 3);
+        let before: Vec<i64> = std::iter::once(1).chain((0..round).map(|r| 15 + r * 10)).collect();
+        assert_eq!(reader.read(look), Ok(before), "reads go on");
+        // A command that writes nothing is answered; so is a checkpoint that finds no room.
+        let batch =
+            writer.batch(vec![testing::write(0, 0, |tx| Ok(Outcome::reply(tx.head()? as i64)))]);
+        let batch = batch.expect("a sound disk");
+        assert_eq!(batch.answers[0].result.as_ref().map(|c| *c.reply()), Ok(1 + round));
+        writer.checkpoint().expect("want of room is not the end");
+        disk.fill(false);
+        let batch = writer.batch(vec![thing(first + 5)]).expect("a sound disk");
+        assert_eq!(batch.head, round as u64 + 2, "writing resumes, and no offset was lost");
+    }
+}

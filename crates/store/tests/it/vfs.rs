@@ -1,0 +1,372 @@
+//! A disk that can lose its power: a VFS of SQLite that passes everything on to the real one, and
+//! beside that keeps, for every file, what a sync has made durable and what has only been written.
+//!
+//! - [`Disk::cut_at`]: at the nth write or sync the power goes. What was not synced is there in
+//!   part, in sectors, or not at all; [`Disk::restore`] writes what is left into another folder.
+//! - [`Disk::fail_at`]: the nth write or sync from now fails. A sync that fails makes nothing
+//!   durable and forgets what was to become so, as Linux does: a second one would lie.
+//! - [`Disk::fill`]: writes that make a file longer find no room.
+//!
+//! Locks and shared memory are the real ones. The real sync is left out, for nothing here outlives
+//! the test's process.
+
+use std::{
+    collections::HashMap,
+    ffi::{CStr, c_char, c_int, c_void},
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+};
+
+use libsqlite3_sys as ffi;
+
+/// The name that `Testing::vfs` takes.
+pub const NAME: &str = "bellwire-test";
+const C_NAME: &CStr = c"bellwire-test";
+const SECTOR: usize = 512;
+
+/// The disks by folder. A test makes one; SQLite's callbacks find it by the path they are given.
+static DISKS: Mutex<Vec<(PathBuf, Arc<Disk>)>> = Mutex::new(Vec::new());
+/// The files that SQLite has open, by the address of its handle.
+static OPEN: Mutex<Option<HashMap<usize, Open>>> = Mutex::new(None);
+static REGISTER: Once = Once::new();
+
+/// The disk under one folder.
+pub struct Disk(Mutex<State>);
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Write,
+    Sync,
+}
+
+#[derive(Default)]
+struct State {
+    files: HashMap<PathBuf, Content>,
+    /// Writes and syncs so far.
+    ops: u64,
+    cut_at: Option<u64>,
+    image: Option<HashMap<PathBuf, Vec<u8>>>,
+    chance: u64,
+    /// Countdown to the failure of a call of this kind.
+    fail: Option<(Kind, u64)>,
+    failed: bool,
+    full: bool,
+}
+
+#[derive(Default, Clone)]
+struct Content {
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+#[derive(Clone)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Length(usize),
+}
+
+#[derive(Clone)]
+struct Open {
+    disk: Arc<Disk>,
+    path: PathBuf,
+    real: *const ffi::sqlite3_io_methods,
+}
+
+// SAFETY: `real` points to a static table of SQLite that is only read.
+unsafe impl Send for Open {}
+
+impl Disk {
+    /// Puts a disk under `folder`; `seed` decides what a power cut leaves.
+    pub fn under(folder: &Path, seed: u64) -> Arc<Disk> {
+        REGISTER.call_once(register);
+        let state = State { chance: seed.wrapping_mul(2).wrapping_add(1), ..State::default() };
+        let disk = Arc::new(Disk(Mutex::new(state)));
+        let folder = folder.canonicalize().expect("the folder is there");
+        lock(&DISKS).push((folder, Arc::clone(&disk)));
+        disk
+    }
+
+    /// Writes and syncs so far.
+    pub fn ops(&self) -> u64 {
+        self.state().ops
+    }
+
+    /// The power goes at this operation.
+    pub fn cut_at(&self, op: u64) {
+        self.state().cut_at = Some(op);
+    }
+
+    /// The power goes now, unless it has gone.
+    pub fn cut_now(&self) {
+        let mut state = self.state();
+        if state.image.is_none() {
+            state.cut();
+        }
+    }
+
+    /// Whether the power has gone.
+    pub fn is_cut(&self) -> bool {
+        self.state().image.is_some()
+    }
+
+    /// The nth call of this kind from now fails, counted from 1.
+    pub fn fail_at(&self, kind: Kind, n: u64) {
+        let mut state = self.state();
+        (state.fail, state.failed) = (Some((kind, n)), false);
+    }
+
+    /// Whether the failure has come to pass.
+    pub fn has_failed(&self) -> bool {
+        self.state().failed
+    }
+
+    /// Whether there is no room for a file to grow.
+    pub fn fill(&self, full: bool) {
+        self.state().full = full;
+    }
+
+    /// Writes what the power cut left into another folder.
+    pub fn restore(&self, to: &Path) {
+        let state = self.state();
+        for (path, content) in state.image.as_ref().expect("the power has gone") {
+            let name = path.file_name().expect("a file has a name");
+            fs::write(to.join(name), content).expect("room");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
+    }
+}
+
+impl State {
+    fn random(&mut self) -> u64 {
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        self.chance
+    }
+
+    /// Counts an operation, and takes the power away if it is the one.
+    fn count(&mut self) {
+        self.ops += 1;
+        if self.cut_at == Some(self.ops) && self.image.is_none() {
+            self.cut();
+        }
+    }
+
+    /// What is on the disk without power: all that was synced, and of the rest some sectors.
+    fn cut(&mut self) {
+        let mut image = HashMap::new();
+        let files = self.files.clone();
+        // Nothing of it, all of it, or each sector for itself.
+        let share = [0, 4, 8, 15, 16][(self.random() % 5) as usize];
+        for (path, content) in files {
+            let mut bytes = content.durable;
+            for change in content.unsynced {
+                match change {
+                    Change::Write(at, data) => {
+                        for (i, sector) in data.chunks(SECTOR).enumerate() {
+                            if self.random() % 16 < share {
+                                write_at(&mut bytes, at + i * SECTOR, sector);
+                            }
+                        }
+                    }
+                    Change::Length(len) => {
+                        if self.random() % 16 < share {
+                            bytes.resize(len, 0);
+                        }
+                    }
+                }
+            }
+            image.insert(path, bytes);
+        }
+        self.image = Some(image);
+    }
+
+    /// Whether this call is the one that fails.
+    fn fails(&mut self, kind: Kind) -> bool {
+        match &mut self.fail {
+            Some((of, left)) if *of == kind => {
+                *left -= 1;
+                let now = *left == 0;
+                if now {
+                    (self.fail, self.failed) = (None, true);
+                }
+                now
+            }
+            _ => false,
+        }
+    }
+
+    fn content(&mut self, path: &Path) -> &mut Content {
+        self.files.entry(path.to_owned()).or_default()
+    }
+}
+
+impl Content {
+    fn sync(&mut self) {
+        for change in self.unsynced.drain(..) {
+            match change {
+                Change::Write(at, data) => write_at(&mut self.durable, at, &data),
+                Change::Length(len) => self.durable.resize(len, 0),
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.unsynced.iter().fold(self.durable.len(), |len, change| match change {
+            Change::Write(at, data) => len.max(at + data.len()),
+            Change::Length(len) => *len,
+        })
+    }
+}
+
+fn write_at(bytes: &mut Vec<u8>, at: usize, data: &[u8]) {
+    if bytes.len() < at + data.len() {
+        bytes.resize(at + data.len(), 0);
+    }
+    bytes[at..at + data.len()].copy_from_slice(data);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Registers the VFS: the platform's own, but for opening and deleting.
+fn register() {
+    // SAFETY: `sqlite3_vfs_find` returns the default VFS, which lives as long as the process and
+    // is plain data to copy; the copy is leaked, so what is registered lives as long too.
+    unsafe {
+        let real = ffi::sqlite3_vfs_find(std::ptr::null());
+        let mut vfs = Box::new(*real);
+        vfs.zName = C_NAME.as_ptr();
+        vfs.pNext = std::ptr::null_mut();
+        vfs.pAppData = real.cast();
+        vfs.xOpen = Some(open);
+        vfs.xDelete = Some(delete);
+        assert_eq!(ffi::sqlite3_vfs_register(Box::leak(vfs), 0), ffi::SQLITE_OK);
+    }
+}
+
+/// The disk that a path is on.
+fn disk_of(path: &Path) -> Option<Arc<Disk>> {
+    let found = lock(&DISKS);
+    let of = found.iter().rev().find(|(folder, _)| path.starts_with(folder));
+    of.map(|(_, disk)| Arc::clone(disk))
+}
+
+/// Opens a file with the real VFS, then puts our methods before its own.
+unsafe extern "C" fn open(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite calls with valid pointers; `pAppData` is the real VFS, see `register`. After
+    // a successful open `file` begins with the pointer to its methods. The table made here is
+    // leaked (a few hundred bytes for each file of a test), because the file refers to it.
+    unsafe {
+        let real: *mut ffi::sqlite3_vfs = (*vfs).pAppData.cast();
+        let real_open = (*real).xOpen.expect("a VFS opens");
+        let code = real_open(real, name, file, flags, out_flags);
+        if code != ffi::SQLITE_OK || name.is_null() {
+            return code;
+        }
+        let path = PathBuf::from(CStr::from_ptr(name).to_str().expect("UTF-8"));
+        let Some(disk) = disk_of(&path) else { return code };
+        let real = (*file).pMethods;
+        let mut methods = Box::new(*real);
+        methods.xWrite = Some(write);
+        methods.xTruncate = Some(truncate);
+        methods.xSync = Some(sync);
+        methods.xClose = Some(close);
+        (*file).pMethods = Box::leak(methods);
+        disk.state().content(&path);
+        lock(&OPEN).get_or_insert_default().insert(file as usize, Open { disk, path, real });
+        code
+    }
+}
+
+unsafe extern "C" fn delete(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    sync_folder: c_int,
+) -> c_int {
+    // SAFETY: as in `open`.
+    unsafe {
+        let path = PathBuf::from(CStr::from_ptr(name).to_str().expect("UTF-8"));
+        if let Some(disk) = disk_of(&path) {
+            disk.state().files.remove(&path);
+        }
+        let real: *mut ffi::sqlite3_vfs = (*vfs).pAppData.cast();
+        (*real).xDelete.expect("a VFS deletes")(real, name, sync_folder)
+    }
+}
+
+/// The file behind a handle that `open` has seen.
+fn opened(file: *mut ffi::sqlite3_file) -> Open {
+    lock(&OPEN).as_ref().and_then(|open| open.get(&(file as usize)).cloned()).expect("it is open")
+}
+
+unsafe extern "C" fn write(
+    file: *mut ffi::sqlite3_file,
+    data: *const c_void,
+    len: c_int,
+    at: ffi::sqlite3_int64,
+) -> c_int {
+    let open = opened(file);
+    let (len_bytes, offset) = (len as usize, at as usize);
+    // SAFETY: SQLite hands over `len` bytes at `data`; `real` is the table the file came with.
+    unsafe {
+        let bytes = std::slice::from_raw_parts(data.cast::<u8>(), len_bytes);
+        let real_write = (*open.real).xWrite.expect("a file is written");
+        let mut state = open.disk.state();
+        let fails = state.fails(Kind::Write);
+        let full = state.full;
+        let content = state.content(&open.path);
+        if full && offset + len_bytes > content.len() {
+            return ffi::SQLITE_FULL;
+        }
+        // A write that fails may have done a part of its work.
+        let done = if fails { len_bytes / 2 } else { len_bytes };
+        content.unsynced.push(Change::Write(offset, bytes[..done].to_vec()));
+        state.count();
+        let code = real_write(file, data, done as c_int, at);
+        if fails { ffi::SQLITE_IOERR_WRITE } else { code }
+    }
+}
+
+unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, len: ffi::sqlite3_int64) -> c_int {
+    let open = opened(file);
+    let mut state = open.disk.state();
+    state.content(&open.path).unsynced.push(Change::Length(len as usize));
+    state.count();
+    // SAFETY: `real` is the table the file came with.
+    unsafe { (*open.real).xTruncate.expect("a file is cut")(file, len) }
+}
+
+unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
+    let open = opened(file);
+    let mut state = open.disk.state();
+    state.count();
+    if state.fails(Kind::Sync) {
+        state.content(&open.path).unsynced.clear();
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    state.content(&open.path).sync();
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
+    let open = opened(file);
+    lock(&OPEN).as_mut().expect("a file is open").remove(&(file as usize));
+    // SAFETY: the file gets back the table it came with, and is closed by it.
+    unsafe {
+        (*file).pMethods = open.real;
+        (*open.real).xClose.expect("a file is closed")(file)
+    }
+}
