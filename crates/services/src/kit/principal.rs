@@ -1,0 +1,132 @@
+//! Who is calling, and what he may do.
+
+use bellwire_store::change::Micros;
+use serde::{Deserialize, Serialize};
+
+/// Who is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The stable id that effects name: a token's id (`tok_7`), `guest`, `system` or `operator`.
+    pub id: String,
+    /// What kind of caller.
+    pub role: Role,
+    /// Rights beyond the role's own; see [`Scope`].
+    pub scopes: Vec<Scope>,
+    /// Counts the changes of this principal's rights: a decision compares it, so that nothing
+    /// queued before a revocation runs after it.
+    pub generation: i64,
+    /// When the credential ends.
+    pub expires_at: Option<Micros>,
+}
+
+impl Principal {
+    /// The server itself: housekeeping, and the demo's recording.
+    pub fn system() -> Self {
+        Principal::fixed("system", Role::System)
+    }
+
+    /// Whoever runs `bellwire` commands on the server's machine, with access to its data directory.
+    pub fn operator() -> Self {
+        Principal::fixed("operator", Role::System)
+    }
+
+    /// A caller without a credential, where the demo admits him.
+    pub fn guest() -> Self {
+        Principal::fixed("guest", Role::Guest)
+    }
+
+    fn fixed(id: &str, role: Role) -> Self {
+        Principal { id: id.into(), role, scopes: Vec::new(), generation: 0, expires_at: None }
+    }
+}
+
+/// What kind of caller; see CONTRACT "Credentials".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May do everything.
+    Admin,
+    /// A person.
+    User,
+    /// A paired screen.
+    Client,
+    /// A sensor board.
+    Device,
+    /// No credential; only `--demo` admits guests.
+    #[serde(skip)]
+    Guest,
+    /// The server itself or its operator; no token bears it.
+    #[serde(skip)]
+    System,
+}
+
+impl Role {
+    /// The name that tokens and tables bear.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::User => "user",
+            Role::Client => "client",
+            Role::Device => "device",
+            Role::Guest => "guest",
+            Role::System => "system",
+        }
+    }
+
+    /// The role of that name, of those that a token can bear.
+    pub fn from_name(name: &str) -> Option<Role> {
+        [Role::Admin, Role::User, Role::Client, Role::Device]
+            .into_iter()
+            .find(|role| role.name() == name)
+    }
+}
+
+/// One right: `SERVICE:RIGHT` or `SERVICE:RIGHT:WHAT`, e.g. `states:read:light.*`. Each service
+/// says which rights it knows; others are kept and mean nothing to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Scope(String);
+
+impl Scope {
+    /// What this scope allows of `service`: the right, and to what it is limited (`None`: nothing).
+    pub fn of_service(&self, service: &str) -> Option<(&str, Option<&str>)> {
+        let rest = self.0.strip_prefix(service)?.strip_prefix(':')?;
+        Some(rest.split_once(':').map_or((rest, None), |(right, what)| (right, Some(what))))
+    }
+
+    /// The scope as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut parts = text.splitn(3, ':');
+        let word = |part: Option<&str>| {
+            part.is_some_and(|p| {
+                !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            })
+        };
+        let known = word(parts.next())
+            && word(parts.next())
+            && parts
+                .next()
+                .is_none_or(|what| !what.is_empty() && !what.contains(char::is_whitespace));
+        if known && text.len() <= 300 {
+            Ok(Scope(text))
+        } else {
+            Err(format!(
+                "a scope is SERVICE:RIGHT or SERVICE:RIGHT:WHAT, e.g. states:read:light.*, not {text:?}"
+            ))
+        }
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> String {
+        scope.0
+    }
+}

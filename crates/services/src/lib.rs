@@ -1,0 +1,24 @@
+//! What Bellwire knows: its services, as values.
+//!
+//! A service is a table ([`kit::Service`]) of commands, queries, streams and migrations. The code
+//! behind it decides inside a transaction and does nothing else: no I/O, no clock, no chance. Time,
+//! identity and fresh ids come in with [`kit::Ctx`], so that a decision run twice decides the same.
+//!
+//! Adding a service is a `mod` line and an entry in [`all`].
+
+pub mod identity;
+pub mod kit;
+pub mod states;
+
+use bellwire_store::change::Topic;
+use kit::{Principal, Service};
+
+/// Every service of this server.
+pub fn all() -> Vec<Service> {
+    vec![kit::idempotency::service(), identity::service(), states::service()]
+}
+
+/// All topics that a principal may hear now, over all services.
+pub fn readable_topics(principal: &Principal) -> Vec<Topic> {
+    states::rights::topics(principal)
+}

@@ -1,0 +1,154 @@
+//! Decisions about states.
+
+use bellwire_store::tx::Value;
+use serde::Serialize;
+
+use super::{
+    contract::{
+        CreateState, DeleteState, EntityId, Expected, RemoveEntity, StateId, UpdateState,
+        state_changed, stored,
+    },
+    read::{Shown, Stored, newest_row, not_found, row},
+    rights::{Right, may},
+    sql,
+};
+use crate::kit::{Code, Ctx, Event, Fault, Outcome, ReadTx, Tx};
+
+/// `states:create`: adds a row and announces it.
+pub fn create(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &CreateState) -> Result<Outcome<Shown>, Fault> {
+    if !may(ctx.principal, Right::Write, &cmd.entity_id) {
+        return Err(forbidden());
+    }
+    let before = newest_row(tx, &cmd.entity_id)?;
+    expect(cmd.expected.as_ref(), before.as_ref())?;
+    let last_changed = match before {
+        Some(before) if before.state == cmd.state.0 => before.last_changed,
+        _ => ctx.now,
+    };
+    let row = Stored {
+        state_id: tx.next_id("states")?,
+        entity_id: cmd.entity_id.clone(),
+        state: cmd.state.0.clone(),
+        attributes: cmd.attributes.json().to_owned(),
+        last_changed,
+        last_updated: ctx.now,
+    };
+    tx.execute(
+        sql::INSERT,
+        &[
+            Value::Integer(row.state_id),
+            Value::Text(row.entity_id.as_str()),
+            Value::Text(&row.state),
+            Value::Text(&row.attributes),
+            Value::Integer(row.last_changed),
+            Value::Integer(row.last_updated),
+        ],
+    )?;
+    let shown = row.show();
+    let event = state_changed(&cmd.entity_id, Some((&shown.state, &shown.attributes)));
+    Ok(Outcome::reply(Shown { data: shown }).event(event))
+}
+
+/// `states:update`: changes a row, and announces the entity's newest state unless nothing changed.
+pub fn update(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &UpdateState) -> Result<Outcome<Shown>, Fault> {
+    if cmd.state.is_none() && cmd.attributes.is_none() {
+        return Err(Fault::new(Code::Invalid, "state or attributes is needed"));
+    }
+    let mut row = writable(tx, ctx, cmd.state_id, cmd.expected.as_ref())?;
+    let state = cmd.state.as_ref().filter(|state| state.0 != row.state);
+    let attributes =
+        cmd.attributes.as_ref().filter(|attributes| !attributes.equal(&row.attributes));
+    if state.is_none() && attributes.is_none() {
+        return Ok(Outcome::reply(Shown { data: row.show() }));
+    }
+    if let Some(state) = state {
+        row.state.clone_from(&state.0);
+        row.last_changed = ctx.now;
+    }
+    if let Some(attributes) = attributes {
+        row.attributes = attributes.json().to_owned();
+    }
+    row.last_updated = ctx.now;
+    tx.execute(
+        sql::UPDATE,
+        &[
+            Value::Integer(row.state_id),
+            Value::Text(&row.state),
+            Value::Text(&row.attributes),
+            Value::Integer(row.last_changed),
+            Value::Integer(row.last_updated),
+        ],
+    )?;
+    let event = announce(tx, &row.entity_id)?;
+    Ok(Outcome::reply(Shown { data: row.show() }).event(event))
+}
+
+/// The reply to a deletion.
+#[derive(Debug, Serialize)]
+pub struct Deleted {
+    message: String,
+}
+
+/// `states:delete`: takes a row away and announces what is the newest now.
+pub fn delete(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    cmd: &DeleteState,
+) -> Result<Outcome<Deleted>, Fault> {
+    let row = writable(tx, ctx, cmd.state_id, cmd.expected.as_ref())?;
+    tx.execute(sql::DELETE, &[Value::Integer(row.state_id)])?;
+    let event = announce(tx, &row.entity_id)?;
+    let message = format!("State {} deleted successfully", row.state_id);
+    Ok(Outcome::reply(Deleted { message }).event(event))
+}
+
+/// `states:remove`: takes an entity away; one event says so.
+pub fn remove(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &RemoveEntity) -> Result<Outcome<()>, Fault> {
+    if !may(ctx.principal, Right::Write, &cmd.entity_id) {
+        return Err(not_found(&cmd.entity_id));
+    }
+    if tx.execute(sql::REMOVE, &[Value::Text(cmd.entity_id.as_str())])? == 0 {
+        return Err(not_found(&cmd.entity_id));
+    }
+    Ok(Outcome::reply(()).event(state_changed(&cmd.entity_id, None)))
+}
+
+fn forbidden() -> Fault {
+    Fault::new(Code::Forbidden, "Forbidden")
+}
+
+/// The row, if the caller may change it and it holds what he expects.
+fn writable(
+    tx: &ReadTx<'_>,
+    ctx: &Ctx<'_>,
+    state_id: StateId,
+    expected: Option<&Expected>,
+) -> Result<Stored, Fault> {
+    let found = row(tx, state_id.0)?.filter(|row| may(ctx.principal, Right::Read, &row.entity_id));
+    let row = found.ok_or_else(|| not_found(state_id.0))?;
+    if !may(ctx.principal, Right::Write, &row.entity_id) {
+        return Err(forbidden());
+    }
+    expect(expected, Some(&row))?;
+    Ok(row)
+}
+
+fn expect(expected: Option<&Expected>, row: Option<&Stored>) -> Result<(), Fault> {
+    let Some(expected) = expected else { return Ok(()) };
+    let holds = row.is_some_and(|row| {
+        expected.state.as_ref().is_none_or(|state| state.0 == row.state)
+            && expected
+                .attributes
+                .as_ref()
+                .is_none_or(|attributes| attributes.equal(&row.attributes))
+    });
+    if holds { Ok(()) } else { Err(Fault::new(Code::Conflict, "conflict")) }
+}
+
+/// The event that tells an entity's newest state.
+fn announce(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<Event, Fault> {
+    Ok(match newest_row(tx, entity_id)? {
+        Some(newest) => state_changed(entity_id, Some((&newest.state, &stored(newest.attributes)))),
+        None => state_changed(entity_id, None),
+    })
+}

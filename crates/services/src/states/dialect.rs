@@ -1,0 +1,38 @@
+//! How document 000 spells replies and refusals: `{"type":"states:create:response","success":..}`.
+
+use crate::kit::{Dialect, Fault};
+
+/// The dialect of `/api/ws`.
+pub const DIALECT: Dialect = Dialect { reply, refusal, error };
+
+/// A deletion answers `message`, everything else `data`; both come ready from the decision.
+fn reply(name: &str, id: Option<&str>, reply: &str) -> String {
+    // The reply is an object whose members follow `success`.
+    let inner = &reply[1..reply.len() - 1];
+    format!(
+        r#"{{"type":{},"success":true,{inner}{}}}"#,
+        json(&format!("{name}:response")),
+        echo(id)
+    )
+}
+
+fn refusal(name: &str, id: Option<&str>, fault: &Fault) -> String {
+    format!(
+        r#"{{"type":{},"success":false,"error":{}{}}}"#,
+        json(&format!("{name}:response")),
+        json(&fault.message),
+        echo(id)
+    )
+}
+
+fn error(fault: &Fault) -> String {
+    format!(r#"{{"type":"error","success":false,"error":{}}}"#, json(&fault.message))
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn echo(id: Option<&str>) -> String {
+    id.map_or_else(String::new, |id| format!(r#","id":{id}"#))
+}

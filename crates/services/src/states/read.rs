@@ -1,0 +1,148 @@
+//! Queries about states, and the snapshot of a subscription.
+
+use std::collections::HashSet;
+
+use bellwire_store::tx::{Row, Value};
+use serde::Serialize;
+
+use super::{
+    ENTITIES_MAX, SNAPSHOT_LEN_MAX,
+    contract::{EntityId, GetState, State, SubscribeEntities, stored},
+    rights::{Right, may},
+    sql, timestamp,
+};
+use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Subscribe, Tail, parse};
+
+/// A reply that shows a row: `{"data":ROW}`.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// The row.
+    pub data: State,
+}
+
+/// A row with its exact times.
+pub(super) struct Stored {
+    pub state_id: i64,
+    pub entity_id: EntityId,
+    pub state: String,
+    pub attributes: String,
+    pub last_changed: i64,
+    pub last_updated: i64,
+}
+
+impl Stored {
+    fn of(row: &Row<'_>) -> Stored {
+        Stored {
+            state_id: row.integer(0),
+            entity_id: EntityId::parse(row.text_ref(1)).expect("only entity ids are stored"),
+            state: row.text(2),
+            attributes: row.text(3),
+            last_changed: row.integer(4),
+            last_updated: row.integer(5),
+        }
+    }
+
+    /// The row as replies show it.
+    pub fn show(self) -> State {
+        State {
+            state_id: self.state_id,
+            entity_id: self.entity_id.to_string(),
+            state: self.state,
+            attributes: stored(self.attributes),
+            last_changed: timestamp(self.last_changed),
+            last_updated: timestamp(self.last_updated),
+        }
+    }
+}
+
+/// The newest row of an entity, whoever asks.
+pub(super) fn newest_row(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<Option<Stored>, Fault> {
+    tx.one(sql::NEWEST, &[Value::Text(entity_id.as_str())], Stored::of)
+}
+
+/// The row of an id, whoever asks.
+pub(super) fn row(tx: &ReadTx<'_>, state_id: i64) -> Result<Option<Stored>, Fault> {
+    tx.one(sql::BY_ID, &[Value::Integer(state_id)], Stored::of)
+}
+
+/// What both an absent entity and one that may not be read answer.
+pub(super) fn not_found(what: impl std::fmt::Display) -> Fault {
+    Fault::new(Code::NotFound, format!("State not found: {what}"))
+}
+
+/// `states:get`.
+pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<Shown, Fault> {
+    let found = if may(ctx.principal, Right::Read, &query.entity_id) {
+        newest_row(tx, &query.entity_id)?
+    } else {
+        None
+    };
+    let row = found.ok_or_else(|| not_found(&query.entity_id))?;
+    Ok(Shown { data: row.show() })
+}
+
+/// `subscribe_entities`. Entities that are absent or may not be read are left out of the snapshot;
+/// when they come to be, or the right does, their changes are heard.
+pub fn subscribe(payload: Payload) -> Result<Subscribe, Fault> {
+    let request: SubscribeEntities = parse(payload)?;
+    if request.entity_ids.as_ref().is_some_and(|ids| ids.len() > ENTITIES_MAX) {
+        return Err(Subscribe::too_many(ENTITIES_MAX));
+    }
+    let keys: Option<HashSet<String>> =
+        request.entity_ids.as_ref().map(|ids| ids.iter().map(EntityId::to_string).collect());
+    let wanted = request.entity_ids;
+    Ok(Subscribe {
+        keys,
+        snapshot: Box::new(move |tx, principal, tail| snapshot(tx, principal, wanted, tail)),
+    })
+}
+
+fn snapshot(
+    tx: &ReadTx<'_>,
+    principal: &Principal,
+    wanted: Option<Vec<EntityId>>,
+    tail: Tail<'_>,
+) -> Result<String, Fault> {
+    let mut frame = String::from(r#"{"type":"states:snapshot","data":["#);
+    let mut add = |entity_id: &EntityId| -> Result<(), Fault> {
+        let row =
+            if may(principal, Right::Read, entity_id) { newest_row(tx, entity_id)? } else { None };
+        let Some(row) = row else { return Ok(()) };
+        if !frame.ends_with('[') {
+            frame.push(',');
+        }
+        frame.push_str(&serde_json::to_string(&row.show()).expect("a row serialises"));
+        if frame.len() > SNAPSHOT_LEN_MAX {
+            return Err(Fault::new(
+                Code::Invalid,
+                "the snapshot is over 1 MiB: subscribe to fewer entities",
+            ));
+        }
+        Ok(())
+    };
+    match wanted {
+        Some(mut ids) => {
+            let mut seen = HashSet::new();
+            ids.retain(|id| seen.insert(id.clone()));
+            ids.iter().try_for_each(add)?;
+        }
+        None => {
+            let mut last = String::new();
+            while let Some(id) =
+                tx.one(sql::NEXT_ENTITY, &[Value::Text(&last)], |row| row.text(0))?
+            {
+                add(&EntityId::parse(&id).expect("only entity ids are stored"))?;
+                last = id;
+            }
+        }
+    }
+    frame.push(']');
+    if let Some(cursor) = tail.cursor {
+        frame.push_str(&format!(r#","cursor":"{cursor}""#));
+    }
+    if let Some(id) = tail.id {
+        frame.push_str(&format!(r#","id":{id}"#));
+    }
+    frame.push('}');
+    Ok(frame)
+}

@@ -1,0 +1,135 @@
+//! Who may read and write which entity.
+//!
+//! Admins, users, guests of the demo and the server itself read and write everything. A token with
+//! any `states:*` scope is limited to its scopes, whoever bears it (admins excepted): `states:read`
+//! and `states:write`, alone or with `:light.*` or `:light.kitchen`. Writing includes reading, since
+//! a writer is shown what he wrote. Paired screens and devices have no right without a scope.
+
+use super::contract::EntityId;
+use crate::kit::{Principal, Role, Topic};
+
+/// What may be done with an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// See its states and hear of its changes.
+    Read,
+    /// Change it.
+    Write,
+}
+
+enum Reach<'a> {
+    All,
+    Domain(&'a str),
+    Entity(&'a str),
+}
+
+/// Whether `principal` has this right on the entity.
+pub fn may(principal: &Principal, right: Right, entity_id: &EntityId) -> bool {
+    reaches(principal, right).any(|reach| match reach {
+        Reach::All => true,
+        Reach::Domain(domain) => domain == entity_id.domain(),
+        Reach::Entity(entity) => entity == entity_id.as_str(),
+    })
+}
+
+/// The topics that `principal` may hear: `states` for everything, else `domain/D` and `entity/E`.
+pub fn topics(principal: &Principal) -> Vec<Topic> {
+    let mut topics = Vec::new();
+    for reach in reaches(principal, Right::Read) {
+        let topic = match reach {
+            Reach::All => return vec![Topic::Borrowed("states")],
+            Reach::Domain(domain) => Topic::Owned(format!("domain/{domain}")),
+            Reach::Entity(entity) => Topic::Owned(format!("entity/{entity}")),
+        };
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+    topics
+}
+
+fn reaches(principal: &Principal, right: Right) -> impl Iterator<Item = Reach<'_>> {
+    let by_role = match principal.role {
+        Role::Admin | Role::Guest | Role::System => true,
+        Role::User => !principal.scopes.iter().any(|scope| scope.of_service("states").is_some()),
+        Role::Client | Role::Device => false,
+    };
+    let by_scope = principal.scopes.iter().filter_map(move |scope| {
+        let (granted, what) = scope.of_service("states")?;
+        let counts = granted == "write" || (granted == "read" && right == Right::Read);
+        counts.then_some(match what {
+            None | Some("*") => Reach::All,
+            Some(what) => what.strip_suffix(".*").map_or(Reach::Entity(what), Reach::Domain),
+        })
+    });
+    by_role.then_some(Reach::All).into_iter().chain(by_scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::Scope;
+
+    fn check(
+        role: Role,
+        scopes: &[&str],
+        reads: &[&str],
+        writes: &[&str],
+        refused: &[&str],
+        hears: &[&str],
+    ) {
+        let scopes = scopes.iter().map(|s| Scope::try_from((*s).to_owned()).unwrap()).collect();
+        let principal =
+            Principal { id: "tok_1".into(), role, scopes, generation: 1, expires_at: None };
+        let may = |right, id: &&str| may(&principal, right, &EntityId::parse(id).unwrap());
+        assert!(reads.iter().all(|id| may(Right::Read, id)), "reads {reads:?}");
+        assert!(writes.iter().all(|id| may(Right::Write, id)), "writes {writes:?}");
+        assert!(
+            reads.iter().filter(|id| !writes.contains(id)).all(|id| !may(Right::Write, id)),
+            "only reads {reads:?}"
+        );
+        assert!(
+            refused.iter().all(|id| !may(Right::Read, id) && !may(Right::Write, id)),
+            "refuses {refused:?}"
+        );
+        assert_eq!(topics(&principal), hears);
+    }
+
+    #[test]
+    fn rights_by_role_and_scope() {
+        let any = &["light.a", "lock.b"];
+        check(Role::Admin, &[], any, any, &[], &["states"]);
+        check(Role::Admin, &["states:read:light.a"], any, any, &[], &["states"]);
+        check(Role::User, &[], any, any, &[], &["states"]);
+        check(Role::User, &["stations:staff"], any, any, &[], &["states"]);
+        check(Role::User, &["states:read"], any, &[], &[], &["states"]);
+        check(Role::User, &["states:write"], any, any, &[], &["states"]);
+        check(
+            Role::User,
+            &["states:read:light.*"],
+            &["light.a"],
+            &[],
+            &["lock.b", "lights.a"],
+            &["domain/light"],
+        );
+        check(
+            Role::User,
+            &["states:write:light.a"],
+            &["light.a"],
+            &["light.a"],
+            &["light.b"],
+            &["entity/light.a"],
+        );
+        check(
+            Role::Device,
+            &["states:read:light.*", "states:write:light.a", "states:read:light.*"],
+            &["light.b", "light.a"],
+            &["light.a"],
+            &["lock.b"],
+            &["domain/light", "entity/light.a"],
+        );
+        check(Role::Client, &[], &[], &[], any, &[]);
+        check(Role::Client, &["states:fly", "areas:read"], &[], &[], any, &[]);
+        check(Role::Guest, &[], any, any, &[], &["states"]);
+    }
+}
