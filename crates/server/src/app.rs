@@ -1,0 +1,314 @@
+//! Puts a server together, runs it until it is told to stop, and drains it.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use axum::Router;
+use bellwire_store::sqlite::{self, Store};
+use bellwire_wire::frame::Limits;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    clock::Clock,
+    control,
+    credentials::Keyring,
+    demo,
+    door::{Door, Parts, chance},
+    housekeeping,
+    hub::{
+        outbox,
+        recent::{Recent, Speller},
+    },
+    metrics::Metrics,
+    net::{
+        http::{Site, conformance_router, router},
+        limits::ConnectionLimits,
+        listen,
+        shard::{Inlet, Message, Setup, Shard},
+    },
+    sequencer::{Feed, Sequencer},
+};
+
+/// The newest rows that are kept in memory: as many as a replay may have.
+const RECENT_ROWS_MAX: usize = 10_000;
+/// And about so many bytes of them.
+const RECENT_BYTES_MAX: usize = 64 << 20;
+/// How long a drain may take before what is left is cut off.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// A conformance server takes messages to 16 MiB, and lets as much wait for a socket.
+const ECHO_LEN_MAX: usize = 16 << 20;
+
+/// What `bellwire serve` is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// The demo's speed, if it is one: 1 is the recording's own pace.
+    pub demo: Option<f64>,
+}
+
+/// Everything behind the door, without a network.
+pub struct Core {
+    /// The door.
+    pub door: Arc<Door>,
+    /// The measures.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Core {
+    /// Opens a data directory; makes it (0700) if there is none. `feeds` are the shards' ways in.
+    ///
+    /// # Errors
+    /// In one sentence that says what to do: the directory cannot be used, another server uses it,
+    /// its database is damaged or newer than this program.
+    pub fn open(data: &Path, guests: bool, feeds: Vec<Feed>) -> anyhow::Result<Core> {
+        DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(data)
+            .with_context(|| format!("The data directory {} cannot be made", data.display()))?;
+        let services = bellwire_services::all();
+        let migrations: Vec<_> = services.iter().map(|service| service.migrations).collect();
+        let clock = Arc::new(Clock::new());
+        let metrics = Arc::new(Metrics::new());
+        let mut options = sqlite::Options::new(data.join("bellwire.db"), epoch(), clock.now());
+        options.report = Arc::new(|incident| tracing::error!(cause = %incident, "a query failed"));
+        options.fatal = Box::new(|cause| {
+            tracing::error!(cause, "the database failed: nothing more can be acknowledged");
+            std::process::exit(1);
+        });
+        // The sequencer needs the log's head, which is known only once the store is open.
+        let (give, take) = mpsc::sync_channel::<Sequencer>(1);
+        let mut sequencer = None;
+        let store = Store::open(options, &migrations, move |batch| {
+            sequencer
+                .get_or_insert_with(|| {
+                    take.recv().expect("the sequencer is given before anything is written")
+                })
+                .publish(batch);
+        })?;
+        let recent =
+            Arc::new(Recent::new(store.log_stats().head, RECENT_ROWS_MAX, RECENT_BYTES_MAX));
+        give.send(Sequencer::new(recent.clone(), feeds, clock.clone(), metrics.clone()))
+            .expect("the writer waits for it");
+        let keys = data.join("keys");
+        let keyring = Keyring::open(&keys, &chance())
+            .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
+        let events = services.iter().flat_map(|service| service.events.clone());
+        let speller = Arc::new(Speller::new(store.epoch(), events));
+        let parts = Parts { store, keyring, guests, clock, recent, speller };
+        Ok(Core { door: Arc::new(Door::new(services, parts)), metrics })
+    }
+
+    /// Closes the store in good order.
+    ///
+    /// # Errors
+    /// When the last checkpoint failed; nothing acknowledged is lost by that.
+    pub fn close(self) -> anyhow::Result<()> {
+        match Arc::try_unwrap(self.door) {
+            Ok(door) => {
+                Ok(door.store.close().map_err(|fatal| anyhow::anyhow!(fatal.to_string()))?)
+            }
+            // Someone still holds the door; the store is closed when he lets go.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// A new database's epoch: 64 random bits.
+fn epoch() -> String {
+    chance()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The shards' ways in, one per core.
+fn inlets() -> io::Result<Vec<Inlet>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (0..cores).map(|_| Inlet::new()).collect()
+}
+
+/// Runs a server until it is told to stop.
+///
+/// # Errors
+/// In one sentence that says what to do.
+pub fn serve(options: &Options) -> anyhow::Result<()> {
+    if options.demo.is_some()
+        && let Some(public) = options.listen.iter().find(|address| !address.ip().is_loopback())
+    {
+        bail!(
+            "The demo lets guests in and listens on loopback only, not on {public}; leave out --demo to serve others."
+        );
+    }
+    let inlets = inlets().context("No descriptors are left for the shards; raise `ulimit -n`")?;
+    let feeds: Vec<Feed> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+    let core = Core::open(&options.data, options.demo.is_some(), feeds.clone())?;
+    let site = Arc::new(Site {
+        door: core.door.clone(),
+        metrics: core.metrics.clone(),
+        shards: inlets.iter().map(|inlet| (inlet.feed.clone(), inlet.load.clone())).collect(),
+        limits: options.demo.is_none().then(ConnectionLimits::new),
+        loopback_only: options.demo.is_some(),
+        draining: AtomicBool::new(false),
+        turn: AtomicUsize::new(0),
+    });
+    let shards =
+        start_shards(inlets, &core, Some(core.door.clone()), Limits::DEFAULT, outbox::LEN_MAX)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(async {
+        let control = control::listen(&options.data, core.door.clone())?;
+        let mut tasks = vec![
+            control,
+            tokio::spawn(housekeeping::run(core.door.clone(), options.demo.is_some())),
+        ];
+        if let Some(speed) = options.demo {
+            tasks.push(tokio::spawn(demo::run(core.door.clone(), speed)));
+            demo::greet(&core.door).await?;
+        }
+        let result = listen_until_stopped(&options.listen, router(site.clone()), &site).await;
+        for task in tasks {
+            task.abort();
+        }
+        result
+    });
+    drain(&feeds, shards);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(site);
+    control::remove(&options.data);
+    core.close()?;
+    result
+}
+
+fn start_shards(
+    inlets: Vec<Inlet>,
+    core: &Core,
+    door: Option<Arc<Door>>,
+    limits: Limits,
+    outbox_len_max: usize,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let start = |(number, inlet): (usize, Inlet)| {
+        let setup = Setup {
+            number: number as u16,
+            door: door.clone(),
+            clock: core.door.clock.clone(),
+            metrics: core.metrics.clone(),
+            recent: core.door.recent.clone(),
+            speller: core.door.speller.clone(),
+            limits,
+            outbox_len_max,
+        };
+        thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+            if let Err(error) = Shard::new(setup, inlet).run() {
+                tracing::error!(%error, "a shard cannot wait for its sockets");
+                std::process::exit(1);
+            }
+        })
+    };
+    inlets.into_iter().enumerate().map(start).collect()
+}
+
+async fn listen_until_stopped(
+    addresses: &[SocketAddr],
+    router: Router,
+    site: &Site,
+) -> anyhow::Result<()> {
+    let (stop, stopped) = watch::channel(false);
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for &address in addresses {
+        listeners.push(listen::bind(address).with_context(|| {
+            format!(
+                "Cannot listen on {address}; stop what uses it, or choose another with --listen"
+            )
+        })?);
+    }
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        eprintln!("Listening on http://{address}/");
+        tokio::spawn(listen::serve(
+            listener,
+            router.clone(),
+            site.metrics.clone(),
+            stopped.clone(),
+        ));
+    }
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("stopping");
+    site.draining.store(true, Ordering::Relaxed);
+    let _ = stop.send(true);
+    Ok(())
+}
+
+/// Closes every session, spread over a second, and waits for the shards to end, within bounds.
+fn drain(feeds: &[Feed], shards: Vec<JoinHandle<()>>) {
+    for feed in feeds {
+        feed.send(Message::Drain);
+    }
+    let (done, all_done) = mpsc::channel();
+    thread::spawn(move || {
+        for shard in shards {
+            let _ = shard.join();
+        }
+        let _ = done.send(());
+    });
+    if all_done.recv_timeout(DRAIN_MAX).is_err() {
+        tracing::warn!("some connections did not end in time and are cut off");
+    }
+}
+
+/// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
+///
+/// # Errors
+/// In one sentence that says what to do.
+pub fn serve_conformance(listen: SocketAddr) -> anyhow::Result<()> {
+    let data = std::env::temp_dir().join(format!(
+        "bellwire-conformance-{}-{}",
+        std::process::id(),
+        epoch()
+    ));
+    let inlets = inlets()?;
+    let feeds: Vec<Feed> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+    let core = Core::open(&data, true, feeds.clone())?;
+    let site = Arc::new(Site {
+        door: core.door.clone(),
+        metrics: core.metrics.clone(),
+        shards: inlets.iter().map(|inlet| (inlet.feed.clone(), inlet.load.clone())).collect(),
+        limits: None,
+        loopback_only: false,
+        draining: AtomicBool::new(false),
+        turn: AtomicUsize::new(0),
+    });
+    let limits = Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT };
+    let shards = start_shards(inlets, &core, None, limits, 4 * ECHO_LEN_MAX)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result =
+        runtime.block_on(listen_until_stopped(&[listen], conformance_router(site.clone()), &site));
+    drain(&feeds, shards);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(site);
+    core.close()?;
+    let _ = std::fs::remove_dir_all(&data);
+    result
+}

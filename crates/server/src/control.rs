@@ -1,0 +1,112 @@
+//! The operator's way in while the server runs: a Unix socket in the data directory, for those who
+//! may use that directory (0700). One JSON object a line: `{"call":NAME,"payload":{..}}`, answered
+//! by `{"ok":REPLY}` or `{"error":{"code","message"}}`. The calls enter at the door like any other.
+
+use std::{
+    io::{self, BufRead, BufReader, Write as _},
+    os::unix::net::UnixStream as BlockingStream,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, anyhow};
+use bellwire_services::kit::{Code, Fault, Payload, Principal};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    task::JoinHandle,
+};
+
+use crate::{app::Core, door::Door};
+
+/// The longest request, in bytes.
+const REQUEST_LEN_MAX: u64 = 1 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Request {
+    call: String,
+    payload: Payload,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reply {
+    Ok(Box<RawValue>),
+    Error { code: Code, message: String },
+}
+
+fn path(data: &Path) -> PathBuf {
+    data.join("control.sock")
+}
+
+/// Listens for the operator.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
+    remove(data); // The data directory is locked: what is there is left from an earlier run.
+    let path = path(data);
+    let listener = UnixListener::bind(&path)
+        .with_context(|| format!("Cannot listen on {}", path.display()))?;
+    Ok(tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(converse(stream, door.clone()));
+        }
+    }))
+}
+
+/// Takes the socket away.
+pub fn remove(data: &Path) {
+    let _ = std::fs::remove_file(path(data));
+}
+
+async fn converse(mut stream: UnixStream, door: Arc<Door>) -> io::Result<()> {
+    let (read, mut write) = stream.split();
+    let mut line = String::new();
+    tokio::io::BufReader::new(read.take(REQUEST_LEN_MAX)).read_line(&mut line).await?;
+    let result = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => {
+            door.ask(&request.call, request.payload, Arc::new(Principal::operator())).await
+        }
+        Err(error) => Err(Fault::new(Code::Invalid, error.to_string())),
+    };
+    let reply = match result {
+        Ok(json) => Reply::Ok(json),
+        Err(fault) => Reply::Error { code: fault.code, message: fault.message.into_owned() },
+    };
+    let reply = serde_json::to_string(&reply).map_err(io::Error::other)?;
+    write.write_all(reply.as_bytes()).await?;
+    write.write_all(b"\n").await
+}
+
+/// Asks the server of this data directory; if none runs, opens the directory and answers itself.
+///
+/// # Errors
+/// What the call refuses, or why the directory cannot be used.
+pub fn ask(data: &Path, call: &str, payload: Payload) -> anyhow::Result<Box<RawValue>> {
+    if let Ok(stream) = BlockingStream::connect(path(data)) {
+        return ask_server(stream, call, payload);
+    }
+    let core = Core::open(data, false, Vec::new())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let result = runtime.block_on(core.door.ask(call, payload, Arc::new(Principal::operator())));
+    core.close()?;
+    result.map_err(|fault| anyhow!(fault.to_string()))
+}
+
+fn ask_server(
+    mut stream: BlockingStream,
+    call: &str,
+    payload: Payload,
+) -> anyhow::Result<Box<RawValue>> {
+    let request = serde_json::to_string(&Request { call: call.to_owned(), payload })?;
+    writeln!(stream, "{request}")?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    match serde_json::from_str(&line).context("the server gave no answer")? {
+        Reply::Ok(json) => Ok(json),
+        Reply::Error { message, .. } => Err(anyhow!(message)),
+    }
+}

@@ -1,0 +1,174 @@
+//! Tokens as text: JSON Web Tokens (RFC 7519), signed with HMAC-SHA-256 and nothing else.
+//!
+//! One algorithm exists here, keys are looked up by `kid` in a map, and `exp`, `iss`, `aud` and
+//! `jti` are required. What a header says of other keys or algorithms (`alg`, `jku`, `jwk`, `x5u`)
+//! is refused or means nothing.
+
+use std::{
+    collections::HashMap,
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Once,
+};
+
+use bellwire_services::kit::{Claims, Micros};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    errors::{Error, ErrorKind},
+};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use signature::{Signer, Verifier};
+
+const ISSUER: &str = "bellwire";
+/// The longest text of a token, in bytes.
+const TOKEN_LEN_MAX: usize = 4 << 10;
+
+/// The keys that sign and verify.
+pub struct Keyring {
+    /// The key that signs: the last by name.
+    current: String,
+    keys: HashMap<String, (EncodingKey, DecodingKey)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Signed {
+    iss: String,
+    aud: String,
+    #[serde(flatten)]
+    claims: Claims,
+}
+
+impl Keyring {
+    /// Loads the keys of a directory (0700), each a file `KID.key` (0600) of 32 bytes; makes the
+    /// first one, from `chance`, if there is none.
+    ///
+    /// # Errors
+    /// The file system's; and a key file of another length.
+    pub fn open(directory: &Path, chance: &[u8; 32]) -> io::Result<Keyring> {
+        install_hs256();
+        DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+        let mut keys = HashMap::new();
+        for file in fs::read_dir(directory)? {
+            let path = file?.path();
+            let Some(kid) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".key"))
+            else {
+                continue;
+            };
+            let secret = fs::read(&path)?;
+            if secret.len() != 32 {
+                return Err(io::Error::other(format!(
+                    "{} is not a key of 32 bytes",
+                    path.display()
+                )));
+            }
+            keys.insert(kid.to_owned(), pair(&secret));
+        }
+        if keys.is_empty() {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(directory.join("k1.key"))?;
+            file.write_all(chance)?;
+            file.sync_all()?;
+            fs::File::open(directory)?.sync_all()?;
+            keys.insert("k1".to_owned(), pair(chance));
+        }
+        let current = keys.keys().max().cloned().unwrap_or_default();
+        Ok(Keyring { current, keys })
+    }
+
+    /// The text of a token.
+    pub fn sign(&self, claims: &Claims) -> String {
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(self.current.clone());
+        let signed = Signed { iss: ISSUER.into(), aud: ISSUER.into(), claims: claims.clone() };
+        let (key, _) = &self.keys[&self.current];
+        jsonwebtoken::encode(&header, &signed, key)
+            .expect("claims serialise and HS256 is installed")
+    }
+
+    /// What a token says, if it is one of ours and has not ended. Whether it was revoked only its
+    /// row tells.
+    pub fn verify(&self, token: &str, now: Micros) -> Option<Claims> {
+        if token.len() > TOKEN_LEN_MAX {
+            return None;
+        }
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let (_, key) = self.keys.get(header.kid.as_deref()?)?;
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(&[ISSUER]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
+        rules.validate_exp = false; // By our own clock, below.
+        let claims = jsonwebtoken::decode::<Signed>(token, key, &rules).ok()?.claims.claims;
+        (claims.expires_at() > now).then_some(claims)
+    }
+}
+
+fn pair(secret: &[u8]) -> (EncodingKey, DecodingKey) {
+    (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret))
+}
+
+/// HMAC-SHA-256 for the JWT library, which then knows no other algorithm.
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    fn new(algorithm: &Algorithm, secret: &[u8]) -> Result<Hs256, Error> {
+        let mac = Hmac::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?;
+        if *algorithm == Algorithm::HS256 {
+            Ok(Hs256(mac))
+        } else {
+            Err(ErrorKind::InvalidAlgorithm.into())
+        }
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        self.0
+            .clone()
+            .chain_update(message)
+            .verify_slice(signature)
+            .map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+fn install_hs256() {
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(algorithm, key.as_bytes())?)),
+        verifier_factory: |algorithm, key| match key.try_get_as_bytes() {
+            Ok(secret) => Ok(Box::new(Hs256::new(algorithm, secret)?)),
+            Err(error) => Err(error),
+        },
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // It fails only if another provider is there already, and nobody else installs one.
+        let _ = PROVIDER.install_default();
+    });
+}

@@ -1,0 +1,146 @@
+//! The demo: a recording of a real Home Assistant (114 states, 5,290 changes), replayed in a loop
+//! through the door, at its own pace or faster. `data/home-assistant/README.md` says what is in it.
+
+use std::{collections::HashSet, io::Read, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use bellwire_services::kit::{Code, Fault, Payload, Principal};
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::door::Door;
+
+const STATES: &[u8] = include_bytes!("../../../data/home-assistant/states.json.gz");
+const CHANGES: &[u8] = include_bytes!("../../../data/home-assistant/changes.jsonl.gz");
+
+/// A state as Home Assistant writes it, as far as it is needed here.
+#[derive(Debug, Clone, Deserialize)]
+struct Recorded {
+    entity_id: String,
+    state: String,
+    attributes: Payload,
+    last_updated: jiff::Timestamp,
+}
+
+/// A line of the recording.
+#[derive(Debug, Deserialize)]
+struct Change {
+    entity_id: String,
+    new_state: Option<Recorded>,
+}
+
+fn unpack(gzip: &[u8]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    GzDecoder::new(gzip).read_to_string(&mut text).context("the recording is damaged")?;
+    Ok(text)
+}
+
+fn recording() -> anyhow::Result<(Vec<Recorded>, Vec<Change>)> {
+    let states = serde_json::from_str(&unpack(STATES)?)?;
+    let changes = unpack(CHANGES)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    Ok((states, changes))
+}
+
+/// Makes tokens to try, and says what can be done.
+///
+/// # Errors
+/// When the tokens cannot be made.
+pub async fn greet(door: &Door) -> anyhow::Result<()> {
+    let mut tokens = Vec::new();
+    for (words, role, scopes) in [
+        ("may do everything", "admin", json!([])),
+        (
+            "reads lights and one lock",
+            "user",
+            json!(["states:read:light.*", "states:read:lock.front_door"]),
+        ),
+    ] {
+        let payload = match json!({ "role": role, "scopes": scopes, "ttl_s": 86_400 }) {
+            serde_json::Value::Object(payload) => payload,
+            _ => Payload::new(),
+        };
+        let reply = door.ask("tokens.create", payload, Arc::new(Principal::operator())).await;
+        let reply = reply.map_err(|fault| anyhow::anyhow!(fault.to_string()))?;
+        let token: serde_json::Value = serde_json::from_str(reply.get())?;
+        tokens.push(format!(
+            "  {words} ({}, a day):\n    {}",
+            token["id"].as_str().unwrap_or_default(),
+            token["token"].as_str().unwrap_or_default()
+        ));
+    }
+    eprintln!(
+        "This is a demo: whoever reaches this machine's loopback may read and write. Tokens to try:\n{}",
+        tokens.join("\n")
+    );
+    Ok(())
+}
+
+/// Replays until it is aborted.
+pub async fn run(door: Arc<Door>, speed: f64) {
+    if let Err(error) = replay(&door, speed).await {
+        tracing::error!(%error, "the demo's replay ended");
+    }
+}
+
+async fn replay(door: &Door, speed: f64) -> anyhow::Result<()> {
+    let (states, changes) = recording()?;
+    let home = Home { door };
+    // An entity that an earlier run left behind, and the recording does not begin with, is removed.
+    let initial: HashSet<&str> = states.iter().map(|state| state.entity_id.as_str()).collect();
+    let later: HashSet<&str> = changes.iter().map(|change| change.entity_id.as_str()).collect();
+    loop {
+        for entity_id in later.difference(&initial) {
+            home.remove(entity_id).await;
+        }
+        for state in &states {
+            home.set(state).await;
+        }
+        let mut last = None;
+        for change in &changes {
+            let at = change.new_state.as_ref().map(|state| state.last_updated);
+            if let (Some(at), Some(last)) = (at, last) {
+                let pause = Duration::try_from(at.duration_since(last)).unwrap_or_default();
+                wait(pause.div_f64(speed)).await;
+            }
+            last = at.or(last);
+            match &change.new_state {
+                Some(state) => home.set(state).await,
+                None => home.remove(&change.entity_id).await,
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the recording has a pace")]
+async fn wait(pause: Duration) {
+    tokio::time::sleep(pause).await;
+}
+
+/// The home that the recording changes.
+struct Home<'a> {
+    door: &'a Door,
+}
+
+impl Home<'_> {
+    async fn set(&self, state: &Recorded) {
+        let Recorded { entity_id, state, attributes, .. } = state;
+        self.call(
+            "states:create",
+            json!({ "entity_id": entity_id, "state": state, "attributes": attributes }),
+        )
+        .await;
+    }
+
+    async fn remove(&self, entity_id: &str) {
+        self.call("states:remove", json!({ "entity_id": entity_id })).await;
+    }
+
+    async fn call(&self, name: &str, payload: serde_json::Value) {
+        let serde_json::Value::Object(payload) = payload else { return };
+        match self.door.ask(name, payload, Arc::new(Principal::system())).await {
+            Ok(_) | Err(Fault { code: Code::NotFound, .. }) => {}
+            Err(fault) => tracing::warn!(%fault, "a recorded change was refused"),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The one door: every call enters here, whoever makes it, and runs inside a transaction.
+//!
+//! The door finds the call in the services' tables, reads its fields into the service's type,
+//! and queues it: commands for the writer, queries for the readers. Inside the write transaction
+//! it first asks whether the caller still is who he was, then whether the request's idempotency key
+//! was used before, then the service decides.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use bellwire_services::{
+    identity,
+    kit::{
+        Access, Answer, Code, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Query, Role,
+        Service, Stream, Subscribe, Subscription, idempotency,
+    },
+};
+use bellwire_store::{
+    batch::Write,
+    change::{Offset, Outcome},
+    sqlite::Store,
+    tx::{ReadTx, Tx},
+};
+
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use crate::{
+    clock::Clock,
+    credentials::Keyring,
+    hub::recent::{Recent, Speller},
+    opening::{self, Credential, Opened, Since, Sources},
+    sequencer::ReplyTo,
+};
+
+/// How long a replay may take.
+const REPLAY_MAX_MS: u64 = 1_000;
+
+/// What a name in a message means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It changes something.
+    Command,
+    /// It answers.
+    Query,
+    /// It changes what the connection hears.
+    Subscription,
+}
+
+/// The tables of all services, and what calls need to run.
+pub struct Door {
+    commands: HashMap<&'static str, Command>,
+    queries: HashMap<&'static str, Query>,
+    subscriptions: HashMap<&'static str, Subscription>,
+    /// The live endpoints.
+    pub streams: Vec<Stream>,
+    /// Where everything is kept.
+    pub store: Store<Answer, ReplyTo>,
+    /// Signs and verifies tokens.
+    pub keyring: Keyring,
+    /// Whether callers without a credential are admitted.
+    pub guests: bool,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// The newest rows of the log.
+    pub recent: Arc<Recent>,
+    /// Spells events.
+    pub speller: Arc<Speller>,
+}
+
+/// What the door is made of.
+pub struct Parts {
+    /// The store, open.
+    pub store: Store<Answer, ReplyTo>,
+    /// Token keys.
+    pub keyring: Keyring,
+    /// Whether guests are admitted.
+    pub guests: bool,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// The newest rows of the log.
+    pub recent: Arc<Recent>,
+    /// Spells events.
+    pub speller: Arc<Speller>,
+}
+
+/// A subscription whose request was read, but which is read anew if it has to be repeated.
+pub struct SubscribeCall<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its fields.
+    pub payload: Payload,
+    /// The request's `id`, as JSON text.
+    pub id: Option<String>,
+    /// Whether the connection's events bear a cursor.
+    pub cursor: bool,
+}
+
+impl Door {
+    /// A door to these services.
+    pub fn new(services: Vec<Service>, parts: Parts) -> Door {
+        let Parts { store, keyring, guests, clock, recent, speller } = parts;
+        let mut door = Door {
+            commands: HashMap::new(),
+            queries: HashMap::new(),
+            subscriptions: HashMap::new(),
+            streams: Vec::new(),
+            store,
+            keyring,
+            guests,
+            clock,
+            recent,
+            speller,
+        };
+        for service in services {
+            door.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
+            door.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
+            door.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
+            door.streams.extend(service.streams);
+        }
+        door
+    }
+
+    /// What `name` means to this caller; `None` if nothing.
+    pub fn kind(&self, name: &str, principal: &Principal) -> Option<Kind> {
+        let admitted = |access| access == Access::Socket || principal.role == Role::System;
+        if self.commands.get(name).is_some_and(|command| admitted(command.access)) {
+            Some(Kind::Command)
+        } else if self.queries.get(name).is_some_and(|query| admitted(query.access)) {
+            Some(Kind::Query)
+        } else {
+            self.subscriptions.contains_key(name).then_some(Kind::Subscription)
+        }
+    }
+
+    /// Queues a command; its answer comes with the batch that commits it.
+    ///
+    /// # Errors
+    /// What can be said at once: the request is wrong, or too much waits already.
+    pub fn command(
+        &self,
+        name: &str,
+        mut payload: Payload,
+        principal: Arc<Principal>,
+        to: ReplyTo,
+    ) -> Result<(), Fault> {
+        let command = self.commands.get(name).ok_or_else(|| unknown(name))?;
+        let name = command.name;
+        let key = idempotency::Key::take(&mut payload)?;
+        let bound = (command.bind)(payload)?;
+        let now = self.clock.now();
+        let seed = chance();
+        let run = move |tx: &mut Tx<'_>| -> Result<Outcome<Answer>, Fault> {
+            let changed = identity::check(tx, &principal, now)?;
+            let principal = changed.as_ref().unwrap_or(&principal);
+            let ctx = Ctx { now, principal, ids: Ids::new(seed) };
+            match &key {
+                Some(key) => idempotency::once(tx, &ctx, name, key, |tx| bound(tx, &ctx)),
+                None => bound(tx, &ctx),
+            }
+        };
+        self.store.write(Write { at: now, run: Box::new(run), to }).map_err(|_| overloaded())
+    }
+
+    /// Queues a query; `answer` is called on a reader's thread.
+    ///
+    /// # Errors
+    /// What can be said at once: the request is wrong, or too much waits already.
+    pub fn query(
+        &self,
+        name: &str,
+        payload: Payload,
+        principal: Arc<Principal>,
+        answer: impl FnOnce(Result<Answer, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let query = self.queries.get(name).ok_or_else(|| unknown(name))?;
+        let bound = (query.bind)(payload)?;
+        let now = self.clock.now();
+        self.read(move |tx| {
+            let run = |tx: &ReadTx<'_>| {
+                let changed = identity::check(tx, &principal, now)?;
+                let principal = changed.as_ref().unwrap_or(&principal);
+                bound(tx, &Ctx { now, principal, ids: Ids::new(chance()) })
+            };
+            answer(tx.and_then(run));
+        })
+    }
+
+    /// Reads what a new connection needs to go live.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub fn connect(
+        self: &Arc<Self>,
+        credential: Credential,
+        stream: usize,
+        since: Since,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let door = self.clone();
+        self.read(move |tx| {
+            answer(tx.and_then(|tx| {
+                door.with_sources(|sources| {
+                    opening::connect(tx, &credential, &door.streams[stream], &since, sources)
+                })
+            }));
+        })
+    }
+
+    /// Reads on for a session that fell behind what is in memory.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub fn catch_up(
+        self: &Arc<Self>,
+        principal: Arc<Principal>,
+        stream: usize,
+        keys: Keys,
+        after: Offset,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let door = self.clone();
+        self.read(move |tx| {
+            answer(tx.and_then(|tx| {
+                let stream = &door.streams[stream];
+                door.with_sources(|sources| {
+                    opening::catch_up(tx, &principal, stream, keys, after, sources)
+                })
+            }));
+        })
+    }
+
+    /// Reads the snapshot of a subscription.
+    ///
+    /// # Errors
+    /// When the request is wrong or too much waits already.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        call: SubscribeCall<'_>,
+        principal: Arc<Principal>,
+        stream: usize,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let subscription = self.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
+        let Subscribe { keys, snapshot } = (subscription.bind)(call.payload)?;
+        let keys = keys.map(Arc::new);
+        let (cursor, id) = (call.cursor, call.id);
+        let door = self.clone();
+        self.read(move |tx| {
+            answer(tx.and_then(|tx| {
+                let stream = &door.streams[stream];
+                door.with_sources(|sources| {
+                    let tail = (cursor, id.as_deref());
+                    opening::subscribe(tx, &principal, stream, keys, snapshot, tail, sources)
+                })
+            }));
+        })
+    }
+
+    /// Runs a command or a query to its end and gives its reply, with a token in it if there is
+    /// one to sign.
+    ///
+    /// # Errors
+    /// What the call refuses.
+    pub async fn ask(
+        &self,
+        name: &str,
+        payload: Payload,
+        principal: Arc<Principal>,
+    ) -> Result<Box<RawValue>, Fault> {
+        let (sender, answer) = oneshot::channel();
+        // Whoever asked may have gone; then nobody wants the answer.
+        let reply = move |result| drop(sender.send(result));
+        match self.kind(name, &principal) {
+            Some(Kind::Command) => {
+                self.command(name, payload, principal, ReplyTo::Function(Box::new(reply)))?;
+            }
+            Some(Kind::Query) => self.query(name, payload, principal, reply)?,
+            _ => return Err(unknown(name)),
+        }
+        let answer = answer.await.map_err(|_| overloaded())??;
+        Ok(self.signed(answer))
+    }
+
+    /// The reply, with its token.
+    fn signed(&self, answer: Answer) -> Box<RawValue> {
+        let Some(claims) = answer.sign else { return answer.json };
+        let mut reply: Payload =
+            serde_json::from_str(answer.json.get()).expect("a reply with a token is an object");
+        reply.insert("token".into(), self.keyring.sign(&claims).into());
+        serde_json::value::to_raw_value(&reply).expect("an object serialises")
+    }
+
+    /// Runs a write of the server's own, outside the services' tables.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn maintain<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (sender, answer) = oneshot::channel();
+        let now = self.clock.now();
+        // `run` may run twice, the last run counts; it is told once the transaction is committed.
+        let done = Arc::new(Mutex::new(None));
+        let result = done.clone();
+        let run = move |tx: &mut Tx<'_>| {
+            let value = work(tx, now)?;
+            *result.lock().expect("nobody panics under this lock") = Some(value);
+            Ok(Outcome::reply(Answer::of(&(), None)?))
+        };
+        let reply = move |result: Result<Answer, Fault>| drop(sender.send(result.map(drop)));
+        self.store
+            .write(Write { at: now, run: Box::new(run), to: ReplyTo::Function(Box::new(reply)) })
+            .map_err(|_| overloaded())?;
+        answer.await.map_err(|_| overloaded())??;
+        let value = done.lock().expect("nobody panics under this lock").take();
+        Ok(value.expect("it was committed, so it ran"))
+    }
+
+    /// Whether some caller may ask for this.
+    pub fn is_offered(&self, name: &str) -> bool {
+        self.commands.get(name).is_some_and(|command| command.access == Access::Socket)
+            || self.queries.get(name).is_some_and(|query| query.access == Access::Socket)
+            || self.subscriptions.contains_key(name)
+    }
+
+    fn read(
+        &self,
+        job: impl FnOnce(Result<&ReadTx<'_>, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        self.store.read(Box::new(job)).map_err(|_| overloaded())
+    }
+
+    fn with_sources<T>(&self, f: impl FnOnce(&Sources<'_>) -> T) -> T {
+        let started_ms = self.clock.elapsed_ms();
+        let out_of_time = || self.clock.elapsed_ms() - started_ms > REPLAY_MAX_MS;
+        f(&Sources {
+            recent: &self.recent,
+            speller: &self.speller,
+            now: self.clock.now(),
+            out_of_time: &out_of_time,
+        })
+    }
+}
+
+/// The keys of a filter.
+pub type Keys = Option<Arc<std::collections::HashSet<String>>>;
+
+fn unknown(name: &str) -> Fault {
+    Fault::new(Code::Invalid, format!("unknown operation {name:?}"))
+}
+
+fn overloaded() -> Fault {
+    Fault::new(Code::Overloaded, "overloaded: try again later")
+}
+
+/// 256 bits from the system's generator.
+pub fn chance() -> [u8; 32] {
+    let mut seed = [0; 32];
+    #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+    getrandom::fill(&mut seed).expect("the system has a generator of random numbers");
+    seed
+}

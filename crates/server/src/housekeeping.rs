@@ -1,0 +1,58 @@
+//! What is forgotten in time, a slice at a time, so that no writer waits for it.
+
+use std::{sync::Arc, time::Duration};
+
+use bellwire_services::{
+    kit::{Fault, Micros, idempotency},
+    states::retention::{self, Place},
+};
+use bellwire_store::log::{Keep, prune};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::door::Door;
+
+const SECOND: Micros = 1_000_000;
+/// How often the old is looked for.
+const EVERY: Duration = Duration::from_secs(5);
+/// Rows of one slice.
+const SLICE_ROWS: i64 = 200;
+/// The demo's history is kept an hour.
+const DEMO_KEPT: Micros = 3_600 * SECOND;
+
+/// Runs until it is aborted.
+pub async fn run(door: Arc<Door>, demo: bool) {
+    let kept = if demo { DEMO_KEPT } else { retention::KEPT_MICROS };
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(fault) = tidy(&door, kept).await {
+            tracing::warn!(%fault, "housekeeping goes on later");
+        }
+    }
+}
+
+async fn tidy(door: &Door, history_kept: Micros) -> Result<(), Fault> {
+    loop {
+        let pruned = door.maintain(|tx, now| prune(tx, now, &Keep::default())).await?;
+        if pruned.forced {
+            tracing::warn!(
+                rows = pruned.rows,
+                "the log is over its size: events younger than the retained window go"
+            );
+        }
+        if pruned.done {
+            break;
+        }
+    }
+    while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_ROWS)).await?
+        == SLICE_ROWS as u64
+    {}
+    let mut place = Some(Place::default());
+    while let Some(from) = place {
+        place = door
+            .maintain(move |tx, now| retention::sweep(tx, now - history_kept, from, SLICE_ROWS))
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,624 @@
+//! The hub of one shard: topics to sessions, encode once, write directly.
+//!
+//! What holds here:
+//! - A session is told rows in log order, each at most once, and only such as it was entitled to
+//!   when the row was committed and is entitled to now.
+//! - It goes live in one way only, whether it connects, resumes or subscribes: pending, then an
+//!   [`Opening`] read in one transaction at a place S, then rows up to where the hub is, from
+//!   [`Recent`], then live. What is committed meanwhile is neither lost nor told twice.
+//! - Losing a right acts when it is known, ahead of rows that still wait: they are dropped.
+//! - A reader with a cursor misses nothing: too slow, it is closed. Others may be coalesced.
+//!
+//! Not here: sockets (a session's sink is any [`Write`]), protocols, the store. A hub belongs to
+//! one thread, so nothing here is locked.
+
+pub mod outbox;
+pub mod recent;
+mod session;
+mod tick;
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+    mem,
+    sync::Arc,
+};
+
+use bellwire_store::change::{Effect, Event, Offset, Topic};
+use bytes::Bytes;
+use slab::Slab;
+
+use outbox::{Frame, Written};
+use recent::{Entry, Recent, Shape, Speller};
+use session::{Behind, Place, Session, concerned};
+pub use session::{Held, Opening, SessionId};
+use tick::Tick;
+
+/// Rows are fetched, and a session that is behind is fed, this much at a time.
+const ROWS_AT_ONCE: usize = 512;
+/// A session that is behind is fed while less than this waits for its socket, in bytes.
+const FEED_BELOW: usize = 256 << 10;
+
+/// What the hub asks of its driver, between two calls.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A session fell behind what is in memory: read its rights and the rows after this place.
+    CatchUp {
+        /// Which session.
+        session: SessionId,
+        /// The last row it was told.
+        after: Offset,
+    },
+    /// What was read for a session is older than what is in memory: read it again.
+    Reread(SessionId),
+    /// The session must end; the driver says so in its dialect.
+    End(SessionId, Ending),
+    /// The peer is gone.
+    Gone(SessionId),
+}
+
+/// Why the hub wants a session to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its credential was revoked.
+    Revoked,
+    /// It does not read fast enough.
+    Slow,
+}
+
+/// The sessions of one shard and what they hear.
+#[derive(Debug)]
+pub struct Hub<S> {
+    recent: Arc<Recent>,
+    speller: Arc<Speller>,
+    sessions: Slab<Session<S>>,
+    /// Live sessions without a filter, by topic.
+    topics: HashMap<Topic, Vec<u32>>,
+    /// Live sessions with a filter, by key.
+    keys: HashMap<String, Vec<u32>>,
+    /// All sessions whose principal is known, by principal: whom effects concern.
+    principals: HashMap<Arc<str>, Vec<u32>>,
+    /// The principal of sessions of which nothing is known yet.
+    nobody: Arc<str>,
+    /// Sessions for whose sockets something waits.
+    blocked: HashSet<u32>,
+    /// Everything up to here was told to whom it concerns.
+    at: Offset,
+    tick: Tick,
+    needs: Vec<Need>,
+    serials: u32,
+    /// The most that waits for one socket, in bytes.
+    outbox_len_max: usize,
+    /// Event frames since somebody asked.
+    told: u64,
+}
+
+impl<S: Write> Hub<S> {
+    /// A hub without sessions that goes on after what `recent` holds.
+    pub fn new(recent: Arc<Recent>, speller: Arc<Speller>, outbox_len_max: usize) -> Self {
+        let at = recent.head();
+        Hub {
+            recent,
+            speller,
+            sessions: Slab::new(),
+            topics: HashMap::new(),
+            keys: HashMap::new(),
+            principals: HashMap::new(),
+            nobody: Arc::from(""),
+            blocked: HashSet::new(),
+            at,
+            tick: Tick::default(),
+            needs: Vec::new(),
+            serials: 0,
+            outbox_len_max,
+            told: 0,
+        }
+    }
+
+    /// Lets a session in, pending: it is told nothing yet. Who it is, its opening will say.
+    pub fn join(&mut self, sink: S, shape: Shape) -> SessionId {
+        self.serials = self.serials.wrapping_add(1);
+        let serial = self.serials;
+        let session = Session {
+            sink,
+            place: Place::Pending(None),
+            serial,
+            shape,
+            floor: 0,
+            chain: None,
+            outbox: None,
+            principal: self.nobody.clone(),
+            held: Vec::new(),
+            keys: None,
+        };
+        let slot = self.sessions.insert(session) as u32;
+        SessionId { slot, serial }
+    }
+
+    /// Makes a session pending again, because a read for a new subscription is under way.
+    pub fn suspend(&mut self, id: SessionId) {
+        let Some(slot) = self.slot_of(id) else { return };
+        self.unlist(slot);
+        let at = self.at;
+        let session = &mut self.sessions[slot as usize];
+        session.place = match mem::replace(&mut session.place, Place::Ending) {
+            Place::Live => {
+                let at = at.max(session.floor);
+                Place::Pending(Some(Box::new(Behind { at, rights_at: at, ..Behind::default() })))
+            }
+            Place::Behind(behind) => Place::Pending(Some(behind)),
+            other => other,
+        };
+    }
+
+    /// Goes on as before the session was suspended: the read was refused.
+    pub fn resume(&mut self, id: SessionId, now_ms: u64) {
+        let Some(slot) = self.slot_of(id) else { return };
+        let session = &mut self.sessions[slot as usize];
+        if let Place::Pending(Some(behind)) = &mut session.place {
+            session.place = Place::Behind(mem::take(behind));
+        }
+        self.advance(slot, now_ms);
+    }
+
+    /// Takes in what was read for a pending session, tells it what it missed, and lets it go live.
+    ///
+    /// Effects on `principal` between the place of the read and the hub's own are found in
+    /// [`Recent`]; a read that is older than that is to be done again.
+    pub fn open(&mut self, id: SessionId, principal: Arc<str>, opening: Opening, now_ms: u64) {
+        let Some(slot) = self.slot_of(id) else { return };
+        if !matches!(self.sessions[slot as usize].place, Place::Pending(_)) {
+            return;
+        }
+        self.identify(slot, principal);
+        let session = &mut self.sessions[slot as usize];
+        let Some(ahead) = self.recent.range(opening.at, self.at, usize::MAX) else {
+            self.needs.push(Need::Reread(id));
+            return;
+        };
+        let mut behind = Behind {
+            rows: opening.rows.into(),
+            at: opening.at,
+            rights_at: opening.at,
+            lost: Vec::new(),
+        };
+        if behind.look_ahead(&ahead, &session.principal) {
+            self.needs.push(Need::End(id, Ending::Revoked));
+            return;
+        }
+        mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
+        mutant!(PlaceOffByOne => behind.at += 1);
+        session.held = opening.held;
+        session.held.retain(|held| !behind.is_lost(&held.topic, behind.rights_at));
+        session.keys = opening.keys;
+        session.place = Place::Behind(Box::new(behind));
+        for bytes in opening.frames {
+            self.push(slot, Frame { bytes, row: None });
+        }
+        self.advance(slot, now_ms);
+    }
+
+    fn identify(&mut self, slot: u32, principal: Arc<str>) {
+        let before = mem::replace(&mut self.sessions[slot as usize].principal, principal.clone());
+        if before != principal {
+            remove(&mut self.principals, &before, slot);
+            self.principals.entry(principal).or_default().push(slot);
+        }
+    }
+
+    /// Whether a read is still awaited for the session.
+    pub fn is_pending(&self, id: SessionId) -> bool {
+        self.slot_of(id)
+            .is_some_and(|slot| matches!(self.sessions[slot as usize].place, Place::Pending(_)))
+    }
+
+    /// Feeds a session that is behind, as far as its socket takes it, until it is live.
+    fn advance(&mut self, slot: u32, now_ms: u64) {
+        loop {
+            self.flush_one(slot, now_ms);
+            let waiting =
+                |session: &Session<S>| session.outbox.as_ref().map_or(0, |outbox| outbox.len());
+            let Some(session) = self.sessions.get_mut(slot as usize) else { return };
+            if waiting(session) >= FEED_BELOW {
+                return;
+            }
+            let Place::Behind(behind) = &mut session.place else { return };
+            if behind.rows.is_empty() {
+                if behind.at >= self.at {
+                    self.go_live(slot);
+                    return;
+                }
+                let Some(rows) = self.recent.range(behind.at, self.at, ROWS_AT_ONCE) else {
+                    let (after, session_id) =
+                        (behind.at, SessionId { slot, serial: session.serial });
+                    self.suspend(session_id);
+                    self.needs.push(Need::CatchUp { session: session_id, after });
+                    return;
+                };
+                behind.rows = rows.into();
+            }
+            let mut fed = 0;
+            while fed < FEED_BELOW {
+                let Place::Behind(behind) = &mut self.sessions[slot as usize].place else { break };
+                let Some(entry) = behind.rows.pop_front() else { break };
+                behind.at = behind.at.max(entry.offset());
+                fed += self.tell_behind(slot, &entry);
+            }
+        }
+    }
+
+    fn go_live(&mut self, slot: u32) {
+        let session = &mut self.sessions[slot as usize];
+        if let Place::Behind(behind) = mem::replace(&mut session.place, Place::Live) {
+            session.floor = session.floor.max(behind.at);
+        }
+        match &session.keys {
+            Some(keys) => {
+                keys.iter().for_each(|key| self.keys.entry(key.clone()).or_default().push(slot))
+            }
+            None => session
+                .held
+                .iter()
+                .for_each(|held| self.topics.entry(held.topic.clone()).or_default().push(slot)),
+        }
+    }
+
+    /// Tells one row to a session that is behind, and applies its effects at their place; says how
+    /// many bytes that was.
+    fn tell_behind(&mut self, slot: u32, entry: &Arc<Entry>) -> usize {
+        let session = &mut self.sessions[slot as usize];
+        let offset = entry.offset();
+        let variant = entry.logged.event.as_ref().and_then(|event| session.variant(event, offset));
+        let mut told = 0;
+        if let Some(variant) = variant {
+            let bytes = self.speller.frame(entry, variant, session.shape);
+            told = bytes.len();
+            self.told += 1;
+            self.push(slot, Frame { bytes, row: Some((entry.clone(), variant)) });
+        }
+        let session = &mut self.sessions[slot as usize];
+        let Place::Behind(behind) = &mut session.place else { return told };
+        if offset <= behind.rights_at {
+            return told;
+        }
+        let mut granted = Vec::new();
+        for effect in
+            entry.logged.effects.iter().filter(|effect| concerned(effect) == &*session.principal)
+        {
+            match effect {
+                Effect::Grant { topic, .. } if !behind.is_lost(topic, offset) => {
+                    granted.push(topic)
+                }
+                Effect::Evict { topic, .. } => {
+                    granted.retain(|granted| *granted != topic);
+                    session.held.retain(|held| held.topic != *topic);
+                    behind.lost.retain(|(lost, at)| lost != topic || *at > offset);
+                }
+                _ => {}
+            }
+        }
+        granted.into_iter().for_each(|topic| session.gain(topic, offset));
+        told
+    }
+
+    /// Tells a row to every live session that it concerns, and applies its effects. Frames go out
+    /// with the next [`flush`](Hub::flush).
+    pub fn publish(&mut self, entry: &Arc<Entry>) {
+        let offset = entry.offset();
+        if offset <= self.at {
+            return;
+        }
+        self.at = offset;
+        if let Some(event) = &entry.logged.event {
+            self.tell(entry, event);
+        }
+        for effect in &entry.logged.effects {
+            self.apply(effect, offset);
+        }
+    }
+
+    fn tell(&mut self, entry: &Arc<Entry>, event: &Event) {
+        let Hub { sessions, topics, keys, tick, speller, told, .. } = self;
+        let offset = entry.offset();
+        let filtered = keys.get(&event.key);
+        for (number, variant) in event.variants.iter().enumerate() {
+            // One frame per shape for all receivers of this variant.
+            let mut frames = [None; Shape::COUNT];
+            let mut add = |slot: u32, session: &mut Session<S>| {
+                session.floor = offset;
+                *told += 1;
+                let shape = session.shape;
+                let frame = *frames[shape as usize].get_or_insert_with(|| {
+                    tick.frame(Frame {
+                        bytes: speller.frame(entry, number, shape),
+                        row: Some((entry.clone(), number)),
+                    })
+                });
+                tick.chain(slot, &mut session.chain, frame);
+            };
+            for topic in &variant.topics {
+                for &slot in topics.get(topic).into_iter().flatten() {
+                    let session = &mut sessions[slot as usize];
+                    if session.floor < offset && !(!event.except.is_empty() && session.skips(event))
+                    {
+                        add(slot, session);
+                    }
+                }
+            }
+            for &slot in filtered.into_iter().flatten() {
+                let session = &mut sessions[slot as usize];
+                if session.floor < offset
+                    && session.holds(&variant.topics, offset)
+                    && !session.skips(event)
+                {
+                    add(slot, session);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, effect: &Effect, offset: Offset) {
+        let slots = self.principals.get(concerned(effect)).cloned().unwrap_or_default();
+        for slot in slots {
+            match effect {
+                Effect::Grant { topic, .. } => self.grant(slot, topic, offset),
+                Effect::Evict { topic, .. } => self.evict(slot, topic, offset),
+                Effect::Revoke { .. } => {
+                    let session = &self.sessions[slot as usize];
+                    if !matches!(session.place, Place::Ending) {
+                        self.needs.push(Need::End(
+                            SessionId { slot, serial: session.serial },
+                            Ending::Revoked,
+                        ));
+                        self.stop(slot);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A right comes into being. A session that is behind takes it in when it gets to that row.
+    fn grant(&mut self, slot: u32, topic: &Topic, offset: Offset) {
+        let session = &mut self.sessions[slot as usize];
+        if !matches!(session.place, Place::Live)
+            || session.held.iter().any(|held| held.topic == *topic)
+        {
+            return;
+        }
+        session.gain(topic, offset);
+        if session.keys.is_none() {
+            self.topics.entry(topic.clone()).or_default().push(slot);
+        }
+    }
+
+    /// A right ends: unwritten frames that only it allowed are dropped, whatever the session's place.
+    fn evict(&mut self, slot: u32, topic: &Topic, offset: Offset) {
+        let session = &mut self.sessions[slot as usize];
+        match &mut session.place {
+            Place::Behind(behind) | Place::Pending(Some(behind)) => {
+                behind.lost.push((topic.clone(), offset))
+            }
+            Place::Live if session.keys.is_none() => remove(&mut self.topics, topic, slot),
+            _ => {}
+        }
+        if session.lose(topic) {
+            self.drop_unentitled(slot);
+        }
+    }
+
+    fn drop_unentitled(&mut self, slot: u32) {
+        let session = &mut self.sessions[slot as usize];
+        let held = &session.held;
+        let entitled = |entry: &Entry, variant: usize| {
+            let Some(event) = &entry.logged.event else { return false };
+            held.iter().any(|held| {
+                held.since < entry.offset() && event.variants[variant].topics.contains(&held.topic)
+            })
+        };
+        self.tick.retain(&mut session.chain, |frame| {
+            frame.row.as_ref().is_none_or(|(entry, variant)| entitled(entry, *variant))
+        });
+        if let Some(outbox) = &mut session.outbox {
+            outbox.retain(entitled);
+        }
+    }
+
+    /// Nothing more is told to the session, and what waits is dropped.
+    fn stop(&mut self, slot: u32) {
+        self.unlist(slot);
+        let session = &mut self.sessions[slot as usize];
+        session.place = Place::Ending;
+        self.tick.retain(&mut session.chain, |frame| frame.row.is_none());
+        if let Some(outbox) = &mut session.outbox {
+            outbox.retain(|_, _| false);
+        }
+    }
+
+    /// Ends what a session hears; `last` are the frames that it is still sent.
+    pub fn end(&mut self, id: SessionId, last: impl IntoIterator<Item = Bytes>, now_ms: u64) {
+        let Some(slot) = self.slot_of(id) else { return };
+        if !matches!(self.sessions[slot as usize].place, Place::Ending) {
+            self.stop(slot);
+        }
+        for bytes in last {
+            self.push(slot, Frame { bytes, row: None });
+        }
+        self.flush_one(slot, now_ms);
+    }
+
+    /// Queues a frame for one session; it goes out with the next flush.
+    pub fn send(&mut self, id: SessionId, bytes: Bytes) {
+        if let Some(slot) = self.slot_of(id) {
+            self.push(slot, Frame { bytes, row: None });
+        }
+    }
+
+    fn push(&mut self, slot: u32, frame: Frame) {
+        let session = &mut self.sessions[slot as usize];
+        let frame = self.tick.frame(frame);
+        self.tick.chain(slot, &mut session.chain, frame);
+    }
+
+    /// Writes this tick's frames: one write per session.
+    pub fn flush(&mut self, now_ms: u64) {
+        let dirty = self.tick.take_dirty();
+        for &slot in &dirty {
+            self.flush_one(slot, now_ms);
+        }
+        self.tick.clear(dirty);
+    }
+
+    fn flush_one(&mut self, slot: u32, now_ms: u64) {
+        let Some(session) = self.sessions.get_mut(slot as usize) else { return };
+        let Some(chain) = session.chain.take() else { return };
+        let coalesce = !session.shape.has_cursor();
+        let written =
+            self.tick.write(chain, &mut session.sink, &mut session.outbox, coalesce, now_ms);
+        self.settle(slot, written, now_ms);
+    }
+
+    /// The socket takes bytes again: writes what waits, and feeds a session that is behind.
+    pub fn writable(&mut self, id: SessionId, now_ms: u64) {
+        let Some(slot) = self.slot_of(id) else { return };
+        let session = &mut self.sessions[slot as usize];
+        let Some(outbox) = &mut session.outbox else { return };
+        let written = outbox.write(&mut session.sink, now_ms);
+        self.settle(slot, written, now_ms);
+        self.advance(slot, now_ms);
+    }
+
+    fn settle(&mut self, slot: u32, written: Written, now_ms: u64) {
+        let session = &mut self.sessions[slot as usize];
+        let id = SessionId { slot, serial: session.serial };
+        match written {
+            Written::All => {
+                session.outbox = None;
+                self.blocked.remove(&slot);
+            }
+            Written::Blocked => {
+                self.blocked.insert(slot);
+                let slow = session
+                    .outbox
+                    .as_ref()
+                    .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
+                if slow && !matches!(session.place, Place::Ending) {
+                    self.cut_off(slot);
+                }
+            }
+            Written::Gone => self.needs.push(Need::Gone(id)),
+        }
+    }
+
+    /// Ends a session that does not keep up: what waits is dropped, but for the rest of a frame.
+    fn cut_off(&mut self, slot: u32) {
+        self.stop(slot);
+        let session = &mut self.sessions[slot as usize];
+        if let Some(outbox) = &mut session.outbox {
+            outbox.clear();
+        }
+        self.needs.push(Need::End(SessionId { slot, serial: session.serial }, Ending::Slow));
+    }
+
+    /// Finds the sessions whose sockets have taken nothing for too long. To be called about once a second.
+    pub fn find_stalled(&mut self, now_ms: u64) {
+        let blocked: Vec<u32> = self.blocked.iter().copied().collect();
+        for slot in blocked {
+            let session = &self.sessions[slot as usize];
+            let slow = session
+                .outbox
+                .as_ref()
+                .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
+            if slow && !matches!(session.place, Place::Ending) {
+                self.cut_off(slot);
+            }
+        }
+    }
+
+    /// What the driver has to do now.
+    pub fn take_needs(&mut self) -> Vec<Need> {
+        mem::take(&mut self.needs)
+    }
+
+    /// Forgets a session and gives its sink back.
+    pub fn leave(&mut self, id: SessionId) -> Option<S> {
+        let slot = self.slot_of(id)?;
+        self.unlist(slot);
+        let principal = self.sessions[slot as usize].principal.clone();
+        remove(&mut self.principals, &principal, slot);
+        self.blocked.remove(&slot);
+        Some(self.sessions.remove(slot as usize).sink)
+    }
+
+    /// The sink of a session.
+    pub fn sink(&mut self, id: SessionId) -> Option<&mut S> {
+        let slot = self.slot_of(id)?;
+        Some(&mut self.sessions[slot as usize].sink)
+    }
+
+    /// Whether something still waits for the session's socket.
+    pub fn is_flushed(&self, id: SessionId) -> bool {
+        self.slot_of(id).is_none_or(|slot| {
+            let session = &self.sessions[slot as usize];
+            session.outbox.is_none() && session.chain.is_none()
+        })
+    }
+
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// The bytes that wait for slow sockets.
+    pub fn queued_bytes(&self) -> usize {
+        let waiting = |slot: &u32| {
+            self.sessions[*slot as usize].outbox.as_ref().map_or(0, |outbox| outbox.len())
+        };
+        self.blocked.iter().map(waiting).sum()
+    }
+
+    /// How many event frames were told since this was asked last.
+    pub fn take_told(&mut self) -> u64 {
+        mem::take(&mut self.told)
+    }
+
+    fn slot_of(&self, id: SessionId) -> Option<u32> {
+        self.sessions
+            .get(id.slot as usize)
+            .filter(|session| session.serial == id.serial)
+            .map(|_| id.slot)
+    }
+
+    /// Takes a live session out of the lists of whom is told what.
+    fn unlist(&mut self, slot: u32) {
+        let session = &self.sessions[slot as usize];
+        if !matches!(session.place, Place::Live) {
+            return;
+        }
+        match &session.keys {
+            Some(listed) => listed.iter().for_each(|key| remove(&mut self.keys, key, slot)),
+            None => {
+                session.held.iter().for_each(|held| remove(&mut self.topics, &held.topic, slot))
+            }
+        }
+    }
+}
+
+/// Takes `slot` out of the list under `key`, and the list out of the map when it was the last.
+fn remove<K, Q>(lists: &mut HashMap<K, Vec<u32>>, key: &Q, slot: u32)
+where
+    K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
+    Q: std::hash::Hash + Eq + ?Sized,
+{
+    let Some(list) = lists.get_mut(key) else { return };
+    if let Some(place) = list.iter().position(|listed| *listed == slot) {
+        list.swap_remove(place);
+    }
+    if list.is_empty() {
+        lists.remove(key);
+    }
+}

@@ -1,0 +1,189 @@
+//! What waits for a socket that would block: in order, bounded, and coalesced where that is allowed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io::{self, ErrorKind, IoSlice, Write},
+    sync::Arc,
+};
+
+use bellwire_store::change::Overflow;
+use bytes::Bytes;
+
+use super::recent::Entry;
+
+/// The most that waits for one socket, in bytes, unless the hub is told otherwise.
+pub const LEN_MAX: usize = 1 << 20;
+/// How long a socket may take nothing while something waits for it.
+pub const STALLED_MAX_MS: u64 = 10_000;
+/// As many buffers as one write takes.
+const SLICES_MAX: usize = 64;
+
+/// A frame on its way, and which variant of which row it tells, if it tells one.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The row and variant, for coalescing and for dropping it when the right to it is lost.
+    pub row: Option<(Arc<Entry>, usize)>,
+}
+
+/// How a write went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Everything was taken.
+    All,
+    /// The socket would block; the rest waits.
+    Blocked,
+    /// The peer is gone.
+    Gone,
+}
+
+/// The queue of one session; it exists only while something waits.
+#[derive(Debug)]
+pub struct Outbox {
+    frames: VecDeque<Frame>,
+    /// How much of the front frame was written.
+    front_written: usize,
+    bytes: usize,
+    /// The number of the front frame; frames are numbered as they come.
+    front_number: u64,
+    /// The newest waiting frame per event name and key, of those that may be coalesced.
+    latest: HashMap<(String, String), u64>,
+    /// When the socket last took something.
+    progress_ms: u64,
+}
+
+impl Outbox {
+    /// An empty queue.
+    pub fn new(now_ms: u64) -> Outbox {
+        Outbox {
+            frames: VecDeque::new(),
+            front_written: 0,
+            bytes: 0,
+            front_number: 0,
+            latest: HashMap::new(),
+            progress_ms: now_ms,
+        }
+    }
+
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether the socket has not taken anything for too long, or too much waits.
+    pub fn is_too_slow(&self, now_ms: u64, len_max: usize) -> bool {
+        self.bytes > len_max
+            || (self.bytes > 0 && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
+    }
+
+    /// Adds a frame, `written` bytes of which already went out. With `coalesce`, an older waiting
+    /// value of the same event and key is taken out: the reader sees a subsequence of the log.
+    pub fn push(&mut self, frame: Frame, written: usize, coalesce: bool) {
+        if coalesce && let Some(key) = coalescing_key(&frame) {
+            let number = self.front_number + self.frames.len() as u64;
+            if let Some(older) = self.latest.insert(key, number) {
+                self.take_out(older);
+            }
+        }
+        if self.frames.is_empty() {
+            self.front_written = written;
+        }
+        self.bytes += frame.bytes.len() - written;
+        self.frames.push_back(frame);
+    }
+
+    fn take_out(&mut self, number: u64) {
+        let Some(index) = number.checked_sub(self.front_number) else { return };
+        if index == 0 && self.front_written > 0 {
+            return; // Half of it is out: the other half must follow.
+        }
+        if let Some(frame) = self.frames.get_mut(index as usize) {
+            self.bytes -= frame.bytes.len();
+            *frame = Frame { bytes: Bytes::new(), row: None };
+        }
+    }
+
+    /// Drops the waiting frames of rows that `keep` does not keep; one that is partly out stays.
+    pub fn retain(&mut self, keep: impl Fn(&Entry, usize) -> bool) {
+        for index in 0..self.frames.len() {
+            let lost = self.frames[index]
+                .row
+                .as_ref()
+                .is_some_and(|(entry, variant)| !keep(entry, *variant));
+            if lost {
+                self.take_out(self.front_number + index as u64);
+            }
+        }
+    }
+
+    /// Drops everything that waits, but for the rest of a frame that is partly out.
+    pub fn clear(&mut self) {
+        let keep = usize::from(self.front_written > 0);
+        self.frames.truncate(keep);
+        self.bytes =
+            self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() - self.front_written;
+        self.latest.clear();
+    }
+
+    /// Writes what the socket takes.
+    pub fn write(&mut self, sink: &mut impl Write, now_ms: u64) -> Written {
+        while self.bytes > 0 {
+            self.advance(0); // Past frames that were taken out.
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            for (index, frame) in self.frames.iter().take(SLICES_MAX).enumerate() {
+                let skip = if index == 0 { self.front_written } else { 0 };
+                slices[index] = IoSlice::new(&frame.bytes[skip..]);
+                count = index + 1;
+            }
+            match sink.write_vectored(&slices[..count]) {
+                Ok(0) => return Written::Gone,
+                Ok(written) => {
+                    self.progress_ms = now_ms;
+                    self.advance(written);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Blocked,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Written::Gone,
+            }
+        }
+        Written::All
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.bytes -= written;
+        let mut left = self.front_written + written;
+        while let Some(front) = self.frames.front() {
+            if left < front.bytes.len() {
+                break;
+            }
+            left -= front.bytes.len();
+            if let Some(key) = coalescing_key(front)
+                && self.latest.get(&key) == Some(&self.front_number)
+            {
+                self.latest.remove(&key);
+            }
+            self.frames.pop_front();
+            self.front_number += 1;
+        }
+        self.front_written = left;
+    }
+}
+
+fn coalescing_key(frame: &Frame) -> Option<(String, String)> {
+    let event = frame.row.as_ref()?.0.logged.event.as_ref()?;
+    (event.overflow == Overflow::Latest)
+        .then(|| (event.name.clone().into_owned(), event.key.clone()))
+}
+
+/// Writes one buffer directly; says how much was taken.
+pub fn write_once(sink: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match sink.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What the hub knows of one session.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use bellwire_store::change::{Effect, Event, Offset, Topic};
+
+use super::{
+    outbox::Outbox,
+    recent::{Entry, Shape},
+};
+
+/// Names a session, also after it has ended and its slot serves another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId {
+    /// Its place in the hub's slab.
+    pub slot: u32,
+    /// Counts the sessions of this hub.
+    pub serial: u32,
+}
+
+/// A right to hear a topic, and the place from which on it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The topic.
+    pub topic: Topic,
+    /// Events after this offset may be told.
+    pub since: Offset,
+}
+
+/// What a read transaction found out for a session that is going live: all of it as of one place.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// The place: the last row that the transaction saw.
+    pub at: Offset,
+    /// The topics that the session may hear.
+    pub held: Vec<Held>,
+    /// Only events with these keys, if there is a filter.
+    pub keys: Option<Arc<HashSet<String>>>,
+    /// What is told first: `resumed`, `reset`, a snapshot.
+    pub frames: Vec<bytes::Bytes>,
+    /// What is told next: rows up to `at`, those of these topics, in order.
+    pub rows: Vec<Arc<Entry>>,
+}
+
+/// Rows to be told before a session is live.
+#[derive(Debug, Default)]
+pub(super) struct Behind {
+    pub rows: VecDeque<Arc<Entry>>,
+    /// Everything up to here was told, or need not be.
+    pub at: Offset,
+    /// The rights are those of this place: effects up to it are in them.
+    pub rights_at: Offset,
+    /// Evictions that were seen ahead of the rows: a topic, and where the right to it ended.
+    pub lost: Vec<(Topic, Offset)>,
+}
+
+/// Where a session stands.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A read transaction is looking up its rights, snapshot and place. Nothing is told meanwhile;
+    /// what was known before is kept in case the read is refused.
+    Pending(Option<Box<Behind>>),
+    /// Rows are told as the socket takes them.
+    Behind(Box<Behind>),
+    /// Told each row as it is published.
+    Live,
+    /// Nothing more is told; what is queued may go out.
+    Ending,
+}
+
+/// One session. Kept small: there are many, and most are idle.
+#[derive(Debug)]
+pub(super) struct Session<S> {
+    pub sink: S,
+    pub place: Place,
+    pub serial: u32,
+    pub shape: Shape,
+    /// Rows at or below this were told, or need not be.
+    pub floor: Offset,
+    /// This tick's frames: first and last node of a list in the hub's tick.
+    pub chain: Option<(u32, u32)>,
+    pub outbox: Option<Box<Outbox>>,
+    pub principal: Arc<str>,
+    pub held: Vec<Held>,
+    pub keys: Option<Arc<HashSet<String>>>,
+}
+
+impl<S> Session<S> {
+    /// Whether it may hear one of these topics at this place.
+    pub fn holds(&self, topics: &[Topic], offset: Offset) -> bool {
+        self.held.iter().any(|held| held.since < offset && topics.contains(&held.topic))
+    }
+
+    /// Whether the event leaves it out, or its filter does.
+    pub fn skips(&self, event: &Event) -> bool {
+        self.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key))
+            || (!event.except.is_empty() && self.is_excepted(event))
+    }
+
+    fn is_excepted(&self, event: &Event) -> bool {
+        event.except.iter().any(|except| match except.strip_prefix("principal/") {
+            Some(principal) => *principal == *self.principal,
+            None => self.held.iter().any(|held| held.topic == *except),
+        })
+    }
+
+    /// The variant of the event that it is told.
+    pub fn variant(&self, event: &Event, offset: Offset) -> Option<usize> {
+        if self.skips(event) {
+            return None;
+        }
+        event.variants.iter().position(|variant| self.holds(&variant.topics, offset))
+    }
+
+    /// Takes in a right that it holds from `offset` on.
+    pub fn gain(&mut self, topic: &Topic, offset: Offset) {
+        if !self.held.iter().any(|held| held.topic == *topic) {
+            self.held.push(Held { topic: topic.clone(), since: offset });
+        }
+    }
+
+    /// Gives up a right; says whether it held it.
+    pub fn lose(&mut self, topic: &Topic) -> bool {
+        let before = self.held.len();
+        self.held.retain(|held| held.topic != *topic);
+        self.held.len() < before
+    }
+}
+
+impl Behind {
+    /// Whether an eviction that was seen ahead took the topic away after `offset`.
+    pub fn is_lost(&self, topic: &Topic, offset: Offset) -> bool {
+        self.lost.iter().any(|(lost, at)| lost == topic && *at > offset)
+    }
+
+    /// Notes the evictions of `principal` among rows that lie ahead. Says whether a revocation is among them.
+    pub fn look_ahead(&mut self, rows: &[Arc<Entry>], principal: &str) -> bool {
+        let mut revoked = false;
+        for row in rows {
+            for effect in &row.logged.effects {
+                match effect {
+                    Effect::Evict { principal: whose, topic } if **whose == *principal => {
+                        self.lost.push((topic.clone(), row.offset()))
+                    }
+                    Effect::Revoke { principal: whose } if **whose == *principal => revoked = true,
+                    _ => {}
+                }
+            }
+        }
+        revoked
+    }
+}
+
+/// Whom an effect concerns.
+pub(super) fn concerned(effect: &Effect) -> &str {
+    match effect {
+        Effect::Grant { principal, .. }
+        | Effect::Evict { principal, .. }
+        | Effect::Revoke { principal } => principal,
+    }
+}

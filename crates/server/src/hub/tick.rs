@@ -1,0 +1,155 @@
+//! The frames of one tick: what is written to a session goes out together, in one write.
+//!
+//! A tick is one committed batch, or what one read from a socket led to. Sessions that are told the
+//! same frames get the same joined bytes; nothing is allocated per session.
+
+use std::io::Write;
+
+use super::outbox::{Frame, Outbox, Written, write_once};
+
+/// Frames, and for each session a list of them, linked through `nodes`.
+#[derive(Debug, Default)]
+pub(super) struct Tick {
+    frames: Vec<Frame>,
+    nodes: Vec<Node>,
+    /// Sessions that have a list.
+    dirty: Vec<u32>,
+    /// The frames whose bytes stand in `joined`.
+    joined_of: Vec<u32>,
+    joined: Vec<u8>,
+    /// Scratch: the frames of the list at hand.
+    list: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    frame: u32,
+    next: Option<u32>,
+}
+
+impl Tick {
+    /// Adds a frame, to be put into lists.
+    pub fn frame(&mut self, frame: Frame) -> u32 {
+        self.frames.push(frame);
+        self.frames.len() as u32 - 1
+    }
+
+    /// Appends a frame to a session's list.
+    pub fn chain(&mut self, slot: u32, chain: &mut Option<(u32, u32)>, frame: u32) {
+        let node = self.nodes.len() as u32;
+        self.nodes.push(Node { frame, next: None });
+        match chain {
+            Some((_, last)) => {
+                self.nodes[*last as usize].next = Some(node);
+                *last = node;
+            }
+            None => {
+                *chain = Some((node, node));
+                self.dirty.push(slot);
+            }
+        }
+    }
+
+    /// Takes frames out of a session's list.
+    pub fn retain(&mut self, chain: &mut Option<(u32, u32)>, keep: impl Fn(&Frame) -> bool) {
+        let Some((first, _)) = chain.take() else { return };
+        let mut at = Some(first);
+        while let Some(node) = at {
+            at = self.nodes[node as usize].next.take();
+            if keep(&self.frames[self.nodes[node as usize].frame as usize]) {
+                match chain {
+                    Some((_, last)) => {
+                        self.nodes[*last as usize].next = Some(node);
+                        *last = node;
+                    }
+                    None => *chain = Some((node, node)),
+                }
+            }
+        }
+    }
+
+    /// Writes a list to a sink, or queues what it does not take.
+    pub fn write(
+        &mut self,
+        chain: (u32, u32),
+        sink: &mut impl Write,
+        outbox: &mut Option<Box<Outbox>>,
+        coalesce: bool,
+        now_ms: u64,
+    ) -> Written {
+        self.gather(chain);
+        if let Some(outbox) = outbox {
+            self.list
+                .iter()
+                .for_each(|&frame| outbox.push(self.frames[frame as usize].clone(), 0, coalesce));
+            return outbox.write(sink, now_ms);
+        }
+        let bytes = match self.list[..] {
+            [single] => &self.frames[single as usize].bytes[..],
+            _ => self.join(),
+        };
+        let len = bytes.len();
+        match write_once(sink, bytes) {
+            Err(_) => Written::Gone,
+            Ok(written) if written == len => Written::All,
+            Ok(written) => {
+                *outbox = Some(Box::new(self.rest(written, coalesce, now_ms)));
+                Written::Blocked
+            }
+        }
+    }
+
+    fn gather(&mut self, (first, _): (u32, u32)) {
+        self.list.clear();
+        let mut at = Some(first);
+        while let Some(node) = at {
+            let node = self.nodes[node as usize];
+            self.list.push(node.frame);
+            at = node.next;
+        }
+    }
+
+    /// The bytes of the list at hand, joined; the last joined ones again if they are the same.
+    fn join(&mut self) -> &[u8] {
+        if self.joined_of != self.list {
+            self.joined.clear();
+            for &frame in &self.list {
+                self.joined.extend_from_slice(&self.frames[frame as usize].bytes);
+            }
+            self.joined_of.clone_from(&self.list);
+        }
+        &self.joined
+    }
+
+    /// A queue of what is left of the list at hand after `written` bytes.
+    fn rest(&self, mut written: usize, coalesce: bool, now_ms: u64) -> Outbox {
+        let mut outbox = Outbox::new(now_ms);
+        for &frame in &self.list {
+            let frame = &self.frames[frame as usize];
+            if written >= frame.bytes.len() {
+                written -= frame.bytes.len();
+            } else {
+                outbox.push(frame.clone(), written, coalesce);
+                written = 0;
+            }
+        }
+        outbox
+    }
+
+    /// The sessions that have a list, to be flushed; give them back with [`clear`](Tick::clear).
+    pub fn take_dirty(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Forgets the tick's frames, once every list was written.
+    pub fn clear(&mut self, mut dirty: Vec<u32>) {
+        self.frames.clear();
+        self.nodes.clear();
+        self.joined_of.clear();
+        dirty.clear();
+        // Lists that came up meanwhile would be lost with their frames: there are none, as nothing
+        // is told between the writes of a flush.
+        debug_assert!(self.dirty.is_empty());
+        self.dirty = dirty;
+    }
+}

@@ -1,0 +1,47 @@
+//! The Bellwire server: everything between a socket and the store.
+//!
+//! **The invariant.** One way through the house: bytes, session, door, transaction, log, hub,
+//! bytes. Nothing is told before it is committed, and nobody is told what he may not know.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`app`] | puts a server together, runs it, drains it |
+//! | [`door`] | the one door: finds the call, reads it, runs it in a transaction |
+//! | [`opening`] | how a session gets its place: rights, snapshot, what it missed, in one transaction |
+//! | [`sequencer`] | from the writer to the shards, in commit order |
+//! | [`hub`] | topics to sessions, encode once, write directly |
+//! | [`net`] | HTTP, upgrades, and the shards with their sockets |
+//! | [`credentials`] | tokens as text |
+//! | [`control`] | the operator's way in while the server runs |
+//! | [`demo`] | a recording of a real home, replayed |
+//! | [`housekeeping`] | what is forgotten, a slice at a time |
+//! | [`metrics`], [`clock`] | what is measured, and time |
+
+/// In tests, applies a seeded defect when the simulation asks for it; otherwise it is nothing.
+#[cfg(test)]
+macro_rules! mutant {
+    ($name:ident => $defect:expr) => {
+        if $crate::simulation::is_mutant($crate::simulation::Mutant::$name) {
+            $defect;
+        }
+    };
+}
+#[cfg(not(test))]
+macro_rules! mutant {
+    ($name:ident => $defect:expr) => {};
+}
+
+pub mod app;
+pub mod clock;
+pub mod control;
+pub mod credentials;
+pub mod demo;
+pub mod door;
+pub mod housekeeping;
+pub mod hub;
+pub mod metrics;
+pub mod net;
+pub mod opening;
+pub mod sequencer;
+#[cfg(test)]
+mod simulation;

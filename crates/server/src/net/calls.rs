@@ -1,0 +1,205 @@
+//! The calls of one connection: started and answered in the order they came.
+//!
+//! Commands are pipelined, as the writer answers them in order. A query, and a subscription, waits
+//! for the calls before it, and the calls after it wait for it.
+
+use std::collections::VecDeque;
+
+use bellwire_services::kit::Payload;
+use bytes::Bytes;
+
+use crate::door::Kind;
+
+/// How many calls of one connection may be under way; past it, its socket is not read.
+pub const CALLS_MAX: usize = 64;
+
+/// A call, or what was said at once to a message that is none.
+#[derive(Debug)]
+pub struct Call {
+    /// Its number on this connection.
+    pub number: u32,
+    /// The operation.
+    pub name: String,
+    /// The request's `id`, as JSON text.
+    pub id: Option<String>,
+    /// How far it is.
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not started.
+    Waiting(Payload),
+    /// Started; whether others may run beside it.
+    Running { alone: bool },
+    /// The frame to answer with, if any, and whether it refuses.
+    Answered(Option<Bytes>, bool),
+}
+
+/// What to start next.
+#[derive(Debug)]
+pub struct Start {
+    /// Which call.
+    pub number: u32,
+    /// The operation.
+    pub name: String,
+    /// The request's `id`, as JSON text.
+    pub id: Option<String>,
+    /// Its fields.
+    pub payload: Payload,
+}
+
+/// The calls that are not answered yet.
+#[derive(Debug, Default)]
+pub struct Calls {
+    queue: VecDeque<Call>,
+    numbers: u32,
+}
+
+impl Calls {
+    /// Whether there is room for another.
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= CALLS_MAX
+    }
+
+    /// Whether all are answered.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many more there is room for.
+    pub fn room(&self) -> usize {
+        CALLS_MAX.saturating_sub(self.queue.len())
+    }
+
+    /// Adds a call.
+    pub fn push(&mut self, name: String, id: Option<String>, payload: Payload) {
+        self.add(name, id, State::Waiting(payload));
+    }
+
+    /// Adds what is said to a message that is no call, in its turn.
+    pub fn push_refused(&mut self, frame: Bytes) {
+        self.add(String::new(), None, State::Answered(Some(frame), true));
+    }
+
+    fn add(&mut self, name: String, id: Option<String>, state: State) {
+        let number = self.numbers;
+        self.numbers = self.numbers.wrapping_add(1);
+        self.queue.push_back(Call { number, name, id, state });
+    }
+
+    /// The next call that may start now, if any; from then on it runs.
+    pub fn start(&mut self, kind: impl Fn(&str) -> Option<Kind>) -> Option<Start> {
+        let index = self.queue.iter().position(|call| matches!(call.state, State::Waiting(_)))?;
+        let before = self.queue.iter().take(index);
+        let alone = kind(&self.queue[index].name).is_some_and(|kind| kind != Kind::Command);
+        let blocked = match alone {
+            true => index > 0,
+            false => {
+                before.into_iter().any(|call| matches!(call.state, State::Running { alone: true }))
+            }
+        };
+        if blocked {
+            return None;
+        }
+        let call = &mut self.queue[index];
+        match std::mem::replace(&mut call.state, State::Running { alone }) {
+            State::Waiting(payload) => Some(Start {
+                number: call.number,
+                name: call.name.clone(),
+                id: call.id.clone(),
+                payload,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The call of this number, if it still waits for its answer.
+    pub fn running(&self, number: u32) -> Option<&Call> {
+        self.queue
+            .iter()
+            .find(|call| call.number == number && matches!(call.state, State::Running { .. }))
+    }
+
+    /// Answers a call.
+    pub fn answer(&mut self, number: u32, frame: Option<Bytes>, refused: bool) {
+        if let Some(call) = self.queue.iter_mut().find(|call| call.number == number) {
+            call.state = State::Answered(frame, refused);
+        }
+    }
+
+    /// The next answer whose turn it is: its frame, and whether it refuses.
+    pub fn next_answer(&mut self) -> Option<(Option<Bytes>, bool)> {
+        match self.queue.front()?.state {
+            State::Answered(..) => match self.queue.pop_front()?.state {
+                State::Answered(frame, refused) => Some((frame, refused)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str) -> Option<Kind> {
+        match name.as_bytes().first()? {
+            b'c' => Some(Kind::Command),
+            b'q' => Some(Kind::Query),
+            _ => None,
+        }
+    }
+
+    /// Runs calls to the end; `script` says after each `!` that the oldest running one is answered.
+    fn check(script: &str, expected_starts: &str) {
+        let mut calls = Calls::default();
+        let (mut starts, mut running, mut answers) = (Vec::new(), VecDeque::new(), 0);
+        for word in script.split(' ') {
+            if word == "!" {
+                let number = running.pop_front().expect("something runs");
+                calls.answer(number, Some(Bytes::new()), false);
+                while calls.next_answer().is_some() {
+                    answers += 1;
+                }
+                starts.push("!".to_owned());
+            } else {
+                calls.push(word.to_owned(), None, Payload::new());
+            }
+            while let Some(start) = calls.start(kind) {
+                running.push_back(start.number);
+                starts.push(start.name);
+            }
+        }
+        assert_eq!(starts.join(" "), expected_starts, "{script}");
+        assert_eq!(answers, script.matches('!').count(), "{script}");
+    }
+
+    #[test]
+    fn commands_run_together_and_queries_alone() {
+        check("c1 c2 c3 ! ! !", "c1 c2 c3 ! ! !");
+        check("c1 q2 c3 ! ! !", "c1 ! q2 ! c3 !");
+        check("q1 q2 ! !", "q1 ! q2 !");
+        check("q1 c2 c3 ! ! !", "q1 ! c2 c3 ! !");
+        check("c1 q2 ! c3 !", "c1 ! q2 ! c3");
+    }
+
+    #[test]
+    fn answers_keep_their_order_and_the_queue_its_bound() {
+        let mut calls = Calls::default();
+        for n in 0..CALLS_MAX {
+            assert!(!calls.is_full());
+            calls.push(format!("c{n}"), None, Payload::new());
+        }
+        assert!(calls.is_full());
+        while calls.start(kind).is_some() {}
+        calls.answer(1, Some(Bytes::from_static(b"1")), false);
+        assert!(calls.next_answer().is_none(), "0 comes first");
+        calls.answer(0, None, true);
+        assert_eq!(calls.next_answer(), Some((None, true)));
+        assert_eq!(calls.next_answer(), Some((Some(Bytes::from_static(b"1")), false)));
+        assert!(calls.next_answer().is_none());
+        assert_eq!(calls.room(), 2);
+    }
+}

@@ -1,0 +1,189 @@
+//! One WebSocket connection as its shard knows it.
+
+use std::sync::Arc;
+
+use bellwire_services::kit::Principal;
+use bellwire_wire::session;
+
+use super::calls::Calls;
+use crate::{
+    door::Keys,
+    hub::SessionId,
+    opening::{Credential, Since},
+};
+
+/// What a new connection is for.
+#[derive(Debug)]
+pub enum Endpoint {
+    /// Raw echo, for protocol suites.
+    Echo,
+    /// A service's stream, by its number at the door.
+    Stream {
+        /// Which.
+        stream: usize,
+        /// Where it begins.
+        since: Since,
+        /// Who it is.
+        entry: Entry,
+    },
+}
+
+/// How a connection is let in.
+#[derive(Debug)]
+pub enum Entry {
+    /// With this credential.
+    Credential(Credential),
+    /// With the credential of its first message, to come within 10 s.
+    FirstMessage,
+    /// Not at all, for this reason: it is told so and closed (4401).
+    Refused(&'static str),
+}
+
+/// How long the first message may take.
+pub const FIRST_MESSAGE_MAX_MS: u64 = 10_000;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Echoes.
+    Echo,
+    /// Waits for its credential, until this time.
+    FirstMessage {
+        /// Milliseconds of the shard's clock.
+        until_ms: u64,
+    },
+    /// Its rights are being read.
+    Opening,
+    /// Serves.
+    Open,
+    /// Ends; its calls are void.
+    Ending,
+}
+
+/// A read that is under way for the session, to be done again if it comes too late.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// The connection's first.
+    Connect {
+        /// Who it is.
+        credential: Credential,
+        /// Where it begins.
+        since: Since,
+    },
+    /// The session fell behind what is in memory.
+    CatchUp {
+        /// The last row it was told.
+        after: u64,
+    },
+    /// A subscription.
+    Subscribe {
+        /// The call that asked for it.
+        call: u32,
+        /// The subscription's name.
+        name: String,
+        /// Its fields.
+        payload: bellwire_services::kit::Payload,
+        /// The request's id.
+        id: Option<String>,
+    },
+}
+
+/// One connection. Kept small: there are many, and most are idle.
+#[derive(Debug)]
+pub struct Conn {
+    /// Its name in the hub.
+    pub id: SessionId,
+    /// Its protocol's state.
+    pub wire: session::Session,
+    /// What it is doing.
+    pub stage: Stage,
+    /// Which stream it is on.
+    pub stream: u16,
+    /// Whether its events bear a cursor.
+    pub cursor: bool,
+    /// Whether the socket may have more to read.
+    pub readable: bool,
+    /// Whether the peer has said that it sends no more.
+    pub peer_done: bool,
+    /// Whether both sides are done with the protocol, and the socket is to be shut down once flushed.
+    pub finished: bool,
+    /// The second in which the wheel brings it up.
+    pub due_s: u64,
+    /// Who it is, once that is known.
+    pub principal: Option<Arc<Principal>>,
+    /// Its filter.
+    pub keys: Keys,
+    /// Calls that are not answered.
+    pub calls: Option<Box<Calls>>,
+    /// A read that is under way.
+    pub reading: Option<Box<Reading>>,
+    /// How often it was refused lately.
+    pub refusals: Refusals,
+}
+
+/// Counts refusals, so that a client that does nothing else is first answered rarely, then closed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Refusals {
+    window_ms: u64,
+    answered_ms: u64,
+    count: u32,
+}
+
+/// What to do about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Answer it.
+    Answer,
+    /// Say nothing.
+    Silence,
+    /// Close (1008).
+    Close,
+}
+
+impl Refusals {
+    const WINDOW_MS: u64 = 60_000;
+    /// From here on one a second is answered.
+    const ANSWERED_MAX: u32 = 120;
+    /// From here on the connection is closed.
+    const COUNT_MAX: u32 = 1_200;
+
+    /// Counts one.
+    pub fn count(&mut self, now_ms: u64) -> Patience {
+        if self.count == 0 || now_ms.saturating_sub(self.window_ms) >= Self::WINDOW_MS {
+            *self = Refusals { window_ms: now_ms, ..*self };
+            self.count = 0;
+        }
+        self.count += 1;
+        let answer =
+            self.count <= Self::ANSWERED_MAX || now_ms.saturating_sub(self.answered_ms) >= 1_000;
+        match self.count > Self::COUNT_MAX {
+            true => Patience::Close,
+            false if answer => {
+                self.answered_ms = now_ms;
+                Patience::Answer
+            }
+            false => Patience::Silence,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends_by_count_and_renews_by_minute() {
+        let mut refusals = Refusals::default();
+        let mut answered = |at_ms, times: u32| {
+            let all: Vec<Patience> = (0..times).map(|_| refusals.count(at_ms)).collect();
+            let count = |patience| all.iter().filter(|p| **p == patience).count();
+            (count(Patience::Answer), count(Patience::Silence), count(Patience::Close))
+        };
+        assert_eq!(answered(5_000, 120), (120, 0, 0));
+        assert_eq!(answered(5_000, 1), (0, 1, 0));
+        assert_eq!(answered(6_000, 100), (1, 99, 0));
+        assert_eq!(answered(7_000, 979), (1, 978, 0));
+        assert_eq!(answered(7_000, 1), (0, 0, 1));
+        assert_eq!(answered(65_000, 120), (120, 0, 0));
+    }
+}

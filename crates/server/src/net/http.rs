@@ -1,0 +1,190 @@
+//! What is served over HTTP besides the streams, and what every request has to respect.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    http::{StatusCode, Version, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::{
+    limits::ConnectionLimits,
+    shard::Load,
+    upgrade::{Wanted, is_loopback_host, upgrade},
+};
+use crate::{door::Door, metrics::Metrics, sequencer::Feed};
+
+/// The longest request line, in bytes.
+pub const REQUEST_LINE_LEN_MAX: usize = 8 << 10;
+/// The most bytes of headers.
+pub const HEADERS_LEN_MAX: usize = 16 << 10;
+/// The most headers.
+pub const HEADERS_MAX: usize = 100;
+
+/// What the routes share.
+pub struct Site {
+    /// The door.
+    pub door: Arc<Door>,
+    /// The measures.
+    pub metrics: Arc<Metrics>,
+    /// The shards' ways in, and how much each bears.
+    pub shards: Vec<(Feed, Arc<Load>)>,
+    /// How many connections are admitted; `None`: any number (the demo).
+    pub limits: Option<ConnectionLimits>,
+    /// Whether only requests to this machine's own names are answered (the demo).
+    pub loopback_only: bool,
+    /// Set once, when the server begins to shut down; read by every upgrade.
+    pub draining: AtomicBool,
+    /// Counts upgrades, to spread them over the shards.
+    pub turn: AtomicUsize,
+}
+
+impl Site {
+    /// Whether the server is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The shard whose turn it is to take a connection.
+    pub fn next_shard(&self) -> &Feed {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        &self.shards[turn % self.shards.len()].0
+    }
+}
+
+/// The routes of a server.
+pub fn router(site: Arc<Site>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(page))
+        .route("/page.js", get(script))
+        .route("/page.css", get(style))
+        .route("/livez", get(async || "live\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics));
+    for (number, stream) in site.door.streams.iter().enumerate() {
+        let path = stream.path.trim_end_matches('/');
+        for path in [path.to_owned(), format!("{path}/")] {
+            router = router.route(&path, get(stream_route(Wanted::Stream(number))));
+        }
+    }
+    finish(router, site)
+}
+
+/// The routes of a conformance server: the production path, and nothing but echo.
+pub fn conformance_router(site: Arc<Site>) -> Router {
+    let router =
+        Router::new().route("/readyz", get(ready)).route("/echo", get(stream_route(Wanted::Echo)));
+    finish(router, site)
+}
+
+fn finish(router: Router<Arc<Site>>, site: Arc<Site>) -> Router {
+    router
+        .fallback(async || problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "this is read with GET")
+        })
+        .layer(middleware::from_fn_with_state(site.clone(), check_request))
+        .with_state(site)
+}
+
+type StreamRoute = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+fn stream_route(
+    wanted: Wanted,
+) -> impl Fn(State<Arc<Site>>, ConnectInfo<SocketAddr>, Request) -> StreamRoute + Clone {
+    move |State(site), ConnectInfo(peer), request| Box::pin(upgrade(site, peer, wanted, request))
+}
+
+/// The limits of a request's head, and of whom it is addressed to.
+async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    // "METHOD target HTTP/1.1"
+    let line = request.method().as_str().len() + request.uri().to_string().len() + 10;
+    if line > REQUEST_LINE_LEN_MAX {
+        return problem(StatusCode::URI_TOO_LONG, "INVALID", "the request line has at most 8 KiB");
+    }
+    let headers: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers > HEADERS_LEN_MAX || request.headers().len() > HEADERS_MAX {
+        return problem(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "INVALID",
+            "at most 100 headers of 16 KiB together",
+        );
+    }
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if request.version() == Version::HTTP_11 && host.is_none() {
+        return problem(StatusCode::BAD_REQUEST, "INVALID", "a Host header is required");
+    }
+    if site.loopback_only && !host.is_none_or(is_loopback_host) {
+        return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "the demo answers to localhost only");
+    }
+    next.run(request).await
+}
+
+/// An error as RFC 9457 has it.
+pub fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], Body::from(format!("{body}\n")))
+        .into_response()
+}
+
+async fn ready(State(site): State<Arc<Site>>) -> Response {
+    match site.is_draining() {
+        true => problem(StatusCode::SERVICE_UNAVAILABLE, "DRAINING", "the server is shutting down"),
+        false => "ready\n".into_response(),
+    }
+}
+
+async fn metrics(State(site): State<Arc<Site>>) -> Response {
+    let sum = |f: fn(&Load) -> &AtomicUsize| -> usize {
+        site.shards.iter().map(|(_, load)| f(load).load(Ordering::Relaxed)).sum()
+    };
+    let (metrics, store) = (&site.metrics, &site.door.store);
+    metrics.gauge("bellwire_connections", sum(|load| &load.sessions) as f64);
+    metrics.gauge("bellwire_outbound_queued_bytes", sum(|load| &load.queued) as f64);
+    metrics.gauge("bellwire_write_queue_length", store.write_queue_len() as f64);
+    metrics.gauge("bellwire_read_queue_length", store.read_queue_len() as f64);
+    let log = store.log_stats();
+    metrics.gauge("bellwire_log_bytes", log.bytes as f64);
+    metrics.gauge("bellwire_log_head_offset", log.head as f64);
+    metrics.gauge("bellwire_log_first_offset", log.first as f64);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
+}
+
+/// The live states, plainly: a page, its script and its style.
+async fn page() -> Response {
+    file("text/html; charset=utf-8", include_str!("../page/index.html"))
+}
+
+async fn script() -> Response {
+    file("text/javascript; charset=utf-8", include_str!("../page/page.js"))
+}
+
+async fn style() -> Response {
+    file("text/css; charset=utf-8", include_str!("../page/page.css"))
+}
+
+fn file(media_type: &'static str, text: &'static str) -> Response {
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self' ws: wss:; \
+                  img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, text).into_response()
+}

@@ -1,0 +1,16 @@
+//! From sockets to sessions and back.
+//!
+//! HTTP is hyper's and axum's, on the runtime's threads ([`http`], [`listen`]). A connection that
+//! upgrades leaves them: its socket goes to one of the [`shard`]s, each a thread with an epoll loop
+//! that owns its sockets, protocol states and hub. So nothing between a socket and its session is
+//! locked, an idle connection costs no task and no buffer, and a reply, an event and a close frame
+//! cannot overtake each other.
+
+pub mod calls;
+pub mod conn;
+pub mod http;
+pub mod limits;
+pub mod listen;
+pub mod shard;
+pub mod upgrade;
+mod wheel;

@@ -1,0 +1,630 @@
+//! A shard: one thread, one epoll loop, its sockets, their protocol states, and their hub.
+//!
+//! The loop waits for sockets and messages, handles all that came, then writes: once per session.
+//! What a session asks runs elsewhere (the writer, the readers) and comes back as a [`Message`].
+//!
+//! `shard` is the loop and the sockets; what messages of clients mean is in `serve`.
+
+mod serve;
+
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind, Read},
+    net::Shutdown,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use bellwire_services::kit::{Answer, Code, Fault, Principal};
+use bellwire_wire::{
+    frame::{Flow, Limits},
+    session::{self, Action, Tick},
+};
+use bytes::Bytes;
+use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
+
+use super::{
+    conn::{Conn, Endpoint, Entry, FIRST_MESSAGE_MAX_MS, Reading, Refusals, Stage},
+    wheel::Wheel,
+};
+use crate::{
+    clock::Clock,
+    door::Door,
+    hub::{
+        Ending, Hub, Need, SessionId,
+        recent::{Recent, Shape, Speller},
+    },
+    metrics::Metrics,
+    opening::{Credential, Opened, Since},
+    sequencer::{CallId, Feed, Item},
+};
+
+/// The token of the waker; sockets have their slot's number.
+const WAKER: Token = Token(usize::MAX);
+/// What one read takes from a socket, at most.
+const READ_LEN: usize = 64 << 10;
+/// How often one socket is read before others get their turn.
+const READS_AT_ONCE: usize = 8;
+/// How many messages are handled before sockets get their turn.
+const MESSAGES_AT_ONCE: usize = 256;
+/// On drain, sessions are closed in this many portions, a portion every 50 ms.
+const DRAIN_PORTIONS: usize = 20;
+const DRAIN_PORTION_MS: u64 = 50;
+
+/// What comes to a shard from other threads.
+#[derive(Debug)]
+pub enum Message {
+    /// A committed batch.
+    Batch {
+        /// Its answers and rows, for all shards.
+        items: Arc<[Item]>,
+        /// When it was published, by the clock's milliseconds.
+        published_ms: u64,
+    },
+    /// A connection that was upgraded.
+    Arrival(Box<Arrival>),
+    /// What was read for a session that is going live.
+    Opened(SessionId, Box<Result<Opened, Fault>>),
+    /// A query was answered.
+    Answered(CallId, Result<Answer, Fault>),
+    /// Close everything, a portion at a time, and end.
+    Drain,
+}
+
+/// A connection that was upgraded to WebSocket.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The socket, in non-blocking mode.
+    pub socket: std::net::TcpStream,
+    /// What came after the request's head already.
+    pub unread: Bytes,
+    /// What it is for.
+    pub endpoint: Endpoint,
+}
+
+/// What a shard is told to be.
+pub struct Setup {
+    /// Its number.
+    pub number: u16,
+    /// The door; none on a conformance server, which only echoes.
+    pub door: Option<Arc<Door>>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// The measures.
+    pub metrics: Arc<Metrics>,
+    /// The newest rows of the log.
+    pub recent: Arc<Recent>,
+    /// Spells events.
+    pub speller: Arc<Speller>,
+    /// Limits of inbound frames.
+    pub limits: Limits,
+    /// The most that waits for one socket, in bytes.
+    pub outbox_len_max: usize,
+}
+
+/// A shard's way in, made before the shard itself.
+pub struct Inlet {
+    poll: Poll,
+    receiver: mpsc::Receiver<Message>,
+    /// The sending half.
+    pub feed: Feed,
+    /// How many sessions there are, and how many bytes wait for them. Atomics: written by the shard,
+    /// read by whoever asks for metrics.
+    pub load: Arc<Load>,
+}
+
+/// How much a shard bears.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// Live sessions.
+    pub sessions: AtomicUsize,
+    /// Bytes that wait for sockets.
+    pub queued: AtomicUsize,
+}
+
+impl Inlet {
+    /// A way in.
+    ///
+    /// # Errors
+    /// The system's, when it has no descriptor left.
+    pub fn new() -> io::Result<Inlet> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (sender, receiver) = mpsc::channel();
+        let feed = Feed { sender, waker, behind_since_ms: Arc::new(AtomicU64::new(0)) };
+        Ok(Inlet { poll, receiver, feed, load: Arc::default() })
+    }
+}
+
+/// One shard.
+pub struct Shard {
+    setup: Setup,
+    inlet: Inlet,
+    hub: Hub<TcpStream>,
+    /// By the hub's slot.
+    conns: Vec<Option<Conn>>,
+    wheel: Wheel,
+    /// The read buffer of all sockets.
+    buffer: Box<[u8]>,
+    /// Sockets that have more to read than was their turn.
+    deferred: Vec<SessionId>,
+    /// Sessions that are to be shut down once flushed.
+    finishing: Vec<SessionId>,
+    /// Principals by id, so that many connections of one share it.
+    principals: HashMap<String, Arc<Principal>>,
+    drain: Option<Drain>,
+}
+
+struct Drain {
+    portion: usize,
+    next_ms: u64,
+}
+
+impl Shard {
+    /// A shard without connections.
+    pub fn new(setup: Setup, inlet: Inlet) -> Shard {
+        let now_s = setup.clock.elapsed_ms() / 1_000;
+        Shard {
+            hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
+            setup,
+            inlet,
+            conns: Vec::new(),
+            wheel: Wheel::new(now_s),
+            buffer: vec![0; READ_LEN].into(),
+            deferred: Vec::new(),
+            finishing: Vec::new(),
+            principals: HashMap::new(),
+            drain: None,
+        }
+    }
+
+    /// Runs until it is drained.
+    ///
+    /// # Errors
+    /// When waiting for sockets fails, which it does not on a healthy system.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            match self.inlet.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            let now_ms = self.now_ms();
+            for event in &events {
+                if event.token() != WAKER {
+                    self.ready(event, now_ms);
+                }
+            }
+            let more = self.messages(now_ms);
+            for id in std::mem::take(&mut self.deferred) {
+                self.pump(id, now_ms);
+            }
+            self.hub.flush(now_ms);
+            self.needs(now_ms);
+            self.finish();
+            self.ticks(now_ms);
+            self.account();
+            if more {
+                // There are further messages: come back at once.
+                let _ = self.inlet.feed.waker.wake();
+            }
+            if self.drain.as_ref().is_some_and(|drain| drain.portion == 0) && self.hub.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.setup.clock.elapsed_ms()
+    }
+
+    /// Until the next thing that time brings.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.deferred.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now_ms = self.now_ms();
+        let second_ms = 1_000 - now_ms % 1_000;
+        let drain_ms =
+            self.drain.as_ref().map_or(u64::MAX, |drain| drain.next_ms.saturating_sub(now_ms));
+        (!self.hub.is_empty() || self.drain.is_some())
+            .then(|| Duration::from_millis(second_ms.min(drain_ms)))
+    }
+
+    /// A socket has something to read, or takes something.
+    fn ready(&mut self, event: &mio::event::Event, now_ms: u64) {
+        let Some(Some(conn)) = self.conns.get_mut(event.token().0) else { return };
+        let id = conn.id;
+        if event.is_error() {
+            self.drop_conn(id);
+            return;
+        }
+        if event.is_read_closed() {
+            conn.peer_done = true;
+        }
+        if event.is_readable() || event.is_read_closed() {
+            conn.readable = true;
+            self.pump(id, now_ms);
+        }
+        if event.is_writable() {
+            self.hub.writable(id, now_ms);
+        }
+    }
+
+    /// Handles what came from other threads; says whether there is more.
+    fn messages(&mut self, now_ms: u64) -> bool {
+        for _ in 0..MESSAGES_AT_ONCE {
+            let Ok(message) = self.inlet.receiver.try_recv() else {
+                self.inlet.feed.behind_since_ms.store(0, Ordering::Release);
+                return false;
+            };
+            match message {
+                Message::Batch { items, published_ms } => {
+                    self.inlet.feed.behind_since_ms.store(published_ms, Ordering::Release);
+                    self.batch(&items, now_ms);
+                }
+                Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
+                Message::Opened(id, result) => self.opened(id, *result, now_ms),
+                Message::Answered(call, result) => self.answered(call, &result, now_ms),
+                Message::Drain => {
+                    self.drain = Some(Drain { portion: DRAIN_PORTIONS, next_ms: now_ms })
+                }
+            }
+        }
+        true
+    }
+
+    fn batch(&mut self, items: &[Item], now_ms: u64) {
+        for item in items {
+            match item {
+                Item::Answer(call, result) if call.shard == self.setup.number => {
+                    self.answered(*call, result, now_ms)
+                }
+                Item::Answer(..) => {}
+                Item::Row(entry) => self.hub.publish(entry),
+            }
+        }
+        self.setup.metrics.events_told.increment(self.hub.take_told());
+    }
+
+    fn arrive(&mut self, arrival: Arrival, now_ms: u64) {
+        let Arrival { socket, unread, endpoint } = arrival;
+        let (stage, stream, cursor, reading) = match endpoint {
+            Endpoint::Echo => (Stage::Echo, 0, false, None),
+            Endpoint::Stream { stream, since, entry } => {
+                let cursor = since != Since::Unasked;
+                let (credential, stage, refused) = match entry {
+                    Entry::Credential(credential) => (Some(credential), Stage::Opening, None),
+                    Entry::FirstMessage => (
+                        None,
+                        Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS },
+                        None,
+                    ),
+                    Entry::Refused(why) => (None, Stage::Opening, Some(why)),
+                };
+                (stage, stream, cursor, Some((credential, since, refused)))
+            }
+        };
+        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
+        let id = self.hub.join(TcpStream::from_std(socket), shape);
+        let slot = id.slot as usize;
+        if self.conns.len() <= slot {
+            self.conns.resize_with(slot + 1, || None);
+        }
+        self.conns[slot] = Some(Conn {
+            id,
+            wire: session::Session::new(now_ms),
+            stage,
+            stream: stream as u16,
+            cursor,
+            readable: true,
+            peer_done: false,
+            finished: false,
+            due_s: 0,
+            principal: None,
+            keys: None,
+            calls: None,
+            reading: None,
+            refusals: Refusals::default(),
+        });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self
+            .hub
+            .sink(id)
+            .map(|socket| self.inlet.poll.registry().register(socket, Token(slot), interest));
+        if !matches!(registered, Some(Ok(()))) {
+            self.drop_conn(id);
+            return;
+        }
+        self.schedule(id, now_ms + 1_000);
+        match reading {
+            Some((_, _, Some(why))) => {
+                self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms)
+            }
+            Some((Some(credential), since, None)) => {
+                self.read_for(id, Reading::Connect { credential, since }, now_ms)
+            }
+            Some((None, since, None)) => {
+                // The credential comes with the first message; the place is kept until then.
+                let reading = Reading::Connect { credential: Credential::Guest, since };
+                self.conn_mut(id, |conn| conn.reading = Some(Box::new(reading)));
+            }
+            None => {}
+        }
+        if !unread.is_empty() {
+            let mut unread = unread.to_vec();
+            self.receive(id, &mut unread, now_ms);
+        }
+        if self.drain.is_some() {
+            self.end(id, None, now_ms);
+        }
+        self.pump(id, now_ms);
+    }
+
+    fn conn(&mut self, id: SessionId) -> Option<&mut Conn> {
+        self.conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
+    }
+
+    fn conn_mut<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
+        self.conn(id).map(f)
+    }
+
+    /// Reads a socket as long as it has something, there is room for calls, and it is its turn.
+    fn pump(&mut self, id: SessionId, now_ms: u64) {
+        for _ in 0..READS_AT_ONCE {
+            let Some(conn) = self.conn(id) else { return };
+            if conn.wire.is_open() && conn.calls.as_ref().is_some_and(|calls| calls.is_full()) {
+                return;
+            }
+            if conn.wire.has_unread() {
+                self.receive(id, &mut [], now_ms);
+                continue;
+            }
+            if !conn.readable {
+                return;
+            }
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let read = self.hub.sink(id).map(|socket| socket.read(&mut buffer));
+            let go_on = self.was_read(id, read, &mut buffer, now_ms);
+            self.buffer = buffer;
+            if !go_on {
+                return;
+            }
+        }
+        self.deferred.push(id);
+    }
+
+    fn was_read(
+        &mut self,
+        id: SessionId,
+        read: Option<io::Result<usize>>,
+        buffer: &mut [u8],
+        now_ms: u64,
+    ) -> bool {
+        match read {
+            Some(Ok(0)) | None => self.drop_conn(id),
+            Some(Ok(len)) => {
+                // A short read empties the socket: what comes later is announced anew.
+                self.conn_mut(id, |conn| conn.readable = len == buffer.len() || conn.peer_done);
+                self.receive(id, &mut buffer[..len], now_ms);
+                return true;
+            }
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                self.conn_mut(id, |conn| conn.readable = false);
+            }
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
+            Some(Err(_)) => self.drop_conn(id),
+        }
+        false
+    }
+
+    /// Hands bytes to the protocol, and what they mean on.
+    fn receive(&mut self, id: SessionId, bytes: &mut [u8], now_ms: u64) {
+        let Shard { conns, hub, setup, finishing, .. } = self;
+        let Some(Some(conn)) = conns.get_mut(id.slot as usize) else { return };
+        let stage = conn.stage;
+        let mut room = conn.calls.as_ref().map_or(super::calls::CALLS_MAX, |calls| calls.room());
+        let mut inbound = Vec::new();
+        let Conn { wire, finished, .. } = conn;
+        wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
+            match action {
+                Action::Text(text) if stage == Stage::Echo => {
+                    hub.send(id, bellwire_wire::frame::text(text))
+                }
+                Action::Binary(bytes) if stage == Stage::Echo => {
+                    hub.send(
+                        id,
+                        bellwire_wire::frame::encode(bellwire_wire::frame::Opcode::Binary, bytes),
+                    );
+                }
+                Action::Text(text) => {
+                    inbound.push(serve::Inbound::parse(text));
+                    room -= 1;
+                }
+                Action::Binary(_) => inbound.push(serve::Inbound::Binary),
+                Action::Reply(frame) => hub.send(id, frame),
+                Action::Closed => {
+                    *finished = true;
+                    finishing.push(id);
+                }
+            }
+            if room == 0 || !inbound.is_empty() && matches!(stage, Stage::FirstMessage { .. }) {
+                Flow::Pause
+            } else {
+                Flow::Continue
+            }
+        });
+        if conn.finished {
+            conn.stage = Stage::Ending;
+            conn.calls = None;
+            hub.end(id, [], now_ms);
+            self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
+            return;
+        }
+        if !inbound.is_empty() {
+            self.setup.metrics.messages.increment(inbound.len() as u64);
+            self.serve(id, inbound, now_ms);
+        }
+    }
+
+    /// Begins to close a connection, with the code that the fault stands for; it is told why first.
+    fn end(&mut self, id: SessionId, why: Option<&Fault>, now_ms: u64) {
+        let (code, reason) = match why.map(|fault| fault.code) {
+            Some(Code::Unauthenticated) => (4401, "unauthenticated"),
+            Some(Code::Forbidden) => (4403, "forbidden"),
+            Some(Code::Overloaded) => (1013, "try again later"),
+            Some(Code::Invalid) => (1008, "policy violation"),
+            Some(_) => (1011, "internal error"),
+            None => (1012, "service restart"),
+        };
+        let told = why.and_then(|fault| self.error_frame(id, fault));
+        self.close(id, told, code, reason, now_ms);
+    }
+
+    fn close(&mut self, id: SessionId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
+        let Some(conn) = self.conn(id) else { return };
+        let Some(close) = conn.wire.close(code, reason, now_ms) else { return };
+        conn.stage = Stage::Ending;
+        conn.calls = None;
+        conn.reading = None;
+        self.hub.end(id, told.into_iter().chain([close]), now_ms);
+        self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
+        self.deferred.push(id);
+    }
+
+    /// Does what the hub asks for.
+    fn needs(&mut self, now_ms: u64) {
+        loop {
+            let needs = self.hub.take_needs();
+            if needs.is_empty() {
+                return;
+            }
+            for need in needs {
+                match need {
+                    Need::CatchUp { session, after } => {
+                        self.read_for(session, Reading::CatchUp { after }, now_ms)
+                    }
+                    Need::Reread(id) => {
+                        if let Some(reading) = self.conn(id).and_then(|conn| conn.reading.take()) {
+                            self.read_for(id, *reading, now_ms);
+                        }
+                    }
+                    Need::End(id, Ending::Revoked) => {
+                        let fault = Fault::new(Code::Unauthenticated, "token revoked");
+                        self.end(id, Some(&fault), now_ms);
+                    }
+                    Need::End(id, Ending::Slow) => {
+                        self.setup.metrics.slow_readers.increment(1);
+                        self.close(id, None, 4408, "slow reader", now_ms);
+                    }
+                    Need::Gone(id) => self.drop_conn(id),
+                }
+            }
+        }
+    }
+
+    /// Shuts down the sockets of sessions that are over, once everything was written.
+    fn finish(&mut self) {
+        let Shard { finishing, hub, .. } = self;
+        finishing.retain(|&id| {
+            let flushed = hub.is_flushed(id);
+            if flushed && let Some(socket) = hub.sink(id) {
+                let _ = socket.shutdown(Shutdown::Write);
+            }
+            !flushed
+        });
+    }
+
+    /// Puts a connection on the wheel, unless it comes up earlier anyway.
+    fn schedule(&mut self, id: SessionId, at_ms: u64) {
+        let due_s = at_ms.div_ceil(1_000);
+        let Shard { conns, wheel, .. } = self;
+        if let Some(Some(conn)) = conns.get_mut(id.slot as usize)
+            && (conn.due_s == 0 || due_s < conn.due_s)
+        {
+            conn.due_s = wheel.insert(id, due_s);
+        }
+    }
+
+    /// Does what time asks for.
+    fn ticks(&mut self, now_ms: u64) {
+        let now_s = now_ms / 1_000;
+        while let Some((second, ids)) = self.wheel.turn(now_s) {
+            for id in ids {
+                if self.conn(id).is_some_and(|conn| conn.due_s == second) {
+                    self.tick(id, now_ms);
+                }
+            }
+            self.hub.find_stalled(now_ms);
+            self.principals.retain(|_, principal| Arc::strong_count(principal) > 1);
+            self.hub.flush(now_ms);
+            self.needs(now_ms);
+        }
+        self.drain_portion(now_ms);
+    }
+
+    fn tick(&mut self, id: SessionId, now_ms: u64) {
+        let wall = self.setup.clock.now();
+        let Some(conn) = self.conn(id) else { return };
+        conn.due_s = 0;
+        let expires_at = conn.principal.as_ref().and_then(|principal| principal.expires_at);
+        let expired = expires_at.is_some_and(|at| at <= wall) && conn.wire.is_open();
+        let silent = matches!(conn.stage, Stage::FirstMessage { until_ms } if until_ms <= now_ms);
+        if expired || silent {
+            let why = if expired { "token expired" } else { "no credential came" };
+            self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
+            return;
+        }
+        let mut next_ms = match conn.wire.tick(now_ms) {
+            Tick::Nothing { next_ms } => next_ms,
+            Tick::Ping { frame, next_ms } => {
+                self.hub.send(id, frame);
+                next_ms
+            }
+            Tick::Dead => {
+                self.drop_conn(id);
+                return;
+            }
+        };
+        if let Some(at) = expires_at {
+            next_ms = next_ms.min(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1);
+        }
+        if let Some(Stage::FirstMessage { until_ms }) = self.conn(id).map(|conn| conn.stage) {
+            next_ms = next_ms.min(until_ms);
+        }
+        self.schedule(id, next_ms);
+    }
+
+    fn drain_portion(&mut self, now_ms: u64) {
+        let Some(drain) = &mut self.drain else { return };
+        if drain.portion == 0 || now_ms < drain.next_ms {
+            return;
+        }
+        let portion = drain.portion;
+        *drain = Drain { portion: portion - 1, next_ms: now_ms + DRAIN_PORTION_MS };
+        let open: Vec<SessionId> =
+            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.id).collect();
+        for &id in open.iter().take(open.len().div_ceil(portion)) {
+            self.end(id, None, now_ms);
+        }
+        self.hub.flush(now_ms);
+    }
+
+    fn account(&self) {
+        self.inlet.load.sessions.store(self.hub.len(), Ordering::Relaxed);
+        self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
+    }
+
+    fn drop_conn(&mut self, id: SessionId) {
+        if let Some(mut socket) = self.hub.leave(id) {
+            let _ = self.inlet.poll.registry().deregister(&mut socket);
+        }
+        if self.conn(id).is_some() {
+            self.conns[id.slot as usize] = None;
+        }
+    }
+}

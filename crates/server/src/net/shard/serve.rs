@@ -1,0 +1,348 @@
+//! What clients' messages mean: calls, started in order, and their answers.
+
+use std::sync::Arc;
+
+use bellwire_services::kit::{Answer, Code, Fault, Payload, Principal};
+use bellwire_wire::{
+    frame,
+    plain::{self, Id, Refused},
+};
+use bytes::Bytes;
+
+use super::{Message, Shard};
+use crate::{
+    door::{Door, Kind, SubscribeCall},
+    hub::SessionId,
+    net::{
+        calls::{Calls, Start},
+        conn::{Patience, Reading, Stage},
+    },
+    opening::{Credential, Opened},
+    sequencer::{CallId, ReplyTo},
+};
+
+/// A message of a client, read as far as the protocol goes.
+#[derive(Debug)]
+pub(super) enum Inbound {
+    /// It names an operation.
+    Call { name: String, id: Option<String>, payload: Payload },
+    /// It names an operation, but a field is wrong.
+    Refused { name: String, id: Option<String>, fault: Fault },
+    /// It is no call at all.
+    Error(Fault),
+    /// It is not text.
+    Binary,
+}
+
+fn json(id: &Id) -> String {
+    serde_json::to_string(id).expect("strings and numbers serialise")
+}
+
+impl Inbound {
+    pub fn parse(text: &str) -> Inbound {
+        let invalid = |message: String| Fault::new(Code::Invalid, message);
+        match plain::parse(text) {
+            Ok(message) => Inbound::Call {
+                name: message.name,
+                id: message.id.as_ref().map(json),
+                payload: message.payload,
+            },
+            Err(Refused::Json) => Inbound::Error(invalid("Invalid JSON".into())),
+            Err(Refused::Type) => Inbound::Error(invalid("Unknown message type".into())),
+            Err(Refused::Id { name }) => Inbound::Refused {
+                name,
+                id: None,
+                fault: invalid("id: an integer or a string to 128 bytes".into()),
+            },
+            Err(Refused::Number { name, id, field }) => Inbound::Refused {
+                name,
+                id: id.as_ref().map(json),
+                fault: invalid(format!("{field}: a number that cannot be held")),
+            },
+        }
+    }
+}
+
+impl Shard {
+    fn door(&self) -> Option<Arc<Door>> {
+        self.setup.door.clone()
+    }
+
+    /// A frame of the connection's dialect that tells a fault which belongs to no operation.
+    pub(super) fn error_frame(&mut self, id: SessionId, fault: &Fault) -> Option<Bytes> {
+        let door = self.door()?;
+        let conn = self.conn(id)?;
+        Some(frame::text(&(door.streams[conn.stream as usize].dialect.error)(fault)))
+    }
+
+    /// Takes messages in, in order.
+    pub(super) fn serve(&mut self, id: SessionId, inbound: Vec<Inbound>, now_ms: u64) {
+        for message in inbound {
+            let Some(conn) = self.conn(id) else { return };
+            if conn.stage == Stage::Ending {
+                return;
+            }
+            if let Stage::FirstMessage { .. } = conn.stage {
+                self.first_message(id, message, now_ms);
+                continue;
+            }
+            match message {
+                Inbound::Binary => self.close(id, None, 1003, "text messages only", now_ms),
+                Inbound::Call { name, id: echo, payload } => {
+                    self.calls(id, |calls| calls.push(name, echo, payload));
+                }
+                Inbound::Refused { name, id: echo, fault } => {
+                    let Some(door) = self.door() else { return };
+                    let known = door.is_offered(&name);
+                    let frame = match self.conn(id).map(|conn| conn.stream as usize) {
+                        Some(stream) if known => {
+                            let refusal = door.streams[stream].dialect.refusal;
+                            Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
+                        }
+                        _ => self.error_frame(id, &fault),
+                    };
+                    frame.map(|frame| self.calls(id, |calls| calls.push_refused(frame)));
+                }
+                Inbound::Error(fault) => {
+                    let frame = self.error_frame(id, &fault);
+                    frame.map(|frame| self.calls(id, |calls| calls.push_refused(frame)));
+                }
+            }
+        }
+        self.work(id, now_ms);
+    }
+
+    fn calls<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Calls) -> T) -> Option<T> {
+        Some(f(self.conn(id)?.calls.get_or_insert_default()))
+    }
+
+    /// `{"type":"auth","token":T}`, or the connection ends.
+    fn first_message(&mut self, id: SessionId, message: Inbound, now_ms: u64) {
+        let Some(door) = self.door() else { return };
+        let token = match &message {
+            Inbound::Call { name, payload, .. } if name == "auth" => {
+                payload.get("token").and_then(|t| t.as_str())
+            }
+            _ => None,
+        };
+        let claims = token.and_then(|token| door.keyring.verify(token, self.setup.clock.now()));
+        let reading = self.conn(id).and_then(|conn| conn.reading.take());
+        match (claims, reading.map(|reading| *reading)) {
+            (Some(claims), Some(Reading::Connect { since, .. })) => {
+                self.conn_mut(id, |conn| conn.stage = Stage::Opening);
+                let credential = Credential::Token { jti: claims.jti };
+                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+            }
+            _ => {
+                let fault = Fault::new(
+                    Code::Unauthenticated,
+                    "the first message must be auth with a valid token",
+                );
+                self.end(id, Some(&fault), now_ms);
+            }
+        }
+    }
+
+    /// Starts the read that a session needs to go live.
+    pub(super) fn read_for(&mut self, id: SessionId, reading: Reading, now_ms: u64) {
+        let Some(door) = self.door() else { return };
+        let Some(conn) = self.conn(id) else { return };
+        let (stream, cursor, keys, principal) =
+            (conn.stream as usize, conn.cursor, conn.keys.clone(), conn.principal.clone());
+        conn.reading = Some(Box::new(reading.clone()));
+        let feed = self.inlet.feed.clone();
+        let answer = move |result| {
+            feed.send(Message::Opened(id, Box::new(result)));
+        };
+        let queued = match (reading, principal) {
+            (Reading::Connect { credential, since }, _) => {
+                door.connect(credential, stream, since, answer)
+            }
+            (Reading::CatchUp { after }, Some(principal)) => {
+                door.catch_up(principal, stream, keys, after, answer)
+            }
+            (Reading::Subscribe { name, payload, id: echo, .. }, Some(principal)) => {
+                let call = SubscribeCall { name: &name, payload, id: echo, cursor };
+                door.subscribe(call, principal, stream, answer)
+            }
+            (_, None) => Ok(()),
+        };
+        if let Err(fault) = queued {
+            self.opened(id, Err(fault), now_ms);
+        }
+    }
+
+    /// A read came back: the session goes live, or on as before, or ends.
+    pub(super) fn opened(&mut self, id: SessionId, result: Result<Opened, Fault>, now_ms: u64) {
+        let Some(conn) = self.conn(id) else { return };
+        if conn.stage == Stage::Ending {
+            return;
+        }
+        let subscribing = match conn.reading.as_deref() {
+            Some(Reading::Subscribe { call, .. }) => Some(*call),
+            _ => None,
+        };
+        match result {
+            Ok(opened) => {
+                if let Some(reason) = opened.reset {
+                    self.setup.metrics.reset(reason);
+                }
+                let principal = self.shared(opened.principal);
+                let keys = opened.opening.keys.clone();
+                let whose: Arc<str> = principal.id.as_str().into();
+                self.hub.open(id, whose, opened.opening, now_ms);
+                let awaits = self.hub.is_pending(id);
+                let expires = principal.expires_at.is_some();
+                self.conn_mut(id, |conn| {
+                    conn.keys = keys;
+                    conn.principal = Some(principal);
+                    if !awaits {
+                        conn.reading = None;
+                        conn.stage = Stage::Open;
+                    }
+                });
+                if awaits {
+                    return;
+                }
+                if expires {
+                    self.schedule(id, now_ms + 1_000);
+                }
+                subscribing.map(|call| self.calls(id, |calls| calls.answer(call, None, false)));
+                self.work(id, now_ms);
+            }
+            Err(fault) => match subscribing {
+                Some(call) if fault.code != Code::Unauthenticated => {
+                    conn.reading = None;
+                    self.hub.resume(id, now_ms);
+                    self.refuse_call(id, call, &fault);
+                    self.work(id, now_ms);
+                }
+                _ => self.end(id, Some(&fault), now_ms),
+            },
+        }
+    }
+
+    /// One principal for all connections that have the same.
+    fn shared(&mut self, principal: Arc<Principal>) -> Arc<Principal> {
+        match self.principals.get(&principal.id) {
+            Some(known) if **known == *principal => known.clone(),
+            _ => {
+                self.principals.insert(principal.id.clone(), principal.clone());
+                principal
+            }
+        }
+    }
+
+    /// Starts what may start, and sends the answers whose turn it is.
+    fn work(&mut self, id: SessionId, now_ms: u64) {
+        let Some(door) = self.door() else { return };
+        loop {
+            self.send_answers(id, now_ms);
+            let Some(conn) = self.conn(id) else { return };
+            let Some(principal) = conn.principal.clone() else { return };
+            if conn.stage != Stage::Open {
+                return;
+            }
+            let Some(calls) = &mut conn.calls else { return };
+            let Some(start) = calls.start(|name| door.kind(name, &principal)) else { break };
+            self.start(id, start, principal, &door, now_ms);
+        }
+        // There may be room again for what waits to be read.
+        if let Some(conn) = self.conn(id)
+            && (conn.readable || conn.wire.has_unread())
+        {
+            self.deferred.push(id);
+        }
+    }
+
+    fn start(
+        &mut self,
+        id: SessionId,
+        start: Start,
+        principal: Arc<Principal>,
+        door: &Arc<Door>,
+        now_ms: u64,
+    ) {
+        let Start { number, name, id: echo, payload } = start;
+        let call = CallId { shard: self.setup.number, session: id, call: number };
+        let started = match door.kind(&name, &principal) {
+            Some(Kind::Command) => door.command(&name, payload, principal, ReplyTo::Call(call)),
+            Some(Kind::Query) => {
+                let feed = self.inlet.feed.clone();
+                door.query(&name, payload, principal, move |answer| {
+                    feed.send(Message::Answered(call, answer));
+                })
+            }
+            Some(Kind::Subscription) => {
+                self.hub.suspend(id);
+                self.read_for(
+                    id,
+                    Reading::Subscribe { call: number, name, payload, id: echo },
+                    now_ms,
+                );
+                return;
+            }
+            None => {
+                let frame =
+                    self.error_frame(id, &Fault::new(Code::Invalid, "Unknown message type"));
+                self.calls(id, |calls| calls.answer(number, frame, true));
+                return;
+            }
+        };
+        if let Err(fault) = started {
+            self.refuse_call(id, number, &fault);
+        }
+    }
+
+    fn refuse_call(&mut self, id: SessionId, number: u32, fault: &Fault) {
+        self.answer_call(id, number, Err(fault));
+    }
+
+    /// A command was committed or refused, or a query answered.
+    pub(super) fn answered(&mut self, call: CallId, result: &Result<Answer, Fault>, now_ms: u64) {
+        if matches!(result, Err(fault) if fault.code == Code::Unauthenticated) {
+            self.end(call.session, result.as_ref().err(), now_ms);
+            return;
+        }
+        self.answer_call(call.session, call.call, result.as_ref());
+        self.work(call.session, now_ms);
+    }
+
+    fn answer_call(&mut self, id: SessionId, number: u32, result: Result<&Answer, &Fault>) {
+        let Some(door) = self.door() else { return };
+        let Some(conn) = self.conn(id) else { return };
+        let dialect = door.streams[conn.stream as usize].dialect;
+        let Some(calls) = &mut conn.calls else { return };
+        let Some(call) = calls.running(number) else { return };
+        let echo = call.id.as_deref();
+        let text = match result {
+            Ok(answer) => (dialect.reply)(&call.name, echo, answer.json.get()),
+            Err(fault) => (dialect.refusal)(&call.name, echo, fault),
+        };
+        calls.answer(number, Some(frame::text(&text)), result.is_err());
+    }
+
+    fn send_answers(&mut self, id: SessionId, now_ms: u64) {
+        loop {
+            let Some(conn) = self.conn(id) else { return };
+            let Some(calls) = &mut conn.calls else { return };
+            let Some((frame, refused)) = calls.next_answer() else { break };
+            let patience = if refused { conn.refusals.count(now_ms) } else { Patience::Answer };
+            if refused {
+                self.setup.metrics.refusals.increment(1);
+            }
+            match (patience, frame) {
+                (Patience::Answer, Some(frame)) => self.hub.send(id, frame),
+                (Patience::Close, _) => {
+                    self.close(id, None, 1008, "too many refused messages", now_ms)
+                }
+                _ => {}
+            }
+        }
+        if let Some(conn) = self.conn(id)
+            && conn.calls.as_ref().is_some_and(|calls| calls.is_empty())
+        {
+            conn.calls = None;
+        }
+    }
+}

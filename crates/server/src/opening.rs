@@ -1,0 +1,269 @@
+//! How a session gets its place in the stream of events: who it is, what it may hear, what it
+//! missed, all read in one transaction as of one offset. The hub takes it from there.
+
+use std::{collections::HashSet, sync::Arc};
+
+use bellwire_services::{
+    identity,
+    kit::{Code, Fault, Micros, Principal, ReadTx, Snapshot, Stream, Tail, Topic},
+};
+use bellwire_store::{
+    change::Offset,
+    log::{self, Reason, ReplayLimits, Resume, Wanted},
+};
+use bellwire_wire::frame;
+use bytes::Bytes;
+
+use crate::hub::{
+    Held, Opening,
+    recent::{Entry, Recent, Speller},
+};
+
+/// A replay has a budget; what is past it is a reset. Events told:
+pub const REPLAY_EVENTS_MAX: usize = 10_000;
+/// Bytes of the rows told, which wait in memory until the socket takes them.
+pub const REPLAY_BYTES_MAX: usize = 8 << 20;
+
+/// What a connection showed to say who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// Nothing, where guests are admitted.
+    Guest,
+    /// A token whose signature is good; its row decides.
+    Token {
+        /// The token's own id.
+        jti: String,
+    },
+}
+
+/// Where a connection wants to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// With what comes next; its events bear no cursor.
+    Unasked,
+    /// With what comes next, with cursors.
+    Now,
+    /// After this cursor.
+    Cursor(String),
+}
+
+/// What a going-live transaction reads beside the database.
+pub struct Sources<'a> {
+    /// The newest rows, in memory.
+    pub recent: &'a Recent,
+    /// Spells cursors.
+    pub speller: &'a Speller,
+    /// The wall time, for expiry.
+    pub now: Micros,
+    /// Says when the time for a replay (1 s) is up.
+    pub out_of_time: &'a dyn Fn() -> bool,
+}
+
+/// A session that may go live.
+#[derive(Debug)]
+pub struct Opened {
+    /// Who it is.
+    pub principal: Arc<Principal>,
+    /// What it is told first, and what it may hear.
+    pub opening: Opening,
+    /// Why its cursor was of no use, if so.
+    pub reset: Option<Reason>,
+}
+
+/// Reads what a new connection needs.
+///
+/// # Errors
+/// [`Code::Unauthenticated`] when the token's row says so; the store's faults.
+pub fn connect(
+    tx: &ReadTx<'_>,
+    credential: &Credential,
+    stream: &Stream,
+    since: &Since,
+    sources: &Sources<'_>,
+) -> Result<Opened, Fault> {
+    let principal = match credential {
+        Credential::Guest => Principal::guest(),
+        Credential::Token { jti } => identity::principal(tx, jti, sources.now)?,
+    };
+    let at = tx.head()?;
+    let topics = (stream.topics)(&principal);
+    let mut opened = Opened {
+        opening: Opening { at, held: held(topics, &[]), ..Opening::default() },
+        principal: Arc::new(principal),
+        reset: None,
+    };
+    match since {
+        Since::Unasked => {}
+        Since::Now => opened.opening.frames.push(resumed(&sources.speller.cursor(at), 0)),
+        Since::Cursor(cursor) => resume(tx, cursor, sources, &mut opened)?,
+    }
+    Ok(opened)
+}
+
+fn resume(
+    tx: &ReadTx<'_>,
+    cursor: &str,
+    sources: &Sources<'_>,
+    opened: &mut Opened,
+) -> Result<(), Fault> {
+    let at = opened.opening.at;
+    let reason = match log::resume(tx, cursor)? {
+        Resume::Reset(reason) => reason,
+        Resume::From(after) => match missed(tx, after, sources, opened)? {
+            Some(()) => {
+                let replayed = opened.opening.rows.len();
+                opened.opening.frames.push(resumed(&sources.speller.cursor(at), replayed));
+                return Ok(());
+            }
+            None => Reason::Limited,
+        },
+    };
+    opened.reset = Some(reason);
+    opened.opening.frames.push(reset(&sources.speller.cursor(at), reason));
+    Ok(())
+}
+
+/// Reads on for a session that fell behind what is in memory.
+///
+/// # Errors
+/// As [`connect`]; [`Code::Overloaded`] when what it missed is past the budget.
+pub fn catch_up(
+    tx: &ReadTx<'_>,
+    principal: &Arc<Principal>,
+    stream: &Stream,
+    keys: Option<Arc<HashSet<String>>>,
+    after: Offset,
+    sources: &Sources<'_>,
+) -> Result<Opened, Fault> {
+    let mut opened = current(tx, principal, stream, sources.now)?;
+    opened.opening.keys = keys;
+    missed(tx, after, sources, &mut opened)?
+        .ok_or(Fault::new(Code::Overloaded, "too far behind"))?;
+    Ok(opened)
+}
+
+/// Reads the snapshot of a new subscription.
+///
+/// # Errors
+/// As [`connect`]; and what the snapshot refuses.
+pub fn subscribe(
+    tx: &ReadTx<'_>,
+    principal: &Arc<Principal>,
+    stream: &Stream,
+    keys: Option<Arc<HashSet<String>>>,
+    snapshot: Snapshot,
+    tail: (bool, Option<&str>),
+    sources: &Sources<'_>,
+) -> Result<Opened, Fault> {
+    let mut opened = current(tx, principal, stream, sources.now)?;
+    opened.opening.keys = keys;
+    let cursor = tail.0.then(|| sources.speller.cursor(opened.opening.at));
+    let text = snapshot(tx, &opened.principal, Tail { cursor: cursor.as_deref(), id: tail.1 })?;
+    opened.opening.frames.push(frame::text(&text));
+    Ok(opened)
+}
+
+/// Who the principal is by now, and what he may hear.
+fn current(
+    tx: &ReadTx<'_>,
+    principal: &Arc<Principal>,
+    stream: &Stream,
+    now: Micros,
+) -> Result<Opened, Fault> {
+    let principal = match identity::check(tx, principal, now)? {
+        Some(changed) => Arc::new(changed),
+        None => principal.clone(),
+    };
+    let opening = Opening {
+        at: tx.head()?,
+        held: held((stream.topics)(&principal), &[]),
+        ..Opening::default()
+    };
+    Ok(Opened { principal, opening, reset: None })
+}
+
+/// Adds the rows after `after` that the principal is entitled to; `None` if they are past the budget.
+fn missed(
+    tx: &ReadTx<'_>,
+    after: Offset,
+    sources: &Sources<'_>,
+    opened: &mut Opened,
+) -> Result<Option<()>, Fault> {
+    let Opened { principal, opening, .. } = opened;
+    let grants = log::grants(tx, &principal.id, after, opening.at)?;
+    let topics = opening.held.iter().map(|held| held.topic.clone());
+    opening.held = held(topics.collect(), &grants);
+    let Some(rows) = rows(tx, after, opening, sources)? else { return Ok(None) };
+    opening.rows = rows;
+    Ok(Some(()))
+}
+
+/// Topics as rights; one that was granted meanwhile holds from its grant on.
+fn held(topics: Vec<Topic>, grants: &[(Topic, Offset)]) -> Vec<Held> {
+    let since = |topic: &Topic| {
+        grants.iter().find(|(granted, _)| granted == topic).map_or(0, |(_, offset)| *offset)
+    };
+    topics.into_iter().map(|topic| Held { since: since(&topic), topic }).collect()
+}
+
+/// The rows in `(after, at]` that the rights allow: from memory as far as it reaches, else from disk.
+fn rows(
+    tx: &ReadTx<'_>,
+    after: Offset,
+    opening: &Opening,
+    sources: &Sources<'_>,
+) -> Result<Option<Vec<Arc<Entry>>>, Fault> {
+    let mut rows = Rows { opening, kept: Vec::new(), bytes: 0 };
+    let mut from = after;
+    if let Some(entries) = sources.recent.range(after, opening.at, usize::MAX) {
+        from = entries.last().map_or(after, |entry| entry.offset());
+        if !entries.into_iter().all(|entry| rows.add(entry)) {
+            return Ok(None);
+        }
+    }
+    let topics = opening.held.iter().map(|held| held.topic.clone()).collect();
+    let wanted = Wanted { topics, principal: None };
+    while from < opening.at {
+        let limits = ReplayLimits { out_of_time: sources.out_of_time, ..ReplayLimits::SLICE };
+        let replayed = log::replay(tx, from, opening.at, &wanted, &limits)?;
+        let entries = replayed.rows.into_iter().map(|row| Arc::new(Entry::new(Arc::new(row))));
+        if !entries.into_iter().all(|entry| rows.add(entry)) || (sources.out_of_time)() {
+            return Ok(None);
+        }
+        from = replayed.upto;
+    }
+    Ok(Some(rows.kept))
+}
+
+/// Rows within the budget.
+struct Rows<'a> {
+    opening: &'a Opening,
+    kept: Vec<Arc<Entry>>,
+    bytes: usize,
+}
+
+impl Rows<'_> {
+    /// Keeps the row if it is to be told; `false` when that is past the budget.
+    fn add(&mut self, entry: Arc<Entry>) -> bool {
+        let Some(event) = &entry.logged.event else { return true };
+        let entitled = |held: &Held| {
+            let offers = |topics: &[Topic]| topics.contains(&held.topic);
+            held.since < entry.offset() && event.variants.iter().any(|v| offers(&v.topics))
+        };
+        let filtered = self.opening.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key));
+        if !filtered && self.opening.held.iter().any(entitled) {
+            self.bytes += entry.len();
+            self.kept.push(entry);
+        }
+        self.kept.len() <= REPLAY_EVENTS_MAX && self.bytes <= REPLAY_BYTES_MAX
+    }
+}
+
+fn resumed(cursor: &str, replayed: usize) -> Bytes {
+    frame::text(&format!(r#"{{"type":"resumed","cursor":"{cursor}","replayed":{replayed}}}"#))
+}
+
+fn reset(cursor: &str, reason: Reason) -> Bytes {
+    let reason = reason.as_str();
+    frame::text(&format!(r#"{{"type":"reset","reason":"{reason}","cursor":"{cursor}"}}"#))
+}
