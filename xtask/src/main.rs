@@ -1,0 +1,50 @@
+//! The project's own commands: `cargo xtask test` runs every check there is.
+//!
+//! - [`test`]: the steps, in order, and what each one runs.
+//! - [`prerequisites`]: what the tests need besides Rust, and how it is installed.
+//! - [`postgres`]: a private PostgreSQL cluster for the time of the tests.
+//! - [`command`]: running a program, and the sentence when it fails.
+//! - `layers` (tests only): the rules between layers that Cargo does not enforce.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this program times its steps and waits for other programs; no product code is in it"
+)]
+
+mod command;
+#[cfg(test)]
+mod layers;
+mod postgres;
+mod prerequisites;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Commands for working on Bellwire.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check and test; install what they need where that is possible
+    Test,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Task::Test => test::all(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One sentence with its causes; where in this program it came from helps nobody.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
