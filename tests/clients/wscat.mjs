@@ -39,6 +39,7 @@ await script(30, {}, async ({ address, token }) => {
   for await (const line of createInterface({ input: wscat.stdout })) {
     const frame = JSON.parse(line);
     if (frame.type === 'state_changed') {
+      if (frame.data.entity_id !== LAMP.entity_id) continue; // A demo goes on meanwhile.
       const { entity_id, ...new_state } = LAMP;
       stateChanged(frame, { entity_id, new_state }, false, 'event');
       events += 1;

@@ -8,10 +8,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -21,6 +20,7 @@ use bellwire_store::sqlite::{self, Store};
 use bellwire_wire::frame::Limits;
 use tokio::{
     net::TcpListener,
+    runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
@@ -41,7 +41,8 @@ use crate::{
         http::{Site, conformance_router, router},
         limits::ConnectionLimits,
         listen,
-        shard::{Inlet, Message, Setup, Shard},
+        shard::Inlet,
+        shards::{self, Common, Shards},
     },
     sequencer::{Feed, Sequencer},
 };
@@ -50,8 +51,6 @@ use crate::{
 const RECENT_ROWS_MAX: usize = 10_000;
 /// And about so many bytes of them.
 const RECENT_BYTES_MAX: usize = 64 << 20;
-/// How long a drain may take before what is left is cut off.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// A conformance server takes messages to 16 MiB, and lets as much wait for a socket.
 const ECHO_LEN_MAX: usize = 16 << 20;
 
@@ -139,12 +138,6 @@ fn epoch() -> String {
     chance()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The shards' ways in, one per core.
-fn inlets() -> io::Result<Vec<Inlet>> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    (0..cores).map(|_| Inlet::new()).collect()
-}
-
 /// Runs a server until it is told to stop.
 ///
 /// # Errors
@@ -157,23 +150,30 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
             "The demo lets guests in and listens on loopback only, not on {public}; leave out --demo to serve others."
         );
     }
-    let inlets = inlets().context("No descriptors are left for the shards; raise `ulimit -n`")?;
-    let feeds: Vec<Feed> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
-    let core = Core::open(&options.data, options.demo.is_some(), feeds.clone())?;
+    let inlets = inlets()?;
+    let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+    let core = Core::open(&options.data, options.demo.is_some(), feeds)?;
+    let common = Common {
+        door: core.door.clone(),
+        metrics: core.metrics.clone(),
+        serves: true,
+        limits: Limits::DEFAULT,
+        outbox_len_max: outbox::LEN_MAX,
+    };
+    let shards = Shards::start(inlets, &common)?;
     let site = Arc::new(Site {
         door: core.door.clone(),
         metrics: core.metrics.clone(),
-        shards: inlets.iter().map(|inlet| (inlet.feed.clone(), inlet.load.clone())).collect(),
+        shards: shards.ways(),
         limits: options.demo.is_none().then(ConnectionLimits::new),
         loopback_only: options.demo.is_some(),
         draining: AtomicBool::new(false),
-        turn: AtomicUsize::new(0),
     });
-    let shards =
-        start_shards(inlets, &core, Some(core.door.clone()), Limits::DEFAULT, outbox::LEN_MAX)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    drop(common);
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
+        // First, so that a port that is taken is all that is said.
+        let listeners = bind(&options.listen)?;
         let control = control::listen(&options.data, core.door.clone())?;
         let mut tasks = vec![
             control,
@@ -183,13 +183,13 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
             tasks.push(tokio::spawn(demo::run(core.door.clone(), speed)));
             demo::greet(&core.door).await?;
         }
-        let result = listen_until_stopped(&options.listen, router(site.clone()), &site).await;
+        let result = listen_until_stopped(listeners, router(site.clone()), &site).await;
         for task in tasks {
             task.abort();
         }
         result
     });
-    drain(&feeds, shards);
+    shards.drain();
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(site);
     control::remove(&options.data);
@@ -197,48 +197,32 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
     result
 }
 
-fn start_shards(
-    inlets: Vec<Inlet>,
-    core: &Core,
-    door: Option<Arc<Door>>,
-    limits: Limits,
-    outbox_len_max: usize,
-) -> io::Result<Vec<JoinHandle<()>>> {
-    let start = |(number, inlet): (usize, Inlet)| {
-        let setup = Setup {
-            number: number as u16,
-            door: door.clone(),
-            clock: core.door.clock.clone(),
-            metrics: core.metrics.clone(),
-            recent: core.door.recent.clone(),
-            speller: core.door.speller.clone(),
-            limits,
-            outbox_len_max,
-        };
-        thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-            if let Err(error) = Shard::new(setup, inlet).run() {
-                tracing::error!(%error, "a shard cannot wait for its sockets");
-                std::process::exit(1);
-            }
-        })
+fn inlets() -> anyhow::Result<Vec<Inlet>> {
+    shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")
+}
+
+/// The threads that accept connections and speak HTTP.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// Opens the listening sockets: all, or none. Inside the runtime.
+fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let cannot = |address: &SocketAddr| {
+        format!("Cannot listen on {address}; stop what uses it, or choose another with --listen")
     };
-    inlets.into_iter().enumerate().map(start).collect()
+    let bind = |address: &SocketAddr| listen::bind(*address).with_context(|| cannot(address));
+    addresses.iter().map(bind).collect()
 }
 
 async fn listen_until_stopped(
-    addresses: &[SocketAddr],
+    listeners: Vec<TcpListener>,
     router: Router,
     site: &Site,
 ) -> anyhow::Result<()> {
+    // Before anyone is told that it runs: from then on it may be asked to end.
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (stop, stopped) = watch::channel(false);
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    for &address in addresses {
-        listeners.push(listen::bind(address).with_context(|| {
-            format!(
-                "Cannot listen on {address}; stop what uses it, or choose another with --listen"
-            )
-        })?);
-    }
     for listener in listeners {
         let address = listener.local_addr()?;
         eprintln!("Listening on http://{address}/");
@@ -249,7 +233,6 @@ async fn listen_until_stopped(
             stopped.clone(),
         ));
     }
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
@@ -258,23 +241,6 @@ async fn listen_until_stopped(
     site.draining.store(true, Ordering::Relaxed);
     let _ = stop.send(true);
     Ok(())
-}
-
-/// Closes every session, spread over a second, and waits for the shards to end, within bounds.
-fn drain(feeds: &[Feed], shards: Vec<JoinHandle<()>>) {
-    for feed in feeds {
-        feed.send(Message::Drain);
-    }
-    let (done, all_done) = mpsc::channel();
-    thread::spawn(move || {
-        for shard in shards {
-            let _ = shard.join();
-        }
-        let _ = done.send(());
-    });
-    if all_done.recv_timeout(DRAIN_MAX).is_err() {
-        tracing::warn!("some connections did not end in time and are cut off");
-    }
 }
 
 /// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
@@ -288,24 +254,30 @@ pub fn serve_conformance(listen: SocketAddr) -> anyhow::Result<()> {
         epoch()
     ));
     let inlets = inlets()?;
-    let feeds: Vec<Feed> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
-    let core = Core::open(&data, true, feeds.clone())?;
+    let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+    let core = Core::open(&data, true, feeds)?;
+    let common = Common {
+        door: core.door.clone(),
+        metrics: core.metrics.clone(),
+        serves: false,
+        limits: Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT },
+        outbox_len_max: 4 * ECHO_LEN_MAX,
+    };
+    let shards = Shards::start(inlets, &common)?;
     let site = Arc::new(Site {
         door: core.door.clone(),
         metrics: core.metrics.clone(),
-        shards: inlets.iter().map(|inlet| (inlet.feed.clone(), inlet.load.clone())).collect(),
+        shards: shards.ways(),
         limits: None,
         loopback_only: false,
         draining: AtomicBool::new(false),
-        turn: AtomicUsize::new(0),
     });
-    let limits = Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT };
-    let shards = start_shards(inlets, &core, None, limits, 4 * ECHO_LEN_MAX)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result =
-        runtime.block_on(listen_until_stopped(&[listen], conformance_router(site.clone()), &site));
-    drain(&feeds, shards);
+    drop(common);
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        listen_until_stopped(bind(&[listen])?, conformance_router(site.clone()), &site).await
+    });
+    shards.drain();
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(site);
     core.close()?;

@@ -135,17 +135,18 @@ impl Door {
         }
     }
 
-    /// Queues a command; its answer comes with the batch that commits it.
+    /// Reads a command's request; what comes of it is for the store to write, and its answer comes
+    /// with the batch that commits it.
     ///
     /// # Errors
-    /// What can be said at once: the request is wrong, or too much waits already.
+    /// What can be said at once: the request is wrong.
     pub fn command(
         &self,
         name: &str,
         mut payload: Payload,
         principal: Arc<Principal>,
         to: ReplyTo,
-    ) -> Result<(), Fault> {
+    ) -> Result<Write<Answer, ReplyTo>, Fault> {
         let command = self.commands.get(name).ok_or_else(|| unknown(name))?;
         let name = command.name;
         let key = idempotency::Key::take(&mut payload)?;
@@ -161,7 +162,7 @@ impl Door {
                 None => bound(tx, &ctx),
             }
         };
-        self.store.write(Write { at: now, run: Box::new(run), to }).map_err(|_| overloaded())
+        Ok(Write { at: now, run: Box::new(run), to })
     }
 
     /// Queues a query; `answer` is called on a reader's thread.
@@ -275,7 +276,9 @@ impl Door {
         let reply = move |result| drop(sender.send(result));
         match self.kind(name, &principal) {
             Some(Kind::Command) => {
-                self.command(name, payload, principal, ReplyTo::Function(Box::new(reply)))?;
+                let to = ReplyTo::Function(Box::new(reply));
+                let write = self.command(name, payload, principal, to)?;
+                self.store.write(write).map_err(|_| overloaded())?;
             }
             Some(Kind::Query) => self.query(name, payload, principal, reply)?,
             _ => return Err(unknown(name)),
@@ -353,7 +356,8 @@ fn unknown(name: &str) -> Fault {
     Fault::new(Code::Invalid, format!("unknown operation {name:?}"))
 }
 
-fn overloaded() -> Fault {
+/// What is said when too much waits already.
+pub fn overloaded() -> Fault {
     Fault::new(Code::Overloaded, "overloaded: try again later")
 }
 

@@ -78,7 +78,7 @@ enum Token {
         data: Data,
         /// Its id, e.g. tok_7.
         id: String,
-        /// A right; may be given several times; none takes all away.
+        /// A right; may be given several times; without any, it has what its role has by itself.
         #[arg(long = "scope")]
         scopes: Vec<String>,
     },

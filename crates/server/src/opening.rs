@@ -111,8 +111,8 @@ fn resume(
         Resume::Reset(reason) => reason,
         Resume::From(after) => match missed(tx, after, sources, opened)? {
             Some(()) => {
-                let replayed = opened.opening.rows.len();
-                opened.opening.frames.push(resumed(&sources.speller.cursor(at), replayed));
+                let (place, replayed) = (first_place(&opened.opening), opened.opening.rows.len());
+                opened.opening.frames.push(resumed(&sources.speller.cursor(place), replayed));
                 return Ok(());
             }
             None => Reason::Limited,
@@ -123,10 +123,17 @@ fn resume(
     Ok(())
 }
 
+/// Where a session stands that was told nothing but `resumed`: before the rows that follow it. With
+/// the cursor of a later place, who loses the connection in between would lose those rows.
+fn first_place(opening: &Opening) -> Offset {
+    mutant!(ResumedTooFar => return opening.at);
+    opening.rows.first().map_or(opening.at, |row| row.offset() - 1)
+}
+
 /// Reads on for a session that fell behind what is in memory.
 ///
 /// # Errors
-/// As [`connect`]; [`Code::Overloaded`] when what it missed is past the budget.
+/// As [`connect`]; [`Code::Overloaded`] when what it missed is past the budget, or no longer kept.
 pub fn catch_up(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
@@ -137,9 +144,18 @@ pub fn catch_up(
 ) -> Result<Opened, Fault> {
     let mut opened = current(tx, principal, stream, sources.now)?;
     opened.opening.keys = keys;
-    missed(tx, after, sources, &mut opened)?
-        .ok_or(Fault::new(Code::Overloaded, "too far behind"))?;
+    let too_far = || Fault::new(Code::Overloaded, "too far behind");
+    if !is_kept(tx, after, sources)? {
+        return Err(too_far());
+    }
+    missed(tx, after, sources, &mut opened)?.ok_or_else(too_far)?;
     Ok(opened)
+}
+
+/// Whether the log still holds what follows a place.
+fn is_kept(tx: &ReadTx<'_>, after: Offset, sources: &Sources<'_>) -> Result<bool, Fault> {
+    mutant!(PrunedRowsForgotten => return Ok(true));
+    Ok(log::resume(tx, &sources.speller.cursor(after))? == Resume::From(after))
 }
 
 /// Reads the snapshot of a new subscription.
@@ -201,6 +217,7 @@ fn missed(
 /// Topics as rights; one that was granted meanwhile holds from its grant on.
 fn held(topics: Vec<Topic>, grants: &[(Topic, Offset)]) -> Vec<Held> {
     let since = |topic: &Topic| {
+        mutant!(GrantTakenEarly => return 0);
         grants.iter().find(|(granted, _)| granted == topic).map_or(0, |(_, offset)| *offset)
     };
     topics.into_iter().map(|topic| Held { since: since(&topic), topic }).collect()

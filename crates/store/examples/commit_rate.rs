@@ -7,21 +7,29 @@
 //! Each write upserts one row of 10,000 (some 250 bytes) and logs one event of the same size with
 //! four topics. N callers each wait for their answer before they write again; answers reach them
 //! over a channel, as they would reach a connection. Slices of the bare loop (write 8 KiB in place,
-//! fdatasync) and of the store alternate, so that both see the same disk.
+//! fdatasync) and of the store alternate, so that both see the same disk. `+r` has a query of 200
+//! rows beside each batch.
+//!
+//! Then the log of the last run is replayed, 10,000 rows at a time, and pruned, slice by slice.
 
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt,
     path::Path,
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
 use bellwire_store::{
     change::{Event, Outcome, Overflow, Variant},
+    log::{Keep, ReplayLimits, Wanted, prune, replay},
     migrate::Migrations,
-    sqlite::{Batch, Options, Store, Write},
-    tx::Value,
+    sqlite::{Batch, Options, Reader, Store, Write, Writer},
+    tx::{Tx, Value},
 };
 use serde_json::value::RawValue;
 
@@ -50,7 +58,7 @@ const SLICES: u32 = 4;
 
 type BenchStore = Store<u64, (usize, Instant)>;
 
-#[allow(clippy::disallowed_methods, reason = "this program measures")]
+#[expect(clippy::disallowed_methods, reason = "this program measures")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -69,6 +77,7 @@ fn main() {
             continue;
         }
         measure(folder.path(), callers, reading, Duration::from_secs_f64(seconds));
+        log_slices(&folder.path().join(format!("bench-{callers}-{reading}.db")));
     }
 }
 
@@ -110,6 +119,45 @@ fn measure(folder: &Path, callers: usize, reading: bool, time: Duration) {
         total.cpu.as_secs_f64() * 1e6 / total.latencies.len() as f64,
         total.cpu.as_secs_f64() * 1e6 / total.batches as f64,
         wal as f64 / f64::from(1 << 20),
+    );
+}
+
+/// How long a slice of replay and of pruning takes.
+fn log_slices(path: &Path) {
+    let options = Options::new(path, "bench", 0);
+    let mut writer = Writer::open(&options, &[SCHEMA]).expect("the database opens");
+    let mut reader = Reader::open(&options).expect("the database opens");
+    let head = writer.log_stats().head;
+    let replays = ["states", "entity/light.room_7", "nobody"].map(|topic| {
+        let wanted = Wanted { topics: [topic.into()].into(), principal: Some("ann".to_owned()) };
+        let limits = ReplayLimits { bytes_max: usize::MAX, ..ReplayLimits::SLICE };
+        let start = now();
+        let found =
+            reader.read(|tx| replay(tx, head.saturating_sub(10_000), head, &wanted, &limits));
+        let rows = found.expect("a read begins").expect("it reads").rows.len();
+        format!("{rows} of the last 10,000 in {:.2} ms", (now() - start).as_secs_f64() * 1e3)
+    });
+    let mut slices = Vec::new();
+    let done = Arc::new(AtomicBool::new(false));
+    let keep = Keep { time: 0, events: 1_000, bytes_max: u64::MAX };
+    while !done.load(Relaxed) && slices.len() < 400 {
+        let done = Arc::clone(&done);
+        let run = move |tx: &mut Tx<'_>| {
+            done.store(prune(tx, i64::MAX, &keep)?.done, Relaxed);
+            Ok(Outcome::reply(0))
+        };
+        let write = Write { at: 0, run: Box::new(run), to: () };
+        let batch = writer.batch::<u64, ()>(vec![write]).expect("a sound disk");
+        slices.push(batch.stats.decide + batch.stats.commit);
+    }
+    slices.sort_unstable();
+    let ms = |slice: Option<&Duration>| slice.map_or(0.0, |time| time.as_secs_f64() * 1e3);
+    println!(
+        "      replayed: {}; pruned in {} slices, p50 {:.2} ms, max {:.2} ms",
+        replays.join(", "),
+        slices.len(),
+        ms(slices.get(slices.len() / 2)),
+        ms(slices.last()),
     );
 }
 
@@ -180,7 +228,7 @@ fn send(store: &BenchStore, caller: usize, seed: &mut u64) {
         r#"{{"brightness":{state},"friendly_name":"Light {entity}","padding":"{}"}}"#,
         "x".repeat(170)
     );
-    let run = move |tx: &mut bellwire_store::tx::Tx<'_>| {
+    let run = move |tx: &mut Tx<'_>| {
         let id = format!("light.room_{entity}");
         let values = [
             Value::Text(&id),

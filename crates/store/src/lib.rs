@@ -27,3 +27,8 @@ pub mod migrate;
 pub mod sqlite;
 pub mod testing;
 pub mod tx;
+
+/// Every statement of this crate, for the test that prepares them on both databases.
+pub fn statements() -> Vec<tx::Statement> {
+    [&log::statements(), tx::STATEMENTS, migrate::STATEMENTS, testing::STATEMENTS].concat()
+}

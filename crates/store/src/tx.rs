@@ -1,7 +1,7 @@
 //! Transactions as services see them: statements in the SQL that SQLite and PostgreSQL share.
 //!
 //! The dialect: integer, real, text, blob; times as integer microseconds; `$1` placeholders;
-//! `RETURNING`, `ON CONFLICT`. Every statement is declared with [`statements!`](crate::statements),
+//! `RETURNING`, `ON CONFLICT`. Every statement is declared with [`statements!`](crate::statements!),
 //! so that a test can prepare each of them on both databases.
 //!
 //! A statement that fails makes its whole command fail, whatever the command does with the fault:
@@ -20,7 +20,7 @@ use crate::{
     sqlite::session::Session,
 };
 
-/// One SQL statement. Only [`statements!`](crate::statements) makes them.
+/// One SQL statement. Only [`statements!`](crate::statements!) makes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statement(#[doc(hidden)] pub &'static str);
 

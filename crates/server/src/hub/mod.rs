@@ -15,6 +15,8 @@
 pub mod outbox;
 pub mod recent;
 mod session;
+#[cfg(test)]
+mod tests;
 mod tick;
 
 use std::{
@@ -28,7 +30,7 @@ use bellwire_store::change::{Effect, Event, Offset, Topic};
 use bytes::Bytes;
 use slab::Slab;
 
-use outbox::{Frame, Written};
+use outbox::{Fate, Frame, Written};
 use recent::{Entry, Recent, Shape, Speller};
 use session::{Behind, Place, Session, concerned};
 pub use session::{Held, Opening, SessionId};
@@ -36,8 +38,8 @@ use tick::Tick;
 
 /// Rows are fetched, and a session that is behind is fed, this much at a time.
 const ROWS_AT_ONCE: usize = 512;
-/// A session that is behind is fed while less than this waits for its socket, in bytes.
-const FEED_BELOW: usize = 256 << 10;
+/// A session that is behind is fed while less than this part of what may wait for its socket does.
+const FEED_PART: usize = 4;
 
 /// What the hub asks of its driver, between two calls.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,6 +132,7 @@ impl<S: Write> Hub<S> {
             principal: self.nobody.clone(),
             held: Vec::new(),
             keys: None,
+            rights_at: 0,
         };
         let slot = self.sessions.insert(session) as u32;
         SessionId { slot, serial }
@@ -144,7 +147,7 @@ impl<S: Write> Hub<S> {
         session.place = match mem::replace(&mut session.place, Place::Ending) {
             Place::Live => {
                 let at = at.max(session.floor);
-                Place::Pending(Some(Box::new(Behind { at, rights_at: at, ..Behind::default() })))
+                Place::Pending(Some(Box::new(Behind { at, ..Behind::default() })))
             }
             Place::Behind(behind) => Place::Pending(Some(behind)),
             other => other,
@@ -164,7 +167,8 @@ impl<S: Write> Hub<S> {
     /// Takes in what was read for a pending session, tells it what it missed, and lets it go live.
     ///
     /// Effects on `principal` between the place of the read and the hub's own are found in
-    /// [`Recent`]; a read that is older than that is to be done again.
+    /// [`Recent`]; a read that is older than that is to be done again, and so is one after which
+    /// the session lost a right: its snapshot may show what is no longer to be seen.
     pub fn open(&mut self, id: SessionId, principal: Arc<str>, opening: Opening, now_ms: u64) {
         let Some(slot) = self.slot_of(id) else { return };
         if !matches!(self.sessions[slot as usize].place, Place::Pending(_)) {
@@ -176,24 +180,26 @@ impl<S: Write> Hub<S> {
             self.needs.push(Need::Reread(id));
             return;
         };
-        let mut behind = Behind {
-            rows: opening.rows.into(),
-            at: opening.at,
-            rights_at: opening.at,
-            lost: Vec::new(),
-        };
+        let mut behind = Behind { rows: opening.rows.into(), at: opening.at, lost: Vec::new() };
         if behind.look_ahead(&ahead, &session.principal) {
             self.needs.push(Need::End(id, Ending::Revoked));
             return;
         }
         mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
         mutant!(PlaceOffByOne => behind.at += 1);
-        session.held = opening.held;
-        session.held.retain(|held| !behind.is_lost(&held.topic, behind.rights_at));
+        if opening.held.iter().any(|held| behind.is_lost(&held.topic, opening.at)) {
+            self.needs.push(Need::Reread(id));
+            return;
+        }
+        session.take_rights(opening.held, opening.at);
         session.keys = opening.keys;
         session.place = Place::Behind(Box::new(behind));
         for bytes in opening.frames {
             self.push(slot, Frame { bytes, row: None });
+        }
+        self.flush_one(slot, now_ms);
+        if let Some(outbox) = &mut self.sessions[slot as usize].outbox {
+            outbox.mark_opening();
         }
         self.advance(slot, now_ms);
     }
@@ -214,12 +220,13 @@ impl<S: Write> Hub<S> {
 
     /// Feeds a session that is behind, as far as its socket takes it, until it is live.
     fn advance(&mut self, slot: u32, now_ms: u64) {
+        let feed_below = self.outbox_len_max / FEED_PART;
         loop {
             self.flush_one(slot, now_ms);
             let waiting =
                 |session: &Session<S>| session.outbox.as_ref().map_or(0, |outbox| outbox.len());
             let Some(session) = self.sessions.get_mut(slot as usize) else { return };
-            if waiting(session) >= FEED_BELOW {
+            if waiting(session) >= feed_below {
                 return;
             }
             let Place::Behind(behind) = &mut session.place else { return };
@@ -238,7 +245,7 @@ impl<S: Write> Hub<S> {
                 behind.rows = rows.into();
             }
             let mut fed = 0;
-            while fed < FEED_BELOW {
+            while fed < feed_below {
                 let Place::Behind(behind) = &mut self.sessions[slot as usize].place else { break };
                 let Some(entry) = behind.rows.pop_front() else { break };
                 behind.at = behind.at.max(entry.offset());
@@ -251,6 +258,7 @@ impl<S: Write> Hub<S> {
         let session = &mut self.sessions[slot as usize];
         if let Place::Behind(behind) = mem::replace(&mut session.place, Place::Live) {
             session.floor = session.floor.max(behind.at);
+            mutant!(FloorForgotten => session.floor = 0);
         }
         match &session.keys {
             Some(keys) => {
@@ -278,7 +286,8 @@ impl<S: Write> Hub<S> {
         }
         let session = &mut self.sessions[slot as usize];
         let Place::Behind(behind) = &mut session.place else { return told };
-        if offset <= behind.rights_at {
+        mutant!(LostForgotten => behind.lost.clear());
+        if offset <= session.rights_at {
             return told;
         }
         let mut granted = Vec::new();
@@ -379,6 +388,9 @@ impl<S: Write> Hub<S> {
 
     /// A right comes into being. A session that is behind takes it in when it gets to that row.
     fn grant(&mut self, slot: u32, topic: &Topic, offset: Offset) {
+        if self.is_hindsight(slot, topic, offset) {
+            return;
+        }
         let session = &mut self.sessions[slot as usize];
         if !matches!(session.place, Place::Live)
             || session.held.iter().any(|held| held.topic == *topic)
@@ -392,7 +404,19 @@ impl<S: Write> Hub<S> {
     }
 
     /// A right ends: unwritten frames that only it allowed are dropped, whatever the session's place.
+    /// A snapshot that waits for a slow socket may show what is no longer to be seen: its session
+    /// is cut off, and the client starts from the cursor it has.
     fn evict(&mut self, slot: u32, topic: &Topic, offset: Offset) {
+        let session = &self.sessions[slot as usize];
+        if matches!(session.place, Place::Ending) {
+            return;
+        }
+        if session.outbox.as_ref().is_some_and(|outbox| outbox.holds_opening()) {
+            return self.cut_off(slot);
+        }
+        if self.is_hindsight(slot, topic, offset) {
+            return;
+        }
         let session = &mut self.sessions[slot as usize];
         match &mut session.place {
             Place::Behind(behind) | Place::Pending(Some(behind)) => {
@@ -406,20 +430,47 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    fn drop_unentitled(&mut self, slot: u32) {
+    /// Whether the read that the session's rights are from was ahead of the hub, and saw this change
+    /// of a right. Then only what was queued before the read can lose by it: whoever holds the topic
+    /// now holds it from here on at the earliest.
+    fn is_hindsight(&mut self, slot: u32, topic: &Topic, offset: Offset) -> bool {
         let session = &mut self.sessions[slot as usize];
-        let held = &session.held;
-        let entitled = |entry: &Entry, variant: usize| {
-            let Some(event) = &entry.logged.event else { return false };
-            held.iter().any(|held| {
-                held.since < entry.offset() && event.variants[variant].topics.contains(&held.topic)
+        if offset > session.rights_at {
+            return false;
+        }
+        mutant!(HindsightApplied => return false);
+        let held = session.held.iter_mut().find(|held| held.topic == *topic);
+        held.into_iter().for_each(|held| held.since = held.since.max(offset));
+        self.drop_unentitled(slot);
+        true
+    }
+
+    /// After a right was lost: what waits and only that right allowed is dropped, or told in the
+    /// variant to which another right still entitles.
+    fn drop_unentitled(&mut self, slot: u32) {
+        mutant!(QueueKept => return);
+        let Hub { sessions, tick, speller, .. } = self;
+        let session = &mut sessions[slot as usize];
+        let (held, shape) = (&session.held, session.shape);
+        let revise = |entry: &Arc<Entry>, variant: usize| {
+            let Some(event) = &entry.logged.event else { return Fate::Drop };
+            let entitled = |variant: &usize| {
+                let topics = &event.variants[*variant].topics;
+                let mut held = held.iter().filter(|held| held.since < entry.offset());
+                held.any(|held| topics.contains(&held.topic))
+            };
+            if entitled(&variant) {
+                return Fate::Keep;
+            }
+            mutant!(OtherVariantForgotten => return Fate::Drop);
+            (0..event.variants.len()).find(entitled).map_or(Fate::Drop, |variant| {
+                let bytes = speller.frame(entry, variant, shape);
+                Fate::Replace(Frame { bytes, row: Some((entry.clone(), variant)) })
             })
         };
-        self.tick.retain(&mut session.chain, |frame| {
-            frame.row.as_ref().is_none_or(|(entry, variant)| entitled(entry, *variant))
-        });
+        tick.revise(&mut session.chain, revise);
         if let Some(outbox) = &mut session.outbox {
-            outbox.retain(entitled);
+            outbox.revise(revise);
         }
     }
 
@@ -428,9 +479,9 @@ impl<S: Write> Hub<S> {
         self.unlist(slot);
         let session = &mut self.sessions[slot as usize];
         session.place = Place::Ending;
-        self.tick.retain(&mut session.chain, |frame| frame.row.is_none());
+        self.tick.revise(&mut session.chain, |_, _| Fate::Drop);
         if let Some(outbox) = &mut session.outbox {
-            outbox.retain(|_, _| false);
+            outbox.revise(|_, _| Fate::Drop);
         }
     }
 
@@ -471,7 +522,7 @@ impl<S: Write> Hub<S> {
     fn flush_one(&mut self, slot: u32, now_ms: u64) {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         let Some(chain) = session.chain.take() else { return };
-        let coalesce = !session.shape.has_cursor();
+        let coalesce = session.is_coalesced();
         let written =
             self.tick.write(chain, &mut session.sink, &mut session.outbox, coalesce, now_ms);
         self.settle(slot, written, now_ms);

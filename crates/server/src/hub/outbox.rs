@@ -27,6 +27,17 @@ pub struct Frame {
     pub row: Option<(Arc<Entry>, usize)>,
 }
 
+/// What becomes of a frame that waits, when rights change.
+#[derive(Debug)]
+pub enum Fate {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Drop,
+    /// This one stands in its place.
+    Replace(Frame),
+}
+
 /// How a write went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -51,6 +62,8 @@ pub struct Outbox {
     latest: HashMap<(String, String), u64>,
     /// When the socket last took something.
     progress_ms: u64,
+    /// The number after the last frame of an opening, such as a snapshot; 0 if none was queued.
+    opening_end: u64,
 }
 
 impl Outbox {
@@ -63,7 +76,19 @@ impl Outbox {
             front_number: 0,
             latest: HashMap::new(),
             progress_ms: now_ms,
+            opening_end: 0,
         }
+    }
+
+    /// What waits now ends with what an opening tells first.
+    pub fn mark_opening(&mut self) {
+        self.opening_end = self.front_number + self.frames.len() as u64;
+    }
+
+    /// Whether some of that has not begun to go out.
+    pub fn holds_opening(&self) -> bool {
+        mutant!(SnapshotKept => return false);
+        self.opening_end > self.front_number + u64::from(self.front_written > 0)
     }
 
     /// How many bytes wait.
@@ -73,6 +98,7 @@ impl Outbox {
 
     /// Whether the socket has not taken anything for too long, or too much waits.
     pub fn is_too_slow(&self, now_ms: u64, len_max: usize) -> bool {
+        mutant!(SlowReaderKept => return false);
         self.bytes > len_max
             || (self.bytes > 0 && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
     }
@@ -95,6 +121,7 @@ impl Outbox {
 
     fn take_out(&mut self, number: u64) {
         let Some(index) = number.checked_sub(self.front_number) else { return };
+        mutant!(FrameTorn => self.bytes += std::mem::take(&mut self.front_written));
         if index == 0 && self.front_written > 0 {
             return; // Half of it is out: the other half must follow.
         }
@@ -104,15 +131,18 @@ impl Outbox {
         }
     }
 
-    /// Drops the waiting frames of rows that `keep` does not keep; one that is partly out stays.
-    pub fn retain(&mut self, keep: impl Fn(&Entry, usize) -> bool) {
+    /// Judges the waiting frames of rows, by row and variant; one that is partly out stays.
+    pub fn revise(&mut self, judge: impl Fn(&Arc<Entry>, usize) -> Fate) {
         for index in 0..self.frames.len() {
-            let lost = self.frames[index]
-                .row
-                .as_ref()
-                .is_some_and(|(entry, variant)| !keep(entry, *variant));
-            if lost {
-                self.take_out(self.front_number + index as u64);
+            let Some((entry, variant)) = &self.frames[index].row else { continue };
+            match judge(entry, *variant) {
+                Fate::Keep => {}
+                Fate::Drop => self.take_out(self.front_number + index as u64),
+                Fate::Replace(_) if index == 0 && self.front_written > 0 => {}
+                Fate::Replace(frame) => {
+                    self.bytes = self.bytes + frame.bytes.len() - self.frames[index].bytes.len();
+                    self.frames[index] = frame;
+                }
             }
         }
     }
@@ -124,6 +154,7 @@ impl Outbox {
         self.bytes =
             self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() - self.front_written;
         self.latest.clear();
+        self.opening_end = 0;
     }
 
     /// Writes what the socket takes.

@@ -51,8 +51,6 @@ pub(super) struct Behind {
     pub rows: VecDeque<Arc<Entry>>,
     /// Everything up to here was told, or need not be.
     pub at: Offset,
-    /// The rights are those of this place: effects up to it are in them.
-    pub rights_at: Offset,
     /// Evictions that were seen ahead of the rows: a topic, and where the right to it ended.
     pub lost: Vec<(Topic, Offset)>,
 }
@@ -85,10 +83,18 @@ pub(super) struct Session<S> {
     pub outbox: Option<Box<Outbox>>,
     pub principal: Arc<str>,
     pub held: Vec<Held>,
+    /// The rights were read at this place: effects up to it are in them.
+    pub rights_at: Offset,
     pub keys: Option<Arc<HashSet<String>>>,
 }
 
 impl<S> Session<S> {
+    /// Whether only the newest value of each key is kept for it when it does not keep up.
+    pub fn is_coalesced(&self) -> bool {
+        mutant!(CursorCoalesced => return true);
+        !self.shape.has_cursor()
+    }
+
     /// Whether it may hear one of these topics at this place.
     pub fn holds(&self, topics: &[Topic], offset: Offset) -> bool {
         self.held.iter().any(|held| held.since < offset && topics.contains(&held.topic))
@@ -113,6 +119,20 @@ impl<S> Session<S> {
             return None;
         }
         event.variants.iter().position(|variant| self.holds(&variant.topics, offset))
+    }
+
+    /// Takes in the rights that were read at `at`. What still waits for the socket was told with the
+    /// rights of before: a topic that is new to the session does not reach back to it.
+    pub fn take_rights(&mut self, mut held: Vec<Held>, at: Offset) {
+        let told = match &self.place {
+            Place::Pending(Some(behind)) => behind.at,
+            _ => 0,
+        };
+        for right in &mut held {
+            let known = self.held.iter().find(|known| known.topic == right.topic);
+            right.since = right.since.max(known.map_or(told, |known| known.since));
+        }
+        (self.held, self.rights_at) = (held, at);
     }
 
     /// Takes in a right that it holds from `offset` on.

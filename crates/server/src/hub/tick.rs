@@ -3,9 +3,12 @@
 //! A tick is one committed batch, or what one read from a socket led to. Sessions that are told the
 //! same frames get the same joined bytes; nothing is allocated per session.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
-use super::outbox::{Frame, Outbox, Written, write_once};
+use super::{
+    outbox::{Fate, Frame, Outbox, Written, write_once},
+    recent::Entry,
+};
 
 /// Frames, and for each session a list of them, linked through `nodes`.
 #[derive(Debug, Default)]
@@ -50,20 +53,28 @@ impl Tick {
         }
     }
 
-    /// Takes frames out of a session's list.
-    pub fn retain(&mut self, chain: &mut Option<(u32, u32)>, keep: impl Fn(&Frame) -> bool) {
+    /// Judges the frames of rows in a session's list, by row and variant.
+    pub fn revise(
+        &mut self,
+        chain: &mut Option<(u32, u32)>,
+        judge: impl Fn(&Arc<Entry>, usize) -> Fate,
+    ) {
         let Some((first, _)) = chain.take() else { return };
         let mut at = Some(first);
         while let Some(node) = at {
             at = self.nodes[node as usize].next.take();
-            if keep(&self.frames[self.nodes[node as usize].frame as usize]) {
-                match chain {
-                    Some((_, last)) => {
-                        self.nodes[*last as usize].next = Some(node);
-                        *last = node;
-                    }
-                    None => *chain = Some((node, node)),
+            let frame = &self.frames[self.nodes[node as usize].frame as usize];
+            match frame.row.as_ref().map_or(Fate::Keep, |(entry, variant)| judge(entry, *variant)) {
+                Fate::Keep => {}
+                Fate::Drop => continue,
+                Fate::Replace(frame) => self.nodes[node as usize].frame = self.frame(frame),
+            }
+            match chain {
+                Some((_, last)) => {
+                    self.nodes[*last as usize].next = Some(node);
+                    *last = node;
                 }
+                None => *chain = Some((node, node)),
             }
         }
     }

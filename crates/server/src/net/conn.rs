@@ -88,6 +88,16 @@ pub enum Reading {
     },
 }
 
+/// How a connection will end once its calls are answered.
+#[derive(Debug, Default)]
+pub struct Farewell {
+    /// The close frame, unless one is out already.
+    pub close: Option<bytes::Bytes>,
+    /// Whether both sides are done with the protocol then, and the socket is to be shut down once
+    /// flushed.
+    pub done: bool,
+}
+
 /// One connection. Kept small: there are many, and most are idle.
 #[derive(Debug)]
 pub struct Conn {
@@ -105,8 +115,8 @@ pub struct Conn {
     pub readable: bool,
     /// Whether the peer has said that it sends no more.
     pub peer_done: bool,
-    /// Whether both sides are done with the protocol, and the socket is to be shut down once flushed.
-    pub finished: bool,
+    /// A close frame of ours that waits for the calls before it.
+    pub farewell: Option<Box<Farewell>>,
     /// The second in which the wheel brings it up.
     pub due_s: u64,
     /// Who it is, once that is known.

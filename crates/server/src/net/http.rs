@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -20,10 +20,10 @@ use axum::{
 
 use super::{
     limits::ConnectionLimits,
-    shard::Load,
-    upgrade::{Wanted, is_loopback_host, upgrade},
+    shards::Ways,
+    upgrade::{Wanted, is_loopback_host, only, upgrade},
 };
-use crate::{door::Door, metrics::Metrics, sequencer::Feed};
+use crate::{door::Door, metrics::Metrics};
 
 /// The longest request line, in bytes.
 pub const REQUEST_LINE_LEN_MAX: usize = 8 << 10;
@@ -38,28 +38,20 @@ pub struct Site {
     pub door: Arc<Door>,
     /// The measures.
     pub metrics: Arc<Metrics>,
-    /// The shards' ways in, and how much each bears.
-    pub shards: Vec<(Feed, Arc<Load>)>,
+    /// The ways into the shards.
+    pub shards: Arc<Ways>,
     /// How many connections are admitted; `None`: any number (the demo).
     pub limits: Option<ConnectionLimits>,
     /// Whether only requests to this machine's own names are answered (the demo).
     pub loopback_only: bool,
     /// Set once, when the server begins to shut down; read by every upgrade.
     pub draining: AtomicBool,
-    /// Counts upgrades, to spread them over the shards.
-    pub turn: AtomicUsize,
 }
 
 impl Site {
     /// Whether the server is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
-    }
-
-    /// The shard whose turn it is to take a connection.
-    pub fn next_shard(&self) -> &Feed {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        &self.shards[turn % self.shards.len()].0
     }
 }
 
@@ -122,9 +114,10 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
             "at most 100 headers of 16 KiB together",
         );
     }
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if request.version() == Version::HTTP_11 && host.is_none() {
-        return problem(StatusCode::BAD_REQUEST, "INVALID", "a Host header is required");
+    let host = only(request.headers(), header::HOST);
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if host.is_none() && (request.version() == Version::HTTP_11 || hosts > 0) {
+        return problem(StatusCode::BAD_REQUEST, "INVALID", "one Host header is required");
     }
     if site.loopback_only && !host.is_none_or(is_loopback_host) {
         return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "the demo answers to localhost only");
@@ -148,12 +141,10 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Response {
-    let sum = |f: fn(&Load) -> &AtomicUsize| -> usize {
-        site.shards.iter().map(|(_, load)| f(load).load(Ordering::Relaxed)).sum()
-    };
+    let (sessions, queued) = site.shards.load();
     let (metrics, store) = (&site.metrics, &site.door.store);
-    metrics.gauge("bellwire_connections", sum(|load| &load.sessions) as f64);
-    metrics.gauge("bellwire_outbound_queued_bytes", sum(|load| &load.queued) as f64);
+    metrics.gauge("bellwire_connections", sessions as f64);
+    metrics.gauge("bellwire_outbound_queued_bytes", queued as f64);
     metrics.gauge("bellwire_write_queue_length", store.write_queue_len() as f64);
     metrics.gauge("bellwire_read_queue_length", store.read_queue_len() as f64);
     let log = store.log_stats();

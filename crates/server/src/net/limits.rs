@@ -12,7 +12,7 @@ const BAD_PER_MINUTE: u32 = 10;
 /// Without a credential where none is required.
 const ANONYMOUS_PER_MINUTE: u32 = 300;
 /// With a good one: a house of tablets behind one address comes back after a restart.
-const PRINCIPAL_PER_MINUTE: u32 = 6_000;
+const PRINCIPAL_PER_MINUTE: u32 = 60_000;
 /// From this many remembered callers on, those that were quiet for a minute are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 

@@ -12,5 +12,6 @@ pub mod http;
 pub mod limits;
 pub mod listen;
 pub mod shard;
+pub mod shards;
 pub mod upgrade;
 mod wheel;

@@ -3,8 +3,10 @@
 //! The loop waits for sockets and messages, handles all that came, then writes: once per session.
 //! What a session asks runs elsewhere (the writer, the readers) and comes back as a [`Message`].
 //!
-//! `shard` is the loop and the sockets; what messages of clients mean is in `serve`.
+//! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
+//! connections end in order in `parting`.
 
+mod parting;
 mod serve;
 
 use std::{
@@ -20,6 +22,7 @@ use std::{
 };
 
 use bellwire_services::kit::{Answer, Code, Fault, Principal};
+use bellwire_store::batch::Write;
 use bellwire_wire::{
     frame::{Flow, Limits},
     session::{self, Action, Tick},
@@ -40,7 +43,7 @@ use crate::{
     },
     metrics::Metrics,
     opening::{Credential, Opened, Since},
-    sequencer::{CallId, Feed, Item},
+    sequencer::{CallId, Feed, Item, ReplyTo},
 };
 
 /// The token of the waker; sockets have their slot's number.
@@ -150,6 +153,8 @@ pub struct Shard {
     wheel: Wheel,
     /// The read buffer of all sockets.
     buffer: Box<[u8]>,
+    /// Commands of this turn, on their way to the writer.
+    writes: Vec<Write<Answer, ReplyTo>>,
     /// Sockets that have more to read than was their turn.
     deferred: Vec<SessionId>,
     /// Sessions that are to be shut down once flushed.
@@ -175,6 +180,7 @@ impl Shard {
             conns: Vec::new(),
             wheel: Wheel::new(now_s),
             buffer: vec![0; READ_LEN].into(),
+            writes: Vec::new(),
             deferred: Vec::new(),
             finishing: Vec::new(),
             principals: HashMap::new(),
@@ -203,6 +209,7 @@ impl Shard {
             for id in std::mem::take(&mut self.deferred) {
                 self.pump(id, now_ms);
             }
+            self.submit(now_ms);
             self.hub.flush(now_ms);
             self.needs(now_ms);
             self.finish();
@@ -224,7 +231,7 @@ impl Shard {
 
     /// Until the next thing that time brings.
     fn timeout(&self) -> Option<Duration> {
-        if !self.deferred.is_empty() {
+        if !self.deferred.is_empty() || !self.writes.is_empty() {
             return Some(Duration::ZERO);
         }
         let now_ms = self.now_ms();
@@ -323,7 +330,7 @@ impl Shard {
             cursor,
             readable: true,
             peer_done: false,
-            finished: false,
+            farewell: None,
             due_s: 0,
             principal: None,
             keys: None,
@@ -406,6 +413,10 @@ impl Shard {
         now_ms: u64,
     ) -> bool {
         match read {
+            Some(Ok(0)) if self.conn(id).is_some_and(|conn| conn.farewell.is_some()) => {
+                // It sends no more, in good order; its last calls are still to be answered.
+                self.conn_mut(id, |conn| conn.readable = false);
+            }
             Some(Ok(0)) | None => self.drop_conn(id),
             Some(Ok(len)) => {
                 // A short read empties the socket: what comes later is announced anew.
@@ -424,13 +435,13 @@ impl Shard {
 
     /// Hands bytes to the protocol, and what they mean on.
     fn receive(&mut self, id: SessionId, bytes: &mut [u8], now_ms: u64) {
-        let Shard { conns, hub, setup, finishing, .. } = self;
+        let Shard { conns, hub, setup, .. } = self;
         let Some(Some(conn)) = conns.get_mut(id.slot as usize) else { return };
         let stage = conn.stage;
         let mut room = conn.calls.as_ref().map_or(super::calls::CALLS_MAX, |calls| calls.room());
         let mut inbound = Vec::new();
-        let Conn { wire, finished, .. } = conn;
-        wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
+        let (mut close, mut closed) = (None, false);
+        conn.wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
             match action {
                 Action::Text(text) if stage == Stage::Echo => {
                     hub.send(id, bellwire_wire::frame::text(text))
@@ -446,11 +457,9 @@ impl Shard {
                     room -= 1;
                 }
                 Action::Binary(_) => inbound.push(serve::Inbound::Binary),
+                Action::Reply(frame) if parting::is_close(&frame) => close = Some(frame),
                 Action::Reply(frame) => hub.send(id, frame),
-                Action::Closed => {
-                    *finished = true;
-                    finishing.push(id);
-                }
+                Action::Closed => closed = true,
             }
             if room == 0 || !inbound.is_empty() && matches!(stage, Stage::FirstMessage { .. }) {
                 Flow::Pause
@@ -458,16 +467,12 @@ impl Shard {
                 Flow::Continue
             }
         });
-        if conn.finished {
-            conn.stage = Stage::Ending;
-            conn.calls = None;
-            hub.end(id, [], now_ms);
-            self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
-            return;
-        }
         if !inbound.is_empty() {
             self.setup.metrics.messages.increment(inbound.len() as u64);
             self.serve(id, inbound, now_ms);
+        }
+        if closed {
+            self.part(id, close, true, now_ms);
         }
     }
 
@@ -481,13 +486,18 @@ impl Shard {
             Some(_) => (1011, "internal error"),
             None => (1012, "service restart"),
         };
-        let told = why.and_then(|fault| self.error_frame(id, fault));
+        let told = why.and_then(|fault| self.error_frame(id, None, fault));
         self.close(id, told, code, reason, now_ms);
     }
 
     fn close(&mut self, id: SessionId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
         let Some(conn) = self.conn(id) else { return };
-        let Some(close) = conn.wire.close(code, reason, now_ms) else { return };
+        let Some(close) = conn.wire.close(code, reason, now_ms) else {
+            // A close frame is out, or waits for answers: it waits no longer.
+            conn.stage = Stage::Ending;
+            self.parted(id, now_ms);
+            return;
+        };
         conn.stage = Stage::Ending;
         conn.calls = None;
         conn.reading = None;

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, Version, header},
     response::Response,
 };
 use bellwire_wire::frame;
@@ -19,7 +19,7 @@ use super::{
     conn::{Endpoint, Entry},
     http::{Site, problem},
     limits::Caller,
-    shard::{Arrival, Message},
+    shard::Arrival,
 };
 use crate::opening::{Credential, Since};
 
@@ -87,6 +87,7 @@ fn accept(
 fn handshake(request: &Request) -> Result<String, Box<Response>> {
     let headers = request.headers();
     let upgrades = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
         && has_token(headers, header::CONNECTION, "upgrade")
         && has_token(headers, header::UPGRADE, "websocket");
     let version = only(headers, header::SEC_WEBSOCKET_VERSION);
@@ -119,8 +120,10 @@ fn entry(
     uri: &Uri,
 ) -> Result<Entry, Box<Response>> {
     let now = site.door.clock.now();
-    let bearer =
-        only(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = only(headers, header::AUTHORIZATION)
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim_start());
     let claims;
     let (entry, caller) = match bearer.or_else(|| parameter(uri, "token")) {
         Some(token) => match site.door.keyring.verify(token, now) {
@@ -148,15 +151,14 @@ fn entry(
         }
         None => (Entry::Refused("authentication required"), Caller::Bad(peer)),
     };
-    match &site.limits {
-        Some(limits) => limits.admit(caller).map_err(|retry_s| {
+    if let Some(limits) = &site.limits {
+        limits.admit(caller).map_err(|retry_s| {
             site.metrics.rate_limited.increment(1);
             let mut response =
                 problem(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many connections");
             response.headers_mut().insert(header::RETRY_AFTER, retry_s.into());
             Box::new(response)
-        })?,
-        None => {}
+        })?;
     }
     Ok(entry)
 }
@@ -189,7 +191,7 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
 }
 
 /// The value of a header that stands there exactly once.
-fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+pub fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
@@ -206,7 +208,7 @@ async fn hand_over(site: Arc<Site>, request: Request, endpoint: Endpoint) {
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
     let (socket, unread) = (parts.io.into_inner(), parts.read_buf);
     let Ok(socket) = socket.into_std() else { return };
-    site.next_shard().send(Message::Arrival(Box::new(Arrival { socket, unread, endpoint })));
+    site.shards.give(Arrival { socket, unread, endpoint });
 }
 
 #[cfg(test)]

@@ -1,33 +1,42 @@
 // The live states of the home: a snapshot, then each change; after a break, what was missed.
-const rows = new Map(); // entity id -> table row, in the order of ids
+const QUIET_MS = 30_000; // After this long without a message the server is asked for one,
+const ANSWER_MS = 8_000; // and has this long to answer.
 const token = new URLSearchParams(location.search).get("token");
-const list = document.getElementById("states");
-let cursor = "now", pause = 500;
+const [list, filter, empty] = ["states", "filter", "empty"].map((id) => document.getElementById(id));
+const rows = new Map(); // By entity id.
+let socket, cursor, silence, retry;
+let complete = false; // Whether the rows are a snapshot and all that followed it, up to the cursor.
+let pauseMs = 500, error = "";
 
 function say(connection, words) {
-  document.body.dataset.connection = connection;
-  document.getElementById("connection").textContent = words;
-}
-
-function show(id, state, at, isNew) {
-  const row = rows.get(id) ?? insert(id);
-  row.querySelector("small").textContent = state.attributes.friendly_name ?? "";
-  row.querySelector(".state").textContent = state.state;
-  row.querySelector(".changed").textContent = at.toLocaleTimeString();
-  row.classList.remove("new");
-  if (isNew) requestAnimationFrame(() => row.classList.add("new"));
+  if (document.body.dataset.connection !== connection) document.body.dataset.connection = connection;
+  const status = document.getElementById("connection");
+  if (status.textContent !== words) status.textContent = words; // Or it would be read aloud again.
 }
 
 function insert(id) {
-  const row = document.createElement("tr");
+  const row = document.getElementById("row").content.firstElementChild.cloneNode(true);
   row.dataset.entityId = id;
-  for (const name of ["entity", "state", "changed"]) row.insertCell().className = name;
-  row.cells[0].append(id, document.createElement("small"));
-  const next = [...rows.keys()].find((other) => other > id);
-  list.insertBefore(row, next ? rows.get(next) : null);
+  const words = id.split(/(?<=[._])/); // Where a narrow screen may break it.
+  row.cells[0].prepend(...words.flatMap((word) => [word, document.createElement("wbr")]));
+  const isLast = !list.lastChild || list.lastChild.dataset.entityId < id;
+  list.insertBefore(row, isLast ? null : [...list.children].find((other) => other.dataset.entityId > id));
   rows.set(id, row);
-  if (next) for (const other of [...rows.keys()].filter((key) => key > id)) { const r = rows.get(other); rows.delete(other); rows.set(other, r); }
   return row;
+}
+
+function show(id, { state, attributes }, at, isNew) {
+  const row = rows.get(id) ?? insert(id);
+  const text = (place, value) => (row.querySelector(place).textContent = value ?? "");
+  text("th small", attributes.friendly_name);
+  text(".state", state);
+  text(".unit", attributes.unit_of_measurement);
+  const isToday = at.toDateString() === new Date().toDateString();
+  text("time", isToday ? at.toLocaleTimeString() : at.toLocaleDateString());
+  row.querySelector("time").dateTime = at.toISOString();
+  row.hidden = !matches(row);
+  row.classList.remove("new");
+  if (isNew) requestAnimationFrame(() => row.classList.add("new"));
 }
 
 function remove(id) {
@@ -35,38 +44,89 @@ function remove(id) {
   rows.delete(id);
 }
 
-function receive(message, socket) {
-  cursor = message.cursor ?? cursor;
-  if (message.type === "state_changed") {
-    const { entity_id, new_state } = message.data;
-    if (new_state) show(entity_id, new_state, new Date(), true);
-    else remove(entity_id);
-  } else if (message.type === "states:snapshot") {
-    const known = new Set(message.data.map((state) => state.entity_id));
-    for (const id of [...rows.keys()]) if (!known.has(id)) remove(id);
-    for (const state of message.data) show(state.entity_id, state, new Date(state.last_updated), false);
-    say("live", "live");
-  } else if (message.type === "reset" || (message.type === "resumed" && rows.size === 0)) {
-    socket.send(JSON.stringify({ type: "subscribe_entities" }));
-  } else if (message.type === "resumed") {
-    say("live", "live");
-  } else if (message.error) {
-    say("offline", message.error);
+const matches = (row) => row.cells[0].textContent.toLowerCase().includes(filter.value.trim().toLowerCase());
+
+function count() {
+  const shown = [...rows.values()].filter((row) => !row.hidden).length;
+  const all = `${rows.size} ${rows.size === 1 ? "entity" : "entities"}`;
+  document.getElementById("count").textContent = !complete ? "" : shown < rows.size ? `${shown} of ${all}` : all;
+  empty.textContent = rows.size > 0 ? "No entity matches the filter." : "No states yet. They appear here as they are created.";
+  empty.hidden = !complete || shown > 0;
+  list.parentElement.hidden = shown === 0;
+}
+
+function receive(message) {
+  const { type, data } = message;
+  if (type === "state_changed") {
+    if (data.new_state) show(data.entity_id, data.new_state, new Date(), true);
+    else remove(data.entity_id);
+    if (complete) cursor = message.cursor;
+  } else if (type === "states:snapshot") {
+    const known = new Set(data.map((state) => state.entity_id));
+    [...rows.keys()].filter((id) => !known.has(id)).forEach(remove);
+    for (const state of data) show(state.entity_id, state, new Date(state.last_updated), false);
+    [cursor, complete] = [message.cursor, true];
+    live();
+  } else if (type === "resumed" && complete) {
+    live(); // What was missed follows; each event brings its own cursor.
+  } else if (type === "resumed" || type === "reset") {
+    complete = false;
+    socket.send('{"type":"subscribe_entities"}');
+  } else if (message.error && type !== "states:get:response") {
+    say("offline", (error = message.error));
+    if (type === "subscribe_entities:response") lost();
   }
-  document.getElementById("count").textContent = `${rows.size} entities`;
-  document.getElementById("empty").hidden = rows.size > 0;
+  count();
+}
+
+function live() {
+  pauseMs = 500;
+  say("live", "live");
 }
 
 function connect() {
-  const query = new URLSearchParams({ since: cursor, ...(token && { token }) });
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws?${query}`);
-  socket.onmessage = (event) => { pause = 500; receive(JSON.parse(event.data), socket); };
-  socket.onclose = (event) => {
-    if (event.code === 4401) return say("offline", "not signed in: open this page with ?token=TOKEN");
-    say("offline", "offline, trying again");
-    setTimeout(connect, pause * (0.5 + Math.random()));
-    pause = Math.min(pause * 2, 10_000);
+  clearTimeout(retry);
+  error = "";
+  const query = new URLSearchParams({ since: complete ? cursor : "now", ...(token && { token }) });
+  const own = (socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/ws?${query}`));
+  own.onmessage = (event) => {
+    if (own !== socket) return;
+    listen();
+    receive(JSON.parse(event.data));
   };
+  own.onclose = (event) => own === socket && lost(event);
+  clearTimeout(silence);
+  silence = setTimeout(lost, ANSWER_MS);
 }
 
+// A network that went away says nothing; so the page asks when it has been quiet for long.
+function listen() {
+  clearTimeout(silence);
+  silence = setTimeout(ask, QUIET_MS);
+}
+
+function ask() {
+  clearTimeout(silence);
+  if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"states:get","entity_id":"page.is_anyone_there"}');
+  silence = setTimeout(lost, ANSWER_MS);
+}
+
+function lost(event) {
+  clearTimeout(silence);
+  const gone = socket;
+  socket = undefined;
+  gone.close();
+  if (event?.code === 4401) return say("offline", `${error || "not signed in"}: open this page with ?token=TOKEN`);
+  say("offline", error || "offline, trying again");
+  retry = setTimeout(connect, pauseMs * (0.5 + Math.random()));
+  pauseMs = Math.min(pauseMs * 2, 10_000);
+}
+
+filter.oninput = () => {
+  for (const row of rows.values()) row.hidden = !matches(row);
+  count();
+};
+addEventListener("offline", () => socket && ask());
+addEventListener("online", () => !socket && connect());
+addEventListener("pageshow", (event) => event.persisted && !socket && connect());
 connect();

@@ -10,7 +10,7 @@ pub struct Dialect {
     /// The refusal of the operation `name`.
     pub refusal: fn(name: &str, id: Option<&str>, fault: &Fault) -> String,
     /// What cannot be laid to an operation: bad JSON, an unknown type, a missing credential.
-    pub error: fn(fault: &Fault) -> String,
+    pub error: fn(id: Option<&str>, fault: &Fault) -> String,
 }
 
 /// How an event is spelled in the plain form.

@@ -15,6 +15,9 @@ pub type Bound = Box<dyn Fn(&mut Tx<'_>, &Ctx<'_>) -> Result<Outcome<Answer>, Fa
 /// A query whose request was read.
 pub type BoundQuery = Box<dyn FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<Answer, Fault> + Send>;
 
+/// The code behind a command that replies with `R`.
+type Decide<C, R> = fn(&mut Tx<'_>, &Ctx<'_>, &C) -> Result<Outcome<R>, Fault>;
+
 type Bind<B> = Box<dyn Fn(Payload) -> Result<B, Fault> + Send + Sync>;
 
 /// Who may call something, before its own rules are asked.
@@ -128,12 +131,7 @@ impl Service {
     }
 
     /// Adds a command.
-    pub fn command<C, R>(
-        self,
-        name: &'static str,
-        access: Access,
-        decide: fn(&mut Tx<'_>, &Ctx<'_>, &C) -> Result<Outcome<R>, Fault>,
-    ) -> Self
+    pub fn command<C, R>(self, name: &'static str, access: Access, decide: Decide<C, R>) -> Self
     where
         C: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
@@ -150,7 +148,7 @@ impl Service {
         self,
         name: &'static str,
         access: Access,
-        decide: fn(&mut Tx<'_>, &Ctx<'_>, &C) -> Result<Outcome<Signed<R>>, Fault>,
+        decide: Decide<C, Signed<R>>,
     ) -> Self
     where
         C: DeserializeOwned + Send + 'static,

@@ -25,8 +25,8 @@ fn refusal(name: &str, id: Option<&str>, fault: &Fault) -> String {
     )
 }
 
-fn error(fault: &Fault) -> String {
-    format!(r#"{{"type":"error","success":false,"error":{}}}"#, json(&fault.message))
+fn error(id: Option<&str>, fault: &Fault) -> String {
+    format!(r#"{{"type":"error","success":false,"error":{}{}}}"#, json(&fault.message), echo(id))
 }
 
 fn json(text: &str) -> String {

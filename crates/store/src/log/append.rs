@@ -101,7 +101,7 @@ impl Scratch {
         for (place, effect) in effects.iter().enumerate() {
             append_effect(tx, offset, place, effect)?;
         }
-        if offset % BLOCK_ROWS == 0 {
+        if offset.is_multiple_of(BLOCK_ROWS) {
             append_block(tx, offset)?;
         }
         Ok(Arc::new(Logged { offset, at, event, effects }))

@@ -8,7 +8,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     thread::Thread,
@@ -19,12 +19,15 @@ use rusqlite::{Connection, ErrorCode, wal::CheckpointMode};
 
 use super::writer::{Fatal, Writer};
 
-/// Pages (of 4 KiB) that are to be copied before the thread starts: 4 MiB.
-pub(crate) const START_PAGES: u32 = 1_024;
+/// Pages (of 4 KiB) that are to be copied before the thread starts: 32 MiB. A page that many
+/// commits have written is then copied once. Less costs more fsyncs; more makes the WAL file grow
+/// for longer before it is used again, and a commit that makes a file grow costs twice as much.
+pub(crate) const START_PAGES: u32 = 8_192;
 /// Pages that the writer copies by itself: 1 MiB.
 const REST_PAGES_MAX: u32 = 256;
-/// Pages past which the writer waits for readers: 64 MiB.
-const BOUND_PAGES: u32 = 16_384;
+/// Pages past which the writer waits for readers: 64 MiB. A WAL file that became longer is cut to
+/// this when it starts anew.
+pub(crate) const BOUND_PAGES: u32 = 16_384;
 /// How long it waits for them.
 const BOUND_WAIT: Duration = Duration::from_millis(50);
 /// How often the thread goes over the WAL before it leaves a rest, however large, for later.
@@ -37,6 +40,11 @@ pub struct Checkpoint {
     pub pages: u32,
     /// How many of them are in the database too.
     pub copied: u32,
+}
+
+impl Checkpoint {
+    /// Nothing could be copied: somebody was busy, or the disk is full.
+    const NONE: Checkpoint = Checkpoint { pages: 0, copied: 0 };
 }
 
 /// What the writer's thread and the checkpoint's tell each other. Each number has one writer and
@@ -91,7 +99,10 @@ pub(crate) fn between_batches(writer: &mut Writer, signals: &Signals) -> Result<
         let wait = if pages > BOUND_PAGES { BOUND_WAIT } else { Duration::ZERO };
         return match finish(writer.conn(), wait) {
             Ok(done) => {
-                signals.copied.store(done.copied, Relaxed);
+                // A reader that outlasted the wait is not waited for again until as much again was
+                // written.
+                let copied = if done == Checkpoint::NONE { pages } else { done.copied };
+                signals.copied.store(copied, Relaxed);
                 Ok(())
             }
             Err(cause) => Err(writer.die(cause)),
@@ -105,7 +116,7 @@ pub(crate) fn between_batches(writer: &mut Writer, signals: &Signals) -> Result<
 }
 
 /// The loop of the checkpoint's thread; returns why the disk failed, if it did.
-pub(crate) fn run(conn: &Connection, signals: &Arc<Signals>) -> Result<(), String> {
+pub(crate) fn run(conn: &Connection, signals: &Signals) -> Result<(), String> {
     loop {
         while !signals.running.load(Relaxed) {
             if signals.stop.load(Relaxed) {
@@ -113,26 +124,32 @@ pub(crate) fn run(conn: &Connection, signals: &Arc<Signals>) -> Result<(), Strin
             }
             std::thread::park();
         }
-        let mut rest = u32::MAX;
-        for _ in 0..PASSES_MAX {
-            let done = passive(conn)?;
-            signals.copied.store(done.copied, Relaxed);
-            let left = signals.pages.load(Relaxed).max(done.pages).saturating_sub(done.copied);
-            let stuck = left >= rest;
-            rest = left;
-            if rest <= REST_PAGES_MAX || stuck || signals.stop.load(Relaxed) {
-                break;
-            }
-        }
-        let large = signals.pages.load(Relaxed) > BOUND_PAGES;
-        if rest <= REST_PAGES_MAX || large {
-            signals.rest.store(true, Relaxed);
-        } else {
-            // A reader holds it up: the next try comes when as much again was written.
-            signals.copied.store(signals.pages.load(Relaxed), Relaxed);
-        }
-        signals.running.store(false, Relaxed);
+        pass(conn, signals)?;
     }
+}
+
+/// One call of the writer: goes over the WAL until little of it is left to copy.
+fn pass(conn: &Connection, signals: &Signals) -> Result<(), String> {
+    let mut rest = u32::MAX;
+    for _ in 0..PASSES_MAX {
+        let done = passive(conn)?;
+        signals.copied.store(done.copied, Relaxed);
+        let left = signals.pages.load(Relaxed).max(done.pages).saturating_sub(done.copied);
+        let stuck = left >= rest;
+        rest = left;
+        if rest <= REST_PAGES_MAX || stuck || signals.stop.load(Relaxed) {
+            break;
+        }
+    }
+    let large = signals.pages.load(Relaxed) > BOUND_PAGES;
+    if rest <= REST_PAGES_MAX || large {
+        signals.rest.store(true, Relaxed);
+    } else {
+        // A reader holds it up: the next try comes when as much again was written.
+        signals.copied.store(signals.pages.load(Relaxed), Relaxed);
+    }
+    signals.running.store(false, Relaxed);
+    Ok(())
 }
 
 /// Copies what no reader needs, and waits for nobody.
@@ -169,7 +186,57 @@ fn checkpoint(conn: &Connection, mode: CheckpointMode) -> Result<Checkpoint, Str
             Some(
                 ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase,
             ) => Err(format!("a checkpoint failed: {e}")),
-            _ => Ok(Checkpoint { pages: 0, copied: 0 }),
+            _ => Ok(Checkpoint::NONE),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        change::Outcome,
+        sqlite::{Options, Reader, open},
+        testing::{event, write},
+    };
+
+    /// A writer with the thread's part played in between, and the most pages that the WAL had.
+    fn load(options: &Options, writer: &mut Writer, signals: &Signals, batches: u32) -> (u32, u32) {
+        let conn = open::checkpointer(options).expect("it opens");
+        let payload = format!("\"{}\"", "x".repeat(400_000));
+        let (mut most, mut restarts, mut before) = (0, 0, 0);
+        for _ in 0..batches {
+            let payload = payload.clone();
+            let run = move |_: &mut crate::tx::Tx<'_>| {
+                Ok(Outcome::reply(0).event(event("large", "", &["t"], &payload)))
+            };
+            writer.batch(vec![write(0, 0, run)]).expect("a sound disk");
+            restarts += u32::from(writer.wal_pages() < before);
+            before = writer.wal_pages();
+            most = most.max(before);
+            between_batches(writer, signals).expect("a sound disk");
+            if signals.running.load(Relaxed) {
+                pass(&conn, signals).expect("a sound disk");
+            }
+        }
+        (most, restarts)
+    }
+
+    #[test]
+    fn the_wal_starts_anew_under_constant_load() {
+        let folder = tempfile::tempdir().expect("room");
+        let options = Options::new(folder.path().join("db"), "epoch", 0);
+        let mut writer = Writer::open(&options, &[]).expect("it opens");
+        let signals = Signals::default();
+        let (most, restarts) = load(&options, &mut writer, &signals, 300);
+        assert!(most < START_PAGES + 200 && restarts >= 3, "{most} pages, {restarts} restarts");
+
+        // A reader that stays keeps the WAL as it is; when it goes, the WAL starts anew.
+        let mut reader = Reader::open(&options).expect("it opens");
+        let held = reader.read(|_| load(&options, &mut writer, &signals, 250));
+        let (most, restarts) = held.expect("it reads");
+        assert!(most > START_PAGES + 200 && restarts <= 1, "{most} pages, {restarts} restarts");
+        let (_, restarts) = load(&options, &mut writer, &signals, 250);
+        assert!(restarts >= 1);
     }
 }

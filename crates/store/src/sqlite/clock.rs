@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// The monotonic clock, for limits (2 ms a batch, 250 ms a command) and for measuring. What is
 /// stored never depends on it: wall time comes in with each write.
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "a time limit has to measure; nothing stored depends on it"
 )]

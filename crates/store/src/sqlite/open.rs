@@ -221,12 +221,14 @@ fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = {};
          PRAGMA foreign_keys = ON;
          PRAGMA mmap_size = 0;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -{cache_kib};
          PRAGMA query_only = {};",
         if normal { "NORMAL" } else { "FULL" },
+        u64::from(super::checkpoint::BOUND_PAGES) * 4096,
         if role == Role::Reader { "ON" } else { "OFF" },
     ))?;
     let synchronous: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;

@@ -44,6 +44,21 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Puts items in, in order, under one lock and with one wake-up, so that whoever takes them finds
+    /// them together. Hands back those that did not fit.
+    pub(crate) fn push_all(&self, mut items: Vec<T>) -> Vec<T> {
+        let mut inner = self.lock();
+        let room = if inner.closed { 0 } else { self.len_max.saturating_sub(inner.items.len()) };
+        let rest = items.split_off(room.min(items.len()));
+        inner.items.extend(items);
+        let wake = inner.sleeping > 0 && !inner.items.is_empty();
+        drop(inner);
+        if wake {
+            self.filled.notify_one();
+        }
+        rest
+    }
+
     /// Takes the next item if there is one.
     pub(crate) fn try_pop(&self) -> Option<T> {
         self.lock().items.pop_front()

@@ -1,13 +1,18 @@
 //! The threads, and the queues before them.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 
 use super::{
-    Fatal, LogStats, OpenError, Options, ReadJob, Reader, Writer, checkpoint, checkpoint::Signals,
-    clock, file, open, queue::Queue, readers, writer::Progress,
+    Fatal, LogStats, OpenError, Options, ReadJob, Reader, Writer, checkpoint,
+    checkpoint::Signals,
+    clock, file, open,
+    queue::Queue,
+    readers,
+    writer::{Progress, message},
 };
 use crate::{
     batch::{Batch, Write},
@@ -16,7 +21,8 @@ use crate::{
 
 /// A database with its threads. `A` is what a decision answers, `R` where the answer goes.
 ///
-/// Dropping it is closing it without the last checkpoint: queued writes are still committed.
+/// Dropping it is closing it without the last checkpoint: queued writes are still committed. After
+/// a fatal error, what is queued is let go without an answer, for none would be true.
 pub struct Store<A, R> {
     shared: Arc<Shared<A, R>>,
     epoch: String,
@@ -101,6 +107,12 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
         self.shared.writes.push(write)
     }
 
+    /// Queues writes that came together, in order: the writer finds them together too, and commits
+    /// them in one batch if nothing speaks against it. Hands back those for which there is no room.
+    pub fn write_all(&self, writes: Vec<Write<A, R>>) -> Vec<Write<A, R>> {
+        self.shared.writes.push_all(writes)
+    }
+
     /// Queues a read, or hands it back when the queue is full or the store has stopped.
     pub fn read(&self, job: ReadJob) -> Result<(), ReadJob> {
         self.shared.reads.push(job)
@@ -162,7 +174,6 @@ fn stop<A, R>(
     shared.writes.close();
     shared.reads.close();
     shared.signals.stop();
-    // A thread that panicked, in `publish`, has said so already on the standard error.
     let writer = writer.take().and_then(|thread| thread.join().ok());
     for reader in readers.drain(..) {
         let _ = reader.join();
@@ -214,7 +225,9 @@ fn write_loop<A, R>(
                 return Err(fatal);
             }
             *lock(&shared.stats) = writer.log_stats();
-            publish(batch);
+            let published = catch_unwind(AssertUnwindSafe(|| publish(batch)));
+            published
+                .map_err(|panic| Fatal(format!("publishing panicked: {}", message(&*panic))))?;
             checkpoint::between_batches(&mut writer, &shared.signals)
         });
         if let Err(fatal) = done {

@@ -34,7 +34,7 @@ use crate::{
     change::{Code, Fault, Micros, Offset},
     log::{Extent, Scratch},
     migrate::Migrations,
-    tx::Tx,
+    tx::{Statement, Tx},
 };
 
 /// What the log holds, for metrics and for the check at start.
@@ -99,6 +99,12 @@ struct Job<A, R> {
     settled: bool,
 }
 
+impl<A, R> Job<A, R> {
+    fn new(write: Write<A, R>) -> Self {
+        Job { write, result: Err(session::internal()), cause: None, settled: false }
+    }
+}
+
 /// Why an attempt came to nothing.
 enum Ended {
     /// By a command that took too long; that command is settled.
@@ -151,6 +157,14 @@ impl Writer {
         LogStats { first, head, bytes, last_at }
     }
 
+    /// Whether each statement is one that this database understands: for tests.
+    pub fn check(&self, statements: &[Statement]) -> Result<(), String> {
+        statements.iter().try_for_each(|statement| match self.conn.prepare(statement.0) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(format!("{e} in: {}", statement.0)),
+        })
+    }
+
     /// Copies the WAL back into the database as far as no reader needs it; when all of it was
     /// copied and nobody reads it, the next write starts it anew.
     pub fn checkpoint(&mut self) -> Result<Checkpoint, Fatal> {
@@ -199,6 +213,10 @@ impl Writer {
         let mut commit = Duration::ZERO;
         let first = self.fill(next, &mut jobs, start, &mut commit);
         if let Err(ended) = first {
+            // What is still to come joins those that run again.
+            while let Some(write) = next(Progress { rows: 0, start }) {
+                jobs.push(Job::new(write));
+            }
             self.repeat(&mut jobs, ended, &mut commit)?;
         }
         let rows = self.conn.total_changes() - changes;
@@ -229,7 +247,7 @@ impl Writer {
         loop {
             let rows = self.conn.total_changes() - before;
             let Some(write) = next(Progress { rows, start }) else { break };
-            jobs.push(Job { write, result: Err(session::internal()), cause: None, settled: false });
+            jobs.push(Job::new(write));
             if jobs.len() == 1 {
                 self.begin()?;
             }

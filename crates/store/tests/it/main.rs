@@ -1,5 +1,10 @@
 //! The store's promises, tested from outside.
 
+mod batches;
 mod disk;
+mod log;
+mod migrations;
+mod postgres;
 mod suite;
+mod threads;
 mod vfs;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Message, Shard};
 use crate::{
-    door::{Door, Kind, SubscribeCall},
+    door::{Door, Kind, SubscribeCall, overloaded},
     hub::SessionId,
     net::{
         calls::{Calls, Start},
@@ -68,11 +68,17 @@ impl Shard {
         self.setup.door.clone()
     }
 
-    /// A frame of the connection's dialect that tells a fault which belongs to no operation.
-    pub(super) fn error_frame(&mut self, id: SessionId, fault: &Fault) -> Option<Bytes> {
+    /// A frame of the connection's dialect that tells a fault which belongs to no operation; `echo`
+    /// is the request's id, if it had one.
+    pub(super) fn error_frame(
+        &mut self,
+        id: SessionId,
+        echo: Option<&str>,
+        fault: &Fault,
+    ) -> Option<Bytes> {
         let door = self.door()?;
         let conn = self.conn(id)?;
-        Some(frame::text(&(door.streams[conn.stream as usize].dialect.error)(fault)))
+        Some(frame::text(&(door.streams[conn.stream as usize].dialect.error)(echo, fault)))
     }
 
     /// Takes messages in, in order.
@@ -87,7 +93,11 @@ impl Shard {
                 continue;
             }
             match message {
-                Inbound::Binary => self.close(id, None, 1003, "text messages only", now_ms),
+                Inbound::Binary => {
+                    let close = conn.wire.close(1003, "text messages only", now_ms);
+                    self.part(id, close, false, now_ms);
+                    break;
+                }
                 Inbound::Call { name, id: echo, payload } => {
                     self.calls(id, |calls| calls.push(name, echo, payload));
                 }
@@ -99,12 +109,12 @@ impl Shard {
                             let refusal = door.streams[stream].dialect.refusal;
                             Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
                         }
-                        _ => self.error_frame(id, &fault),
+                        _ => self.error_frame(id, echo.as_deref(), &fault),
                     };
                     frame.map(|frame| self.calls(id, |calls| calls.push_refused(frame)));
                 }
                 Inbound::Error(fault) => {
-                    let frame = self.error_frame(id, &fault);
+                    let frame = self.error_frame(id, None, &fault);
                     frame.map(|frame| self.calls(id, |calls| calls.push_refused(frame)));
                 }
             }
@@ -266,7 +276,9 @@ impl Shard {
         let Start { number, name, id: echo, payload } = start;
         let call = CallId { shard: self.setup.number, session: id, call: number };
         let started = match door.kind(&name, &principal) {
-            Some(Kind::Command) => door.command(&name, payload, principal, ReplyTo::Call(call)),
+            Some(Kind::Command) => door
+                .command(&name, payload, principal, ReplyTo::Call(call))
+                .map(|write| self.writes.push(write)),
             Some(Kind::Query) => {
                 let feed = self.inlet.feed.clone();
                 door.query(&name, payload, principal, move |answer| {
@@ -283,14 +295,27 @@ impl Shard {
                 return;
             }
             None => {
-                let frame =
-                    self.error_frame(id, &Fault::new(Code::Invalid, "Unknown message type"));
+                let fault = Fault::new(Code::Invalid, "Unknown message type");
+                let frame = self.error_frame(id, echo.as_deref(), &fault);
                 self.calls(id, |calls| calls.answer(number, frame, true));
                 return;
             }
         };
         if let Err(fault) = started {
             self.refuse_call(id, number, &fault);
+        }
+    }
+
+    /// Hands the commands of this turn to the writer, together.
+    pub(super) fn submit(&mut self, now_ms: u64) {
+        if self.writes.is_empty() {
+            return;
+        }
+        let Some(door) = self.door() else { return };
+        for rejected in door.store.write_all(std::mem::take(&mut self.writes)) {
+            if let ReplyTo::Call(call) = rejected.to {
+                self.answered(call, &Err(overloaded()), now_ms);
+            }
         }
     }
 
@@ -343,6 +368,7 @@ impl Shard {
             && conn.calls.as_ref().is_some_and(|calls| calls.is_empty())
         {
             conn.calls = None;
+            self.parted(id, now_ms);
         }
     }
 }

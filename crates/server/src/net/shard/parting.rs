@@ -1,0 +1,47 @@
+//! How connections end in order: what came before a close still counts.
+//!
+//! A client may send a message and close right behind it; both may come in one read, and before
+//! its rights were read. So our close frame waits until the calls before it are answered, five
+//! seconds at most: then the wheel drops the connection.
+
+use bellwire_wire::{frame::Opcode, session};
+use bytes::Bytes;
+
+use super::Shard;
+use crate::{hub::SessionId, net::conn::Stage};
+
+/// Whether a frame of the protocol's is its close frame.
+pub(super) fn is_close(frame: &[u8]) -> bool {
+    frame.first() == Some(&(0x80 | Opcode::Close as u8))
+}
+
+impl Shard {
+    /// Closes, once the calls under way are answered. `done`: the peer's part is over, too.
+    pub(super) fn part(&mut self, id: SessionId, close: Option<Bytes>, done: bool, now_ms: u64) {
+        let Some(conn) = self.conn(id) else { return };
+        let farewell = conn.farewell.get_or_insert_default();
+        farewell.close = farewell.close.take().or(close);
+        farewell.done |= done;
+        self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
+        self.parted(id, now_ms);
+    }
+
+    /// Sends a close frame that waited, if nothing is left that it waits for.
+    pub(super) fn parted(&mut self, id: SessionId, now_ms: u64) {
+        let Some(conn) = self.conn(id) else { return };
+        if conn.stage != Stage::Ending && conn.calls.as_ref().is_some_and(|c| !c.is_empty()) {
+            return;
+        }
+        let Some(farewell) = conn.farewell.take() else { return };
+        conn.stage = Stage::Ending;
+        conn.calls = None;
+        conn.reading = None;
+        // There may be more to throw away, or the peer's end to be seen.
+        conn.readable = true;
+        self.hub.end(id, farewell.close, now_ms);
+        if farewell.done {
+            self.finishing.push(id);
+        }
+        self.deferred.push(id);
+    }
+}

@@ -1,0 +1,68 @@
+//! Clients as others write them, at a demo and at a server that wants a token: the document's own
+//! JavaScript in a browser, wscat, two Python libraries, and the server's page.
+
+use crate::process::{self, ANY_PORT, Process, Script};
+
+/// Runs a script at a demo, as a guest, and at a closed server, with a token.
+fn check(script: &str, says: &str) {
+    for demo in [true, false] {
+        let folder = tempfile::tempdir().expect("a directory can be made");
+        let server = Process::serve(folder.path(), ANY_PORT, options(demo));
+        let token = (!demo).then(|| process::token(folder.path(), "admin", 3_600));
+        let said = Script::new(script).to(server.address(), token.as_deref()).passes();
+        assert!(said.ends_with(says), "{script}, demo {demo}: {said}");
+        server.stop();
+    }
+}
+
+fn options(demo: bool) -> &'static [&'static str] {
+    if demo { &["--demo"] } else { &[] }
+}
+
+#[test]
+fn the_document_s_own_client_in_a_browser() {
+    check("document.mjs", "ok: the document's own client got its replies and the event\n");
+}
+
+#[test]
+fn wscat() {
+    check("wscat.mjs", "ok: wscat printed every reply and the event\n");
+}
+
+#[test]
+fn python_websockets() {
+    check("python_websockets.py", "ok: every reply and event as documented\n");
+}
+
+#[test]
+fn python_websocket_client() {
+    check("python_websocket_client.py", "ok: every reply and event as documented\n");
+}
+
+/// The page shows, follows, and comes back after the server was restarted on its port.
+fn page(demo: bool) {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let server = Process::serve(data, ANY_PORT, options(demo));
+    let address = server.address();
+    let token = (!demo).then(|| process::token(data, "admin", 3_600));
+    // An entity that the demo leaves alone.
+    let script = Script::new("page.mjs").to(address, token.as_deref());
+    let mut second = None;
+    let said = script.args(["--entity", "light.page_under_test"]).passes_over(|| {
+        server.stop();
+        second = Some(Process::serve(data, &address.to_string(), options(demo)));
+    });
+    assert!(said.ends_with("ok: the page shows, follows and comes back\n"), "{said}");
+    second.expect("it was restarted").stop();
+}
+
+#[test]
+fn the_page_of_the_demo() {
+    page(true);
+}
+
+#[test]
+fn the_page_with_a_token() {
+    page(false);
+}

@@ -1,0 +1,191 @@
+//! Promises 1, 3 and 5 over SIGKILL: what was acknowledged is there, what was told is what is there,
+//! and a retry takes effect once.
+
+use std::{path::Path, sync::mpsc, thread};
+
+use crate::{
+    harness::DEADLINE,
+    process::{self, ANY_PORT, Process},
+    traffic::{self, Book, Create, Reader, answered, reply, rows},
+};
+
+const ROUNDS: usize = 20;
+const WRITERS: usize = 3;
+/// The acknowledgements after which a round ends: at least, and at most.
+const ACKNOWLEDGED: (u64, u64) = (60, 500);
+/// The events after which a reader drops its connection, at most.
+const EVENTS_MAX: u64 = 200;
+/// How many acknowledged writes are sent again in each round, as if their answers had been lost.
+const RETRIES: usize = 5;
+
+/// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
+struct Chance(u64);
+
+impl Chance {
+    fn up_to(&mut self, max: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % max + 1
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_sigkill() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let token = process::token(data, "admin", 3_600);
+    let (mut book, mut chance) = (Book::default(), Chance(20_261_120));
+    let (mut steady, mut restless) = (Reader::default(), Reader::default());
+    for round in 0..ROUNDS {
+        let retries = retries(&book);
+        let mut server = Process::serve(data, ANY_PORT, &[]);
+        if round == 0 {
+            // Their places, before anything is written.
+            assert!(steady.read(server.address(), &token, 0));
+            assert!(restless.read(server.address(), &token, 0));
+        }
+        let writes = one_round(
+            &mut server,
+            &token,
+            round,
+            retries,
+            [&mut steady, &mut restless],
+            &mut chance,
+        );
+        book.enter(writes);
+        present(data, &token, &book, round);
+    }
+
+    let server = Process::serve(data, ANY_PORT, &[]);
+    let mut client = traffic::open(server.address(), &token, "").expect("the server is there");
+    book.enter(answered(&mut client, book.unanswered()));
+    drop(client);
+    let mut client = traffic::open(server.address(), &token, "").expect("the server is there");
+    let rows = rows(&mut client);
+    for reader in [&mut steady, &mut restless] {
+        assert!(reader.read(server.address(), &token, rows.len() - reader.told.len()));
+        book.balances(&rows, reader);
+    }
+    assert!(steady.resumed >= ROUNDS, "{}", steady.resumed);
+    assert!(restless.resumed > 2 * ROUNDS, "{}", restless.resumed);
+    assert!(book.acknowledged().count() > 10 * ROUNDS * RETRIES);
+    drop(client);
+    server.stop();
+}
+
+/// Writes with a key and without an answer, and a few whose answer is known.
+fn retries(book: &Book) -> Vec<Create> {
+    let answered = book.acknowledged().filter(|write| write.key.is_some());
+    book.unanswered().into_iter().chain(answered.take(RETRIES).cloned()).collect()
+}
+
+/// A life of the server: writers write, readers read, and it is killed after so many answers.
+fn one_round(
+    server: &mut Process,
+    token: &str,
+    round: usize,
+    retries: Vec<Create>,
+    [steady, restless]: [&mut Reader; 2],
+    chance: &mut Chance,
+) -> Vec<Create> {
+    let address = server.address();
+    let connect = || traffic::open(address, token, "").expect("the server is there");
+    let answers = ACKNOWLEDGED.0 + chance.up_to(ACKNOWLEDGED.1 - ACKNOWLEDGED.0);
+    let (acknowledged, acknowledgements) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| steady.read(address, token, usize::MAX));
+        let mut cut = Chance(chance.up_to(1 << 30));
+        scope.spawn(move || while restless.read(address, token, cut.up_to(EVENTS_MAX) as usize) {});
+        let mut retries = Some(retries);
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (client, acknowledged) = (connect(), acknowledged.clone());
+                let retries = retries.take().unwrap_or_default();
+                let name = format!("r{round}w{writer}");
+                scope.spawn(move || traffic::write(client, &name, retries, &acknowledged))
+            })
+            .collect();
+        for _ in 0..answers {
+            acknowledgements.recv_timeout(DEADLINE).expect("writes are answered");
+        }
+        server.kill();
+        let joined = writers.into_iter().map(|writer| writer.join().expect("a writer ends well"));
+        joined.flatten().collect()
+    })
+}
+
+/// Every write of this round that was acknowledged is read back right after the crash, as its
+/// entity's newest state or an older one.
+fn present(data: &Path, token: &str, book: &Book, round: usize) {
+    let mut server = Process::serve(data, ANY_PORT, &[]);
+    let mut client = traffic::open(server.address(), token, "").expect("the server is there");
+    let prefix = format!("r{round}w");
+    let writes: Vec<&Create> =
+        book.acknowledged().filter(|write| write.state.starts_with(&prefix)).collect();
+    assert!(!writes.is_empty());
+    for some in writes.chunks(32) {
+        for write in some {
+            let id = write.id.unwrap_or_default();
+            client.send(&format!(
+                r#"{{"type":"states:update","state_id":{id},"state":"{}"}}"#,
+                write.state
+            ));
+        }
+        for write in some {
+            let mut write = (*write).clone();
+            // An update that changes nothing shows the row and is silent.
+            write.acknowledge(&client.text());
+        }
+    }
+    // Recovery is interrupted, too.
+    server.kill();
+}
+
+/// A thousand writes with keys whose answers nobody reads, then sent again until each is answered.
+#[test]
+fn a_retry_with_its_key_takes_effect_once() {
+    const WRITES: usize = 1_000;
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let token = process::token(folder.path(), "admin", 3_600);
+    let server = Process::serve(folder.path(), ANY_PORT, &[]);
+    let connect = || traffic::open(server.address(), &token, "").expect("the server is there");
+    let mut reader = Reader::default();
+    assert!(reader.read(server.address(), &token, 0));
+    let mut writes: Vec<Create> = (0..WRITES)
+        .map(|number| Create { key: Some(number.to_string()), ..Create::new("retried", number) })
+        .collect();
+    for tries in 1..=4 {
+        // An answer to the first of some: the server was at work when the connection was cut.
+        for (number, some) in writes.chunks(100).enumerate() {
+            let mut client = connect();
+            some.iter().for_each(|write| client.send(&write.text()));
+            if number % tries == 0 {
+                reply(&mut client);
+            }
+        }
+    }
+    let mut client = connect();
+    writes = answered(&mut client, writes);
+    let mut book = Book::default();
+    book.enter(writes.clone());
+    let rows = rows(&mut connect());
+    assert_eq!(rows.len(), WRITES);
+    assert!(reader.read(server.address(), &token, WRITES));
+    book.balances(&rows, &reader);
+
+    // The key stands for its request: with another it is refused, and nothing happens.
+    let other = Create { key: writes[7].key.clone(), ..Create::new("other", 8) };
+    client.send(&other.text());
+    let refusal = reply(&mut client);
+    assert!(refusal.contains(r#""success":false,"error":"conflict"#), "{refusal}");
+    // Another principal's key is another key.
+    let mut stranger =
+        traffic::open(server.address(), &process::token(folder.path(), "admin", 3_600), "")
+            .expect("the server is there");
+    assert!(
+        answered(&mut stranger, vec![Create { id: None, ..other }])[0].id
+            == Some(WRITES as i64 + 1)
+    );
+    drop((client, stranger));
+    server.stop();
+}

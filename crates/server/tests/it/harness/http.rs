@@ -1,0 +1,182 @@
+//! Requests, down to their bytes.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
+    time::Instant,
+};
+
+use bellwire_wire::frame::accept_key;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Client, DEADLINE};
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The head as it came, the status line and the empty line included.
+    pub head: String,
+    /// What followed, as far as it was read.
+    pub body: String,
+}
+
+impl Response {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+/// A connection to be made, and the upgrade to be asked for.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    address: SocketAddr,
+    path: String,
+    from: Ipv4Addr,
+    receive_buffer: Option<usize>,
+    headers: String,
+    body: Vec<u8>,
+}
+
+/// The sample key of RFC 6455 section 1.3.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+impl Dial {
+    /// To this address and path.
+    pub fn new(address: SocketAddr, path: &str) -> Dial {
+        Dial {
+            address,
+            path: path.to_owned(),
+            from: Ipv4Addr::LOCALHOST,
+            receive_buffer: None,
+            headers: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// From 127.0.0.`host`: limits count by address.
+    pub fn from(mut self, host: u8) -> Self {
+        self.from = Ipv4Addr::new(127, 0, 0, host);
+        self
+    }
+
+    /// With a receive buffer of about so many bytes.
+    pub fn receive_buffer(mut self, len: usize) -> Self {
+        self.receive_buffer = Some(len);
+        self
+    }
+
+    /// With this token.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header(&format!("Authorization: Bearer {token}"))
+    }
+
+    /// With this header.
+    pub fn header(mut self, line: &str) -> Self {
+        self.headers += &format!("{line}\r\n");
+        self
+    }
+
+    /// With these bytes right behind the request, in the same write.
+    pub fn with(mut self, bytes: &[u8]) -> Self {
+        self.body.extend_from_slice(bytes);
+        self
+    }
+
+    /// Connects and says nothing yet.
+    pub fn tcp(&self) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))
+            .expect("a socket can be made");
+        if let Some(len) = self.receive_buffer {
+            socket.set_recv_buffer_size(len).expect("a buffer can be small");
+        }
+        socket.bind(&SocketAddrV4::new(self.from, 0).into()).expect("all of 127/8 is ours");
+        socket.connect_timeout(&self.address.into(), DEADLINE).expect("the server listens");
+        let stream = TcpStream::from(socket);
+        stream.set_nodelay(true).expect("a socket takes options");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a socket takes options");
+        stream
+    }
+
+    /// The upgrade as text.
+    pub fn request(&self) -> String {
+        let Dial { path, headers, .. } = self;
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{headers}\r\n"
+        )
+    }
+
+    /// Asks for the upgrade and gives what is answered, whatever it is.
+    pub fn response(&self) -> Response {
+        self.exchange(self.request().as_bytes())
+    }
+
+    /// Sends these bytes and reads one response.
+    pub fn exchange(&self, request: &[u8]) -> Response {
+        let mut stream = self.tcp();
+        // A server that answers early may not take all of it.
+        let _ = stream.write_all(request);
+        read_response(&mut stream).0
+    }
+
+    /// Asks for the upgrade, which must be granted.
+    pub fn open(&self) -> Client {
+        let mut stream = self.tcp();
+        let mut request = self.request().into_bytes();
+        request.extend_from_slice(&self.body);
+        stream.write_all(&request).expect("the server takes the request");
+        let (response, rest) = read_response(&mut stream);
+        assert_eq!(response.status, 101, "{}{}", response.head, response.body);
+        assert_eq!(response.header("sec-websocket-accept"), accept_key(KEY).as_deref());
+        Client::new(stream, rest)
+    }
+}
+
+/// Reads a response; gives what came behind it, too.
+pub fn read_response(stream: &mut TcpStream) -> (Response, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let head_len = loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        assert!(read_more(stream, &mut bytes), "no response but {bytes:?}");
+    };
+    let mut rest = bytes.split_off(head_len);
+    let head = String::from_utf8(bytes).expect("a head is ASCII");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let mut response =
+        Response { status: status.expect("a status line"), head, body: String::new() };
+    if response.status == 101 {
+        return (response, rest);
+    }
+    let body_len: Option<usize> =
+        response.header("content-length").map(|len| len.parse().expect("a length"));
+    while body_len.is_none_or(|len| rest.len() < len) && read_more(stream, &mut rest) {}
+    let behind = rest.split_off(body_len.unwrap_or(rest.len()).min(rest.len()));
+    response.body = String::from_utf8(rest).expect("bodies are UTF-8");
+    (response, behind)
+}
+
+/// Reads what is there, or waits for it; says whether there was anything.
+fn read_more(stream: &mut TcpStream, into: &mut Vec<u8>) -> bool {
+    let started = Instant::now();
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
+    let mut buffer = [0; 16 << 10];
+    match stream.read(&mut buffer) {
+        Ok(len) => {
+            into.extend_from_slice(&buffer[..len]);
+            len > 0
+        }
+        Err(error) => {
+            assert!(started.elapsed() < DEADLINE, "the server says nothing");
+            assert!(error.kind() == std::io::ErrorKind::ConnectionReset, "{error}");
+            false
+        }
+    }
+}

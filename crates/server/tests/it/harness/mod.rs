@@ -1,0 +1,25 @@
+//! Servers to test, clients that talk to them, and the canary.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `server` | [`Server`]: the program on a free port, with its data directory, ended with the test |
+//! | `client` | [`Client`]: a blocking WebSocket client that can also send what no client should |
+//! | `http` | [`Dial`] and [`Response`]: requests, upgrades among them, byte by byte |
+//! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
+//!
+//! Not here: what any service means.
+
+mod canary;
+mod client;
+mod http;
+mod server;
+
+use std::time::Duration;
+
+pub use canary::Canary;
+pub use client::{Client, Got, frame, masked, start_of_frame, text};
+pub use http::{Dial, Response, read_response};
+pub use server::{Server, Token};
+
+/// How long anything may take that is bound to come. Far above what it takes, for slow machines.
+pub const DEADLINE: Duration = Duration::from_secs(20);

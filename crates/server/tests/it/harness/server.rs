@@ -1,0 +1,189 @@
+//! The program, started and ended.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, ChildStderr, Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
+
+use bellwire::control;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Client, DEADLINE, Dial, Response};
+
+/// A running server. It is killed when this is dropped, and its data directory goes with the last
+/// server that used it.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    data: Arc<TempDir>,
+    /// What it wrote on stderr. A `Mutex`: the thread that reads the pipe writes, tests read.
+    log: Arc<Mutex<String>>,
+}
+
+/// A token and its id.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// E.g. `tok_7`.
+    pub id: String,
+    /// The signed text.
+    pub text: String,
+}
+
+impl Server {
+    /// A server on a new data directory, closed to guests.
+    pub fn start() -> Server {
+        Server::launch(Arc::new(tempfile::tempdir().expect("a directory can be made")), &[])
+    }
+
+    /// A demo on a new data directory. It replays its recording: expect events.
+    pub fn demo() -> Server {
+        let data = Arc::new(tempfile::tempdir().expect("a directory can be made"));
+        Server::launch(data, &["--demo"])
+    }
+
+    fn launch(data: Arc<TempDir>, options: &[&str]) -> Server {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path())
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (log, address) = follow(child.stderr.take().expect("stderr is a pipe"));
+        let Ok(address) = address.recv_timeout(DEADLINE) else {
+            let _ = child.kill();
+            panic!("the server does not listen: {}", log.lock().expect("nobody panics here"));
+        };
+        let server = Server { child, address, data, log };
+        assert_eq!(server.get("/readyz").status, 200);
+        server
+    }
+
+    /// Kills it, and starts another on the same data directory.
+    pub fn kill_and_restart(self) -> Server {
+        self.restart_after(|| {})
+    }
+
+    /// Kills it, and starts another on the same data directory once `between` was done.
+    pub fn restart_after(self, between: impl FnOnce()) -> Server {
+        let data = self.data.clone();
+        drop(self);
+        between();
+        Server::launch(data, &[])
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Everything it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("nobody panics under this lock").clone()
+    }
+
+    /// Calls one of the operator's operations, as `bellwire token` does.
+    pub fn operate(&self, call: &str, payload: Value) -> Result<Value, String> {
+        let Value::Object(payload) = payload else { panic!("a payload is an object") };
+        let reply = control::ask(self.data(), call, payload).map_err(|error| error.to_string())?;
+        Ok(serde_json::from_str(reply.get()).expect("a reply is JSON"))
+    }
+
+    /// Makes a token that lives for an hour.
+    pub fn token(&self, role: &str, scopes: &[&str]) -> Token {
+        self.token_for(role, scopes, 3_600)
+    }
+
+    /// Makes a token that lives for so many seconds.
+    pub fn token_for(&self, role: &str, scopes: &[&str], ttl_s: i64) -> Token {
+        let request = json!({ "role": role, "scopes": scopes, "ttl_s": ttl_s });
+        let made = self.operate("tokens.create", request).expect("a token is made");
+        let text = |key: &str| made[key].as_str().expect("a token has it").to_owned();
+        Token { id: text("id"), text: text("token") }
+    }
+
+    /// Begins a request to a path.
+    pub fn dial(&self, path: &str) -> Dial {
+        Dial::new(self.address, path)
+    }
+
+    /// A connection of a new admin to `/api/ws`.
+    pub fn admin(&self) -> Client {
+        self.connect(&self.token("admin", &[]))
+    }
+
+    /// The same, but it hears of no event: what it is told are answers.
+    pub fn quiet_admin(&self) -> Client {
+        let mut client = self.admin();
+        client.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
+        client.hears(r#"{"type":"states:snapshot","data":[]}"#);
+        client
+    }
+
+    /// A connection to `/api/ws`.
+    pub fn connect(&self, token: &Token) -> Client {
+        self.dial("/api/ws").bearer(&token.text).open()
+    }
+
+    /// The same, once it is live: it hears whatever happens from now on.
+    pub fn listener(&self, token: &Token) -> Client {
+        let mut client = self.connect(token);
+        assert_eq!(client.told(), [""; 0]);
+        client
+    }
+
+    /// What a GET answers.
+    pub fn get(&self, path: &str) -> Response {
+        self.dial(path).exchange(
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        )
+    }
+
+    /// The value of a measure without labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let metrics = self.get("/metrics").body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().expect("a measure is a number"))
+    }
+
+    /// Its resident memory, in bytes.
+    pub fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+        kib.expect("Linux tells VmRSS in kB") * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Keeps what comes out of the pipe, and tells where the server listens.
+fn follow(stderr: ChildStderr) -> (Arc<Mutex<String>>, mpsc::Receiver<SocketAddr>) {
+    let (tell, address) = mpsc::channel();
+    let log = Arc::new(Mutex::new(String::new()));
+    let lines = log.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let at = line.strip_prefix("Listening on http://").and_then(|at| at.strip_suffix('/'));
+            *lines.lock().expect("nobody panics under this lock") += &format!("{line}\n");
+            if let Some(Ok(address)) = at.map(str::parse) {
+                let _ = tell.send(address);
+            }
+        }
+    });
+    (log, address)
+}

@@ -1,0 +1,27 @@
+//! The program from outside: the real binary, real sockets, real files.
+//!
+//! Each family of behaviour is one `check` and rows of data. [`harness`] starts servers and has the
+//! client; everything else is a module per family. Nothing here sleeps: a test waits for the thing
+//! itself, with a deadline.
+
+#![allow(clippy::disallowed_methods, reason = "deadlines of tests are read from the real clock")]
+
+mod clients;
+mod crash;
+mod drain;
+mod fields;
+mod forge;
+mod frames;
+mod harness;
+mod limits;
+mod operator;
+mod patience;
+mod process;
+mod recording;
+mod resume;
+mod rights;
+mod schema;
+mod states;
+mod subscriptions;
+mod traffic;
+mod upgrade;

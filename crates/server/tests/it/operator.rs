@@ -1,0 +1,200 @@
+//! What an operator does, and gets wrong: each mistake is answered in one sentence that says what to
+//! do, and a status that is not 0.
+
+use std::{fs, net::TcpListener, path::Path};
+
+use crate::{
+    harness::DEADLINE,
+    process::{self, ANY_PORT, Process, bellwire, output},
+    traffic,
+};
+
+/// Runs the program, which must refuse: gives its status and what it said.
+#[track_caller]
+fn refused(args: &[&str], data: &Path) -> (Option<i32>, String) {
+    let output = output(bellwire().args(args).arg("--data").arg(data), DEADLINE);
+    assert!(output.stdout.is_empty(), "{output:?}");
+    (output.status.code(), String::from_utf8(output.stderr).expect("it says texts"))
+}
+
+/// `serve` must refuse this directory in one sentence: its beginning and its end.
+#[track_caller]
+fn check(args: &[&str], data: &Path, begins: &str, ends: &str) {
+    let (code, said) = refused(args, data);
+    let place = data.display().to_string();
+    let sentence = said.strip_prefix("bellwire: ").and_then(|said| said.strip_suffix('\n'));
+    let sentence = sentence.unwrap_or_else(|| panic!("{args:?} says {said:?}"));
+    assert!(!sentence.contains('\n'), "{args:?} says {sentence:?}");
+    let sentence = sentence.replace(&place, "DATA");
+    assert!(sentence.starts_with(begins) && sentence.ends_with(ends), "{args:?} says {sentence:?}");
+    assert_eq!(code, Some(1), "{sentence}");
+}
+
+const SERVE: &[&str] = &["serve", "--listen", ANY_PORT];
+
+/// A data directory that was in use, and is closed.
+fn used(data: &Path) {
+    process::token(data, "admin", 3_600);
+}
+
+#[test]
+fn a_data_directory_has_one_server() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let server = Process::serve(folder.path(), ANY_PORT, &[]);
+    let database = "The database DATA/bellwire.db is in use by another process";
+    check(SERVE, folder.path(), database, ": stop that one first.");
+    let token = process::token(folder.path(), "admin", 3_600);
+    assert!(traffic::open(server.address(), &token, "").is_some(), "the first one did not notice");
+    server.stop();
+    Process::serve(folder.path(), ANY_PORT, &[]).stop();
+}
+
+#[test]
+fn a_port_has_one_server() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let taken = TcpListener::bind(ANY_PORT).expect("a port is free");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let sentence = format!("Cannot listen on {address}; stop what uses it, or choose another");
+    let ends = ": Address already in use (os error 98)";
+    check(&["serve", "--listen", &address], folder.path(), &sentence, ends);
+    check(&["serve", "--demo", "--listen", &address], folder.path(), &sentence, ends);
+    // Of two addresses neither is served when one cannot be.
+    check(&["serve", "--listen", ANY_PORT, "--listen", &address], folder.path(), &sentence, ends);
+}
+
+#[test]
+fn data_directories_that_cannot_be_used() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let make = |name: &str, prepare: &dyn Fn(&Path)| {
+        let data = folder.path().join(name);
+        prepare(&data);
+        data
+    };
+    let file = make("file", &|data| fs::write(data, "").expect("a file is made"));
+    let cannot = "The data directory DATA cannot be made: ";
+    check(SERVE, &file, cannot, "File exists (os error 17)");
+    check(SERVE, &file.join("below"), cannot, "Not a directory (os error 20)");
+    check(&["token", "list"], &file, cannot, "File exists (os error 17)");
+
+    let overwritten = make("overwritten", &|data| {
+        used(data);
+        let mut bytes = fs::read(data.join("bellwire.db")).expect("it can be read");
+        bytes[..100].fill(b'x');
+        fs::write(data.join("bellwire.db"), bytes).expect("it can be written");
+    });
+    let failed = "The database DATA/bellwire.db failed while opening it: ";
+    check(SERVE, &overwritten, failed, "file is not a database.");
+    let cut = make("cut", &|data| {
+        used(data);
+        let bytes = fs::read(data.join("bellwire.db")).expect("it can be read");
+        fs::write(data.join("bellwire.db"), &bytes[..5_000]).expect("it can be written");
+    });
+    check(SERVE, &cut, failed, "database disk image is malformed.");
+
+    let key = make("key", &|data| {
+        used(data);
+        fs::write(data.join("keys/k2.key"), "short").expect("it can be written");
+    });
+    let keys = "The signing keys in DATA/keys cannot be used: ";
+    check(SERVE, &key, keys, "DATA/keys/k2.key is not a key of 32 bytes");
+}
+
+#[test]
+fn a_database_of_a_newer_program_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    used(folder.path());
+    let path = folder.path().join("bellwire.db");
+    let database = rusqlite::Connection::open(&path).expect("it opens");
+    let newer = "UPDATE schema_version SET version = 99 WHERE service = 'states'";
+    assert_eq!(database.execute(newer, []), Ok(1));
+    database.close().expect("it closes");
+    let before = fs::read(&path).expect("it can be read");
+    let sentence = "The database DATA/bellwire.db was written by a newer version of this program \
+                    (states is at version 99, known here up to ";
+    let ends = "): run that version, or restore the copy it made before upgrading.";
+    check(SERVE, folder.path(), sentence, ends);
+    check(&["token", "list"], folder.path(), sentence, ends);
+    assert!(before == fs::read(&path).expect("it can be read"));
+}
+
+#[test]
+fn arguments_that_are_refused() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("none");
+    let demo = "The demo lets guests in and listens on loopback only, not on ";
+    for public in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
+        let ends = format!("{public}; leave out --demo to serve others.");
+        check(&["serve", "--demo", "--listen", public], &data, demo, &ends);
+        check(&["serve", "--demo", "--listen", ANY_PORT, "--listen", public], &data, demo, &ends);
+    }
+    let usage = |args: &[&str], says: &str| {
+        let (code, said) = refused(args, &data);
+        assert!(said.starts_with("error: ") && said.contains(says), "{args:?} says {said:?}");
+        assert_eq!(code, Some(2), "{said}");
+    };
+    for speed in ["0", "-1", "0.009", "10001", "NaN", "inf", "fast"] {
+        let speed = format!("--demo-speed={speed}");
+        usage(&["serve", "--demo", &speed], "a number from 0.01 to 10000");
+    }
+    usage(&["serve", "--demo-speed", "2"], "--demo");
+    usage(&["serve", "--unknown"], "unexpected argument '--unknown'");
+    usage(&["serve", "--listen", "localhost"], "invalid socket address");
+    usage(&["token", "create", "--role", "king"], "[possible values: admin, user, client, device]");
+    for ttl in ["0s", "-1d", "1", "1w", "", "99999999999999999d"] {
+        let ttl = format!("--ttl={ttl}");
+        usage(&["token", "create", "--role", "user", &ttl], "a number with s, m, h or d, e.g. 30d");
+    }
+    assert!(!data.exists(), "what is refused leaves nothing behind");
+}
+
+/// The four operations on tokens, by the program; gives what it printed.
+fn operate(args: &[&str], data: &Path) -> String {
+    let output = output(bellwire().arg("token").args(args).arg("--data").arg(data), DEADLINE);
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("it prints text")
+}
+
+#[test]
+fn tokens_while_the_server_runs_and_while_it_does_not() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let create = || {
+        let args = ["create", "--role", "user", "--scope", "states:read:light.*", "--ttl", "1h"];
+        operate(&args, data).trim_end().to_owned()
+    };
+    let before = create();
+    let server = Process::serve(data, ANY_PORT, &[]);
+    let during = create();
+    let admits = |server: &Process, token: &str| {
+        let mut client = traffic::open(server.address(), token, "").expect("it is upgraded");
+        client.ask(r#"{"type":"states:get","entity_id":"light.none"}"#).contains("State not found")
+    };
+    assert!(admits(&server, &before) && admits(&server, &during));
+
+    // A revocation is heard at once by the live connection.
+    let mut live = traffic::open(server.address(), &during, "?since=now").expect("it is upgraded");
+    assert!(live.text().starts_with(r#"{"type":"resumed""#));
+    operate(&["revoke", "tok_2"], data);
+    assert_eq!(live.closed().1, Some(4401));
+    drop(live);
+    assert!(!admits(&server, &during));
+    server.stop();
+
+    operate(&["change", "tok_1", "--scope", "states:write"], data);
+    let list = operate(&["list"], data);
+    let list: Vec<serde_json::Value> =
+        list.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let shown: Vec<_> = list.iter().map(|t| (&t["id"], &t["scopes"], &t["revoked"])).collect();
+    let [one, two] =
+        [["states:write"], ["states:read:light.*"]].map(|scopes| serde_json::json!(scopes));
+    assert_eq!(
+        shown,
+        [(&"tok_1".into(), &one, &false.into()), (&"tok_2".into(), &two, &true.into())]
+    );
+    operate(&["revoke", "tok_1"], data);
+    check(&["token", "revoke", "tok_1"], data, "there is no live token tok_1", "");
+    check(&["token", "change", "tok_9"], data, "there is no live token tok_9", "");
+    let server = Process::serve(data, ANY_PORT, &[]);
+    assert!(!admits(&server, &before) && !admits(&server, &during));
+    server.stop();
+}

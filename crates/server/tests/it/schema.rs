@@ -1,0 +1,197 @@
+//! The schema: every statement of every service is understood by both databases, and a data directory
+//! as an earlier version left it is served by this one.
+//!
+//! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
+//! cursor that belong to it. Both are made again with
+//! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
+//! files and a row of its own; these stay as they are. How versions follow each other, the store's own
+//! tests show with services made for that.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use bellwire_store::{
+    migrate::{Migrations, ddl, to_postgres},
+    sqlite::{Options, Writer},
+    tx::Statement,
+};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use serde_json::{Value, json};
+
+use crate::{
+    process::{self, ANY_PORT, Process},
+    traffic,
+};
+
+fn migrations() -> Vec<Migrations> {
+    bellwire_services::all().iter().map(|service| service.migrations).collect()
+}
+
+fn statements() -> Vec<Statement> {
+    let services = bellwire_services::all();
+    services.iter().flat_map(|service| service.statements.iter().copied()).collect()
+}
+
+#[test]
+fn sqlite_prepares_every_statement() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let options = Options::new(folder.path().join("db"), "epoch", 0);
+    let writer = Writer::open(&options, &migrations()).expect("it opens");
+    assert!(statements().len() > 15);
+    assert_eq!(writer.check(&statements()), Ok(()));
+}
+
+#[test]
+fn postgres_prepares_every_statement() {
+    let Ok(url) = std::env::var("BELLWIRE_TEST_PG") else {
+        panic!("run `cargo xtask test`, which starts a PostgreSQL for this test")
+    };
+    let mut client = postgres::Client::connect(&url, postgres::NoTls).expect("it is reached");
+    // In a transaction that is never committed, in a schema of its own: nothing is left behind.
+    let mut tx = client.transaction().expect("it begins");
+    tx.batch_execute("CREATE SCHEMA bellwire_test; SET search_path = bellwire_test")
+        .expect("a schema");
+    for ddl in ddl(&migrations()) {
+        let ddl = to_postgres(ddl);
+        tx.batch_execute(&ddl).unwrap_or_else(|e| panic!("{e:?} in: {ddl}"));
+    }
+    for statement in statements() {
+        tx.prepare(statement.0).unwrap_or_else(|e| panic!("{e:?} in: {}", statement.0));
+    }
+}
+
+/// The signing key of every fixture.
+const KEY: [u8; 32] = *b"a key that signs for nobody else";
+/// As long as a token can live, almost.
+const TEN_YEARS_S: i64 = 10 * 365 * 86_400;
+/// What is written into a fixture: entity and state.
+const STATES: [(&str, &str); 6] = [
+    ("light.kitchen", "off"),
+    ("light.kitchen", "on"),
+    ("sensor.temperature", "21.5"),
+    ("input_text.note", "Übergang \u{1F514} \"quoted\""),
+    ("lock.front_door", "locked"),
+    ("light.kitchen", "off"),
+];
+/// How many of them come after the fixture's cursor.
+const MISSED: usize = 2;
+const ATTRIBUTES: &str = r#"{"friendly_name":"Kitchen","list":[1,2.5,null],"nested":{"a":true}}"#;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn create(entity: &str, state: &str, key: &str) -> String {
+    let attributes: Value = serde_json::from_str(ATTRIBUTES).expect("it is JSON");
+    json!({ "type": "states:create", "entity_id": entity, "state": state, "attributes": attributes,
+            "idempotency_key": key })
+    .to_string()
+}
+
+/// The frame that announces one of [`STATES`], without its cursor.
+fn event(number: usize) -> String {
+    let (entity, state) = STATES[number];
+    let state = json!(state);
+    format!(
+        r#"{{"type":"state_changed","data":{{"entity_id":"{entity}","new_state":{{"state":{state},"attributes":{ATTRIBUTES}}}}},"cursor":""#
+    )
+}
+
+/// A data directory with the key of the fixtures.
+fn directory() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    fs::create_dir(folder.path().join("keys")).expect("it is empty");
+    fs::write(folder.path().join("keys/k1.key"), KEY).expect("it can be written");
+    folder
+}
+
+/// Makes the fixture of the schema as it is now.
+fn write_fixture(name: &str) {
+    let folder = directory();
+    let data = folder.path();
+    let [admin, revoked] = ["admin", "user"].map(|role| process::token(data, role, TEN_YEARS_S));
+    let server = Process::serve(data, ANY_PORT, &[]);
+    let _ = process::operate("tokens.revoke", json!({ "id": "tok_2" }), data);
+    let connect = |query| traffic::open(server.address(), &admin, query).expect("it is there");
+    let mut writer = connect("");
+    let mut reader = connect("?since=now");
+    for (number, (entity, state)) in STATES.into_iter().enumerate() {
+        writer.send(&create(entity, state, &number.to_string()));
+        assert!(traffic::reply(&mut writer).contains(r#""success":true"#));
+    }
+    // What greets, then an event each.
+    let told: Vec<String> = (0..=STATES.len() - MISSED).map(|_| reader.text()).collect();
+    let told: Value = serde_json::from_str(&told[told.len() - 1]).expect("frames are JSON");
+    let cursor = told["cursor"].as_str().expect("events have cursors").to_owned();
+    drop((writer, reader));
+    server.stop();
+    let database = fs::read(data.join("bellwire.db")).expect("it can be read");
+    let file = File::create(fixtures().join(format!("{name}.db.gz"))).expect("it can be made");
+    let mut gzip = GzEncoder::new(file, Compression::best());
+    gzip.write_all(&database).and_then(|()| gzip.finish()?.sync_all()).expect("it can be written");
+    let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor });
+    fs::write(fixtures().join(format!("{name}.json")), format!("{beside:#}\n"))
+        .expect("it is written");
+}
+
+/// Serves a copy of a fixture, and finds everything that was written into it.
+fn check(name: &str) {
+    let folder = directory();
+    let data = folder.path();
+    let gzip = File::open(fixtures().join(format!("{name}.db.gz"))).expect("the fixture is there");
+    let mut database = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut database).expect("it is gzip");
+    fs::write(data.join("bellwire.db"), database).expect("it can be written");
+    let beside = fs::read_to_string(fixtures().join(format!("{name}.json"))).expect("it is there");
+    let beside: Value = serde_json::from_str(&beside).expect("it is JSON");
+    let text = |key: &str| beside[key].as_str().expect("it is a text").to_owned();
+
+    let server = Process::serve(data, ANY_PORT, &[]);
+    let connect = |token: &str, query: &str| {
+        traffic::open(server.address(), token, query).expect("it is upgraded")
+    };
+    assert_eq!(connect(&text("revoked"), "").closed().1, Some(4401));
+    let admin = text("admin");
+    let mut reader = connect(&admin, &format!("?since={}", text("cursor")));
+    let greeting: Value = serde_json::from_str(&reader.text()).expect("frames are JSON");
+    assert_eq!((&greeting["type"], &greeting["replayed"]), (&json!("resumed"), &json!(MISSED)));
+    for number in STATES.len() - MISSED..STATES.len() {
+        let told = reader.text();
+        assert!(told.starts_with(&event(number)), "{told}");
+    }
+
+    let mut client = connect(&admin, "");
+    for (number, (entity, state)) in STATES.into_iter().enumerate() {
+        let newest = STATES.iter().rfind(|(other, _)| *other == entity).expect("it is there").1;
+        let attributes: Value = serde_json::from_str(ATTRIBUTES).expect("it is JSON");
+        let ask = json!({ "type": "states:get", "entity_id": entity }).to_string();
+        let got: Value = serde_json::from_str(&client.ask(&ask)).expect("replies are JSON");
+        assert_eq!(
+            (&got["data"]["state"], &got["data"]["attributes"]),
+            (&json!(newest), &attributes)
+        );
+        // Its own row is there: an update that changes nothing shows it.
+        let ask = json!({ "type": "states:update", "state_id": number + 1, "state": state });
+        let got: Value = serde_json::from_str(&client.ask(&ask.to_string())).expect("it is JSON");
+        assert_eq!(got["data"]["entity_id"], entity, "{got}");
+    }
+    // Ids and offsets go on from where they were.
+    let made: Value = serde_json::from_str(&client.ask(&create("light.new", "on", "new")))
+        .expect("replies are JSON");
+    assert_eq!(made["data"]["state_id"], STATES.len() + 1);
+    assert!(reader.text().contains(r#""entity_id":"light.new""#));
+    assert_eq!(process::operate("tokens.list", json!({}), data)["items"][1]["revoked"], true);
+    drop((client, reader));
+    server.stop();
+}
+
+#[test]
+fn data_directories_of_earlier_versions_are_served() {
+    if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
+        write_fixture("schema-1");
+    }
+    check("schema-1");
+}

@@ -1,0 +1,98 @@
+//! One event to many listeners.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::contest::{Contest, Outcome, Rival};
+use crate::bench::Bench;
+use crate::report::{Report, Row, grouped, us};
+use crate::rounds::Schedule;
+use crate::stat::Spread;
+
+/// Ours may cost this many times the floor.
+const BUDGET: f64 = 1.05;
+/// With fewer listeners than this the durable commit is a large part of the whole, and the floor
+/// is the bare loop's work and one commit.
+const COMMIT_COUNTS_BELOW: usize = 1000;
+
+/// One event at a time, each made durable, to every listener.
+#[derive(Args, Clone, Debug)]
+pub struct Fanout {
+    /// How many listeners; a list makes a line each.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1000, 10_000])]
+    pub receivers: Vec<usize>,
+    /// Events per round. Default: 100,000 deliveries, within 10 and 500 events.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub events: Option<u64>,
+    /// How many rounds.
+    #[command(flatten)]
+    pub schedule: Schedule,
+}
+
+impl Fanout {
+    /// Measures every size.
+    pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
+        for &receivers in &self.receivers {
+            let what = format!("fan-out, {} listeners", grouped(receivers as u64));
+            report.measure(&what, || {
+                let contest = Contest {
+                    rival: Rival::Bellwire,
+                    receivers,
+                    ticks: self.events.unwrap_or_else(|| events_of(receivers)),
+                    copies: 1,
+                    commit: receivers < COMMIT_COUNTS_BELOW,
+                };
+                let outcome = contest.run(bench, self.schedule)?;
+                Ok(vec![row(what.clone(), receivers, &outcome)])
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Events per round that make it long enough to be measured and short enough to take turns.
+pub fn events_of(receivers: usize) -> u64 {
+    (100_000 / receivers.max(1) as u64).clamp(10, 500)
+}
+
+fn row(what: String, receivers: usize, outcome: &Outcome) -> Row {
+    let bare = Spread::of(&outcome.bare).median;
+    let ours = Spread::of(&outcome.rival).median;
+    if outcome.commit.is_empty() {
+        let ratio = Spread::of_ratios(&outcome.rival, &outcome.bare);
+        return Row::of_ratio(what, us(bare), us(ours), ratio, BUDGET);
+    }
+    let share = |commit: f64| commit / receivers as f64;
+    let floors: Vec<f64> = outcome
+        .bare
+        .iter()
+        .zip(&outcome.commit)
+        .map(|(bare, commit)| bare + share(*commit))
+        .collect();
+    let commit = Spread::of(&outcome.commit).median;
+    let floor = format!("{} + {} (a commit: {})", us(bare), us(share(commit)), us(commit));
+    let ratio = Spread::of_ratios(&outcome.rival, &floors);
+    Row::of_ratio(what, floor, us(ours), ratio, BUDGET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_are_neither_too_short_nor_too_long() {
+        for (receivers, events) in [(0, 500), (100, 500), (1000, 100), (10_000, 10), (100_000, 10)]
+        {
+            assert_eq!(events_of(receivers), events);
+        }
+    }
+
+    #[test]
+    fn a_commit_is_shared_by_the_listeners() {
+        let outcome = Outcome { bare: vec![3.0], rival: vec![5.0], commit: vec![200.0] };
+        let row = row("few".into(), 100, &outcome);
+        assert_eq!(row.ratio.expect("there is one").median, 1.0);
+        assert_eq!(row.bare, "3.00 us + 2.00 us (a commit: 200.00 us)");
+        assert_eq!(row.kept, Some(true));
+    }
+}

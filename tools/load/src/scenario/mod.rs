@@ -1,0 +1,25 @@
+//! One file per line of the table, and what they share.
+//!
+//! A scenario decides which servers run, what traffic they get and what budget applies. It knows
+//! nothing of frames or epoll, and it never fails as a whole for one bad measurement: that
+//! becomes a row which says why.
+
+mod all;
+mod burst;
+mod contest;
+mod echo;
+mod fanout;
+mod fill;
+mod idle;
+mod selfcheck;
+mod start;
+mod writes;
+
+pub use all::All;
+pub use burst::Burst;
+pub use echo::Echo;
+pub use fanout::Fanout;
+pub use idle::Idle;
+pub use selfcheck::Selfcheck;
+pub use start::Start;
+pub use writes::Writes;

@@ -1,0 +1,79 @@
+//! The bare loop against itself: what the instrument says when the truth is 1.
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use super::burst::bursts_of;
+use super::contest::{Contest, Rival};
+use super::echo::{Echo, echo_lane};
+use super::fanout::events_of;
+use crate::bench::Bench;
+use crate::lane::Seat;
+use crate::report::{Report, Row, grouped, us};
+use crate::rounds::Schedule;
+use crate::stat::Spread;
+
+const BURST_SIZE: u32 = 8;
+
+/// A second bare loop takes the server's place. A median outside the tolerance means that this
+/// machine, at this moment, cannot tell a server that keeps its budget from one that does not.
+#[derive(Args, Clone, Debug)]
+pub struct Selfcheck {
+    /// How many listeners; a list makes a line each.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1000, 10_000])]
+    pub receivers: Vec<usize>,
+    /// How far from 1 a median may lie.
+    #[arg(long, default_value_t = 0.03)]
+    pub tolerance: f64,
+    /// How many rounds.
+    #[command(flatten)]
+    pub schedule: Schedule,
+}
+
+impl Selfcheck {
+    /// Measures what can be measured without a server; fails outside the tolerance.
+    pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
+        for &receivers in &self.receivers {
+            let count = grouped(receivers as u64);
+            let one = (events_of(receivers), 1, format!("fan-out, {count} listeners"));
+            let many = (
+                bursts_of(receivers, BURST_SIZE),
+                BURST_SIZE,
+                format!("burst of {BURST_SIZE}, {count} listeners"),
+            );
+            for (ticks, copies, what) in [one, many] {
+                report.measure(&what, || {
+                    let contest =
+                        Contest { rival: Rival::Bare, receivers, ticks, copies, commit: false };
+                    let outcome = contest.run(bench, self.schedule)?;
+                    Ok(vec![self.row(&what, &outcome.bare, &outcome.rival)])
+                })?;
+            }
+        }
+        report.measure("echo", || self.echo(bench))?;
+        ensure!(report.all_kept(), "the instrument is not true here and now");
+        Ok(())
+    }
+
+    fn echo(&self, bench: &Bench) -> Result<Vec<Row>> {
+        let echo = Echo { connections: 64, messages: 50_000, schedule: self.schedule };
+        let seat = Seat::Beside(bench.quiet_cpu()?);
+        let (floor, rival) = (bench.bare()?, bench.bare()?);
+        let floor_lane = echo_lane(seat, &floor.endpoint, echo.connections)?;
+        let rival_lane = echo_lane(seat, &rival.endpoint, echo.connections)?;
+        let (floor, rival) = echo.compare(&floor_lane, &rival_lane)?;
+        Ok(vec![self.row("echo, 64 connections", &floor, &rival)])
+    }
+
+    fn row(&self, what: &str, floor: &[f64], rival: &[f64]) -> Row {
+        let ratio = Spread::of_ratios(rival, floor);
+        Row {
+            what: what.to_owned(),
+            bare: us(Spread::of(floor).median),
+            ours: us(Spread::of(rival).median),
+            ratio: Some(ratio),
+            budget: format!("1 within {}", self.tolerance),
+            kept: Some((ratio.median - 1.0).abs() <= self.tolerance),
+        }
+    }
+}
