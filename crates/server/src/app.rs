@@ -3,7 +3,7 @@
 use std::{
     fs::DirBuilder,
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{
@@ -54,12 +54,18 @@ const RECENT_BYTES_MAX: usize = 64 << 20;
 /// A conformance server takes messages to 16 MiB, and lets as much wait for a socket.
 const ECHO_LEN_MAX: usize = 16 << 20;
 
+/// Where to listen when nothing is said: 127.0.0.1:8080 and [::1]:8080.
+const DEFAULT_LISTEN: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 8080),
+];
+
 /// What `bellwire serve` is told.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The data directory.
     pub data: PathBuf,
-    /// Where to listen.
+    /// Where to listen; nothing: port 8080 of both loopbacks, as far as it is free.
     pub listen: Vec<SocketAddr>,
     /// The demo's speed, if it is one: 1 is the recording's own pace.
     pub demo: Option<f64>,
@@ -212,7 +218,20 @@ fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
         format!("Cannot listen on {address}; stop what uses it, or choose another with --listen")
     };
     let bind = |address: &SocketAddr| listen::bind(*address).with_context(|| cannot(address));
-    addresses.iter().map(bind).collect()
+    if !addresses.is_empty() {
+        return addresses.iter().map(bind).collect();
+    }
+    // Nothing was asked for: what is taken, or not there on this machine, is told and left out.
+    let (bound, failed): (Vec<_>, Vec<_>) =
+        DEFAULT_LISTEN.iter().map(bind).partition(Result::is_ok);
+    let mut failed = failed.into_iter().filter_map(Result::err);
+    if bound.is_empty()
+        && let Some(error) = failed.next()
+    {
+        return Err(error);
+    }
+    failed.for_each(|error| tracing::warn!("{error:#}"));
+    Ok(bound.into_iter().flatten().collect())
 }
 
 async fn listen_until_stopped(

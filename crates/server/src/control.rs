@@ -3,8 +3,9 @@
 //! by `{"ok":REPLY}` or `{"error":{"code","message"}}`. The calls enter at the door like any other.
 
 use std::{
+    fs::File,
     io::{self, BufRead, BufReader, Write as _},
-    os::unix::net::UnixStream as BlockingStream,
+    os::{fd::AsRawFd, unix::net::UnixStream as BlockingStream},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -37,8 +38,12 @@ enum Reply {
     Error { code: Code, message: String },
 }
 
-fn path(data: &Path) -> PathBuf {
-    data.join("control.sock")
+const NAME: &str = "control.sock";
+
+/// The socket's path by way of the open directory: a socket's path has at most 107 bytes, and that
+/// of a data directory may have more.
+fn path(directory: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(NAME)
 }
 
 /// Listens for the operator.
@@ -47,9 +52,9 @@ fn path(data: &Path) -> PathBuf {
 /// When the socket cannot be made.
 pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
     remove(data); // The data directory is locked: what is there is left from an earlier run.
-    let path = path(data);
-    let listener = UnixListener::bind(&path)
-        .with_context(|| format!("Cannot listen on {}", path.display()))?;
+    let directory = File::open(data)?;
+    let listener = UnixListener::bind(path(&directory))
+        .with_context(|| format!("Cannot listen on {}", data.join(NAME).display()))?;
     Ok(tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(converse(stream, door.clone()));
@@ -59,7 +64,7 @@ pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
 
 /// Takes the socket away.
 pub fn remove(data: &Path) {
-    let _ = std::fs::remove_file(path(data));
+    let _ = std::fs::remove_file(data.join(NAME));
 }
 
 async fn converse(mut stream: UnixStream, door: Arc<Door>) -> io::Result<()> {
@@ -86,7 +91,9 @@ async fn converse(mut stream: UnixStream, door: Arc<Door>) -> io::Result<()> {
 /// # Errors
 /// What the call refuses, or why the directory cannot be used.
 pub fn ask(data: &Path, call: &str, payload: Payload) -> anyhow::Result<Box<RawValue>> {
-    if let Ok(stream) = BlockingStream::connect(path(data)) {
+    if let Ok(directory) = File::open(data)
+        && let Ok(stream) = BlockingStream::connect(path(&directory))
+    {
         return ask_server(stream, call, payload);
     }
     let core = Core::open(data, false, Vec::new())?;

@@ -325,9 +325,7 @@ impl Door {
 
     /// Whether some caller may ask for this.
     pub fn is_offered(&self, name: &str) -> bool {
-        self.commands.get(name).is_some_and(|command| command.access == Access::Socket)
-            || self.queries.get(name).is_some_and(|query| query.access == Access::Socket)
-            || self.subscriptions.contains_key(name)
+        self.kind(name, &Principal::guest()).is_some()
     }
 
     fn read(

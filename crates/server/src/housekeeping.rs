@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bellwire_services::{
-    kit::{Fault, Micros, idempotency},
+    kit::{Fault, Micros, Tx, idempotency},
     states::retention::{self, Place},
 };
 use bellwire_store::log::{Keep, prune};
@@ -19,20 +19,24 @@ const SLICE_ROWS: i64 = 200;
 /// The demo's history is kept an hour.
 const DEMO_KEPT: Micros = 3_600 * SECOND;
 
+/// Slices of one look at the history: it goes on at the next.
+const SLICES_MAX: usize = 50;
+
 /// Runs until it is aborted.
 pub async fn run(door: Arc<Door>, demo: bool) {
     let kept = if demo { DEMO_KEPT } else { retention::KEPT_MICROS };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut place = Place::default();
     loop {
         ticks.tick().await;
-        if let Err(fault) = tidy(&door, kept).await {
+        if let Err(fault) = tidy(&door, kept, &mut place).await {
             tracing::warn!(%fault, "housekeeping goes on later");
         }
     }
 }
 
-async fn tidy(door: &Door, history_kept: Micros) -> Result<(), Fault> {
+async fn tidy(door: &Door, history_kept: Micros, place: &mut Place) -> Result<(), Fault> {
     loop {
         let pruned = door.maintain(|tx, now| prune(tx, now, &Keep::default())).await?;
         if pruned.forced {
@@ -48,11 +52,15 @@ async fn tidy(door: &Door, history_kept: Micros) -> Result<(), Fault> {
     while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_ROWS)).await?
         == SLICE_ROWS as u64
     {}
-    let mut place = Some(Place::default());
-    while let Some(from) = place {
-        place = door
-            .maintain(move |tx, now| retention::sweep(tx, now - history_kept, from, SLICE_ROWS))
-            .await?;
+    for _ in 0..SLICES_MAX {
+        let from = *place;
+        let sweep =
+            move |tx: &mut Tx<'_>, now| retention::sweep(tx, now - history_kept, from, SLICE_ROWS);
+        let next = door.maintain(sweep).await?;
+        *place = next.unwrap_or_default();
+        if next.is_none() {
+            break;
+        }
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `bellwire`: the program. See `bellwire --help`.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use bellwire::{app, control};
 use bellwire_services::kit::Payload;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
+use tracing::level_filters::LevelFilter;
 
 /// A server for live data: it keeps state durably and tells everyone entitled to know, at once.
 #[derive(Parser)]
@@ -33,8 +34,9 @@ enum Command {
 
 #[derive(Args)]
 struct Serve {
-    /// Where to listen, e.g. 0.0.0.0:8080; may be given several times.
-    #[arg(long, default_values = ["127.0.0.1:8080", "[::1]:8080"])]
+    /// Where to listen, e.g. 0.0.0.0:8080; may be given several times [default: port 8080 of both
+    /// loopbacks, as far as it is free]
+    #[arg(long)]
     listen: Vec<SocketAddr>,
     #[command(flatten)]
     data: Data,
@@ -125,7 +127,13 @@ fn seconds(text: &str) -> Result<i64, String> {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_max_level(level.unwrap_or(LevelFilter::INFO))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     let result = match Cli::parse().command {
         Command::Serve(serve) => app::serve(&app::Options {
             data: serve.data.data,

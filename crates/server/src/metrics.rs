@@ -53,9 +53,16 @@ impl Metrics {
         let histogram = |name: &'static str| {
             recorder.register_histogram(&Key::from_static_name(name), &METADATA)
         };
-        for (name, help) in HELP {
-            let name = KeyName::from(*name);
-            recorder.describe_gauge(name, None, (*help).into());
+        for &(name, help) in HELP {
+            let (key, help) = (KeyName::from(name), help.into());
+            match name {
+                _ if name.ends_with("_total") => recorder.describe_counter(key, None, help),
+                _ if name.ends_with("_size") => recorder.describe_histogram(key, None, help),
+                "bellwire_decide_seconds" | "bellwire_commit_fsync_seconds" => {
+                    recorder.describe_histogram(key, None, help);
+                }
+                _ => recorder.describe_gauge(key, None, help),
+            }
         }
         Metrics {
             batch_commands: histogram("bellwire_batch_commands_size"),

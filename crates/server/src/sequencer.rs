@@ -5,6 +5,7 @@
 //! fills, and the door answers `overloaded`. Nothing is dropped.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -69,9 +70,8 @@ pub struct Feed {
     pub sender: mpsc::Sender<Message>,
     /// Wakes the shard from its wait for sockets.
     pub waker: Arc<Waker>,
-    /// When the oldest batch was published that the shard has not handled, in ms; 0 if there is
-    /// none. Written by sequencer and shard, read by the sequencer.
-    pub behind_since_ms: Arc<AtomicU64>,
+    /// How many batches the shard has handled. An atomic: the shard counts, the sequencer reads.
+    pub handled: Arc<AtomicU64>,
 }
 
 impl Feed {
@@ -85,6 +85,10 @@ impl Feed {
 pub struct Sequencer {
     recent: Arc<Recent>,
     feeds: Vec<Feed>,
+    /// The batches that some shard has not handled: when each was published, in ms.
+    unhandled_ms: VecDeque<u64>,
+    /// How many batches all shards have handled.
+    handled: u64,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
 }
@@ -97,7 +101,7 @@ impl Sequencer {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Sequencer { recent, feeds, clock, metrics }
+        Sequencer { recent, feeds, unhandled_ms: VecDeque::new(), handled: 0, clock, metrics }
     }
 
     /// Hands a committed batch to the shards.
@@ -125,23 +129,18 @@ impl Sequencer {
         }
         self.recent.append(&rows);
         let items: Arc<[Item]> = items.into();
-        let now_ms = self.clock.elapsed_ms().max(1);
+        let now_ms = self.clock.elapsed_ms();
         for feed in &self.feeds {
-            let _ = feed.behind_since_ms.compare_exchange(
-                0,
-                now_ms,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-            feed.send(Message::Batch { items: items.clone(), published_ms: now_ms });
+            feed.send(Message::Batch(items.clone()));
         }
+        self.unhandled_ms.push_back(now_ms);
         self.wait_for_shards(now_ms);
     }
 
-    fn wait_for_shards(&self, since_ms: u64) {
+    fn wait_for_shards(&mut self, since_ms: u64) {
         loop {
             let now_ms = self.clock.elapsed_ms();
-            let lag_ms = self.feeds.iter().map(|feed| lag_ms(feed, now_ms)).max().unwrap_or(0);
+            let lag_ms = self.lag_ms(now_ms);
             self.metrics.hub_lag(lag_ms);
             if lag_ms <= LAG_MAX_MS || now_ms - since_ms >= WAIT_MAX_MS {
                 return;
@@ -153,12 +152,14 @@ impl Sequencer {
             thread::sleep(Duration::from_millis(1));
         }
     }
-}
 
-/// How long ago the oldest batch was published that the shard has not handled.
-fn lag_ms(feed: &Feed, now_ms: u64) -> u64 {
-    match feed.behind_since_ms.load(Ordering::Acquire) {
-        0 => 0,
-        since_ms => now_ms.saturating_sub(since_ms),
+    /// How long ago the oldest batch was published that some shard has not handled.
+    fn lag_ms(&mut self, now_ms: u64) -> u64 {
+        let handled = self.feeds.iter().map(|feed| feed.handled.load(Ordering::Acquire)).min();
+        let newly =
+            handled.map_or(self.unhandled_ms.len(), |handled| (handled - self.handled) as usize);
+        self.unhandled_ms.drain(..newly);
+        self.handled += newly as u64;
+        self.unhandled_ms.front().map_or(0, |published_ms| now_ms.saturating_sub(*published_ms))
     }
 }

@@ -22,7 +22,8 @@ pub struct Event {
     pub name: Cow<'static, str>,
     /// What it is about, e.g. `light.kitchen`: the key of filtered subscriptions and of coalescing.
     pub key: String,
-    /// Topics, `principal/ID` or `session/ID` that do not hear it, though they hold one of its topics.
+    /// Who does not hear it, though he holds one of its topics: `principal/ID`, or whoever holds
+    /// another topic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<Topic>,
     /// Payloads with disjoint audiences, under one offset; a session gets the first that matches.
@@ -131,8 +132,7 @@ impl<R> Outcome<R> {
     }
 }
 
-/// Why a request was refused, by what the caller can do about it. The code is stable; one table in
-/// the server maps it to HTTP status, frame and close code.
+/// Why a request was refused, by what the caller can do about it. The code is stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {

@@ -169,27 +169,35 @@ impl<S: Write> Hub<S> {
     /// Effects on `principal` between the place of the read and the hub's own are found in
     /// [`Recent`]; a read that is older than that is to be done again, and so is one after which
     /// the session lost a right: its snapshot may show what is no longer to be seen.
-    pub fn open(&mut self, id: SessionId, principal: Arc<str>, opening: Opening, now_ms: u64) {
-        let Some(slot) = self.slot_of(id) else { return };
+    ///
+    /// Says whether it was of use; if not, the session is still pending, or ends.
+    pub fn open(
+        &mut self,
+        id: SessionId,
+        principal: Arc<str>,
+        opening: Opening,
+        now_ms: u64,
+    ) -> bool {
+        let Some(slot) = self.slot_of(id) else { return false };
         if !matches!(self.sessions[slot as usize].place, Place::Pending(_)) {
-            return;
+            return false;
         }
         self.identify(slot, principal);
         let session = &mut self.sessions[slot as usize];
         let Some(ahead) = self.recent.range(opening.at, self.at, usize::MAX) else {
             self.needs.push(Need::Reread(id));
-            return;
+            return false;
         };
         let mut behind = Behind { rows: opening.rows.into(), at: opening.at, lost: Vec::new() };
         if behind.look_ahead(&ahead, &session.principal) {
             self.needs.push(Need::End(id, Ending::Revoked));
-            return;
+            return false;
         }
         mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
         mutant!(PlaceOffByOne => behind.at += 1);
         if opening.held.iter().any(|held| behind.is_lost(&held.topic, opening.at)) {
             self.needs.push(Need::Reread(id));
-            return;
+            return false;
         }
         session.take_rights(opening.held, opening.at);
         session.keys = opening.keys;
@@ -202,6 +210,7 @@ impl<S: Write> Hub<S> {
             outbox.mark_opening();
         }
         self.advance(slot, now_ms);
+        true
     }
 
     fn identify(&mut self, slot: u32, principal: Arc<str>) {
@@ -348,7 +357,8 @@ impl<S: Write> Hub<S> {
             for topic in &variant.topics {
                 for &slot in topics.get(topic).into_iter().flatten() {
                     let session = &mut sessions[slot as usize];
-                    if session.floor < offset && !(!event.except.is_empty() && session.skips(event))
+                    if session.floor < offset
+                        && !(!event.except.is_empty() && session.skips(event, offset))
                     {
                         add(slot, session);
                     }
@@ -358,7 +368,7 @@ impl<S: Write> Hub<S> {
                 let session = &mut sessions[slot as usize];
                 if session.floor < offset
                     && session.holds(&variant.topics, offset)
-                    && !session.skips(event)
+                    && !session.skips(event, offset)
                 {
                     add(slot, session);
                 }

@@ -101,21 +101,22 @@ impl<S> Session<S> {
     }
 
     /// Whether the event leaves it out, or its filter does.
-    pub fn skips(&self, event: &Event) -> bool {
+    pub fn skips(&self, event: &Event, offset: Offset) -> bool {
         self.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key))
-            || (!event.except.is_empty() && self.is_excepted(event))
+            || (!event.except.is_empty() && self.is_excepted(event, offset))
     }
 
-    fn is_excepted(&self, event: &Event) -> bool {
+    /// An exception for a topic is of those who held it when the event was committed.
+    fn is_excepted(&self, event: &Event, offset: Offset) -> bool {
         event.except.iter().any(|except| match except.strip_prefix("principal/") {
             Some(principal) => *principal == *self.principal,
-            None => self.held.iter().any(|held| held.topic == *except),
+            None => self.holds(std::slice::from_ref(except), offset),
         })
     }
 
     /// The variant of the event that it is told.
     pub fn variant(&self, event: &Event, offset: Offset) -> Option<usize> {
-        if self.skips(event) {
+        if self.skips(event, offset) {
             return None;
         }
         event.variants.iter().position(|variant| self.holds(&variant.topics, offset))

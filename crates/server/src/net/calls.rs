@@ -77,9 +77,9 @@ impl Calls {
         self.add(name, id, State::Waiting(payload));
     }
 
-    /// Adds what is said to a message that is no call, in its turn.
-    pub fn push_refused(&mut self, frame: Bytes) {
-        self.add(String::new(), None, State::Answered(Some(frame), true));
+    /// Adds what is said to a message that is no call of the door's, in its turn.
+    pub fn push_answered(&mut self, frame: Bytes, refused: bool) {
+        self.add(String::new(), None, State::Answered(Some(frame), refused));
     }
 
     fn add(&mut self, name: String, id: Option<String>, state: State) {

@@ -127,6 +127,8 @@ pub struct Conn {
     pub calls: Option<Box<Calls>>,
     /// A read that is under way.
     pub reading: Option<Box<Reading>>,
+    /// Counts the reads: the result of one that another has replaced is of no use.
+    pub reads: u32,
     /// How often it was refused lately.
     pub refusals: Refusals,
 }

@@ -1,4 +1,4 @@
-//! How many connections an address or a principal may open per minute (CONTRACT "Credentials").
+//! How many connections an address or a principal may open per minute.
 
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32};
 

@@ -15,7 +15,7 @@ use std::{
     net::Shutdown,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
         mpsc,
     },
     time::Duration,
@@ -61,17 +61,12 @@ const DRAIN_PORTION_MS: u64 = 50;
 /// What comes to a shard from other threads.
 #[derive(Debug)]
 pub enum Message {
-    /// A committed batch.
-    Batch {
-        /// Its answers and rows, for all shards.
-        items: Arc<[Item]>,
-        /// When it was published, by the clock's milliseconds.
-        published_ms: u64,
-    },
+    /// A committed batch: its answers and rows, for all shards.
+    Batch(Arc<[Item]>),
     /// A connection that was upgraded.
     Arrival(Box<Arrival>),
-    /// What was read for a session that is going live.
-    Opened(SessionId, Box<Result<Opened, Fault>>),
+    /// What was read for a session that is going live, by the number of the read.
+    Opened(SessionId, u32, Box<Result<Opened, Fault>>),
     /// A query was answered.
     Answered(CallId, Result<Answer, Fault>),
     /// Close everything, a portion at a time, and end.
@@ -138,7 +133,7 @@ impl Inlet {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, receiver) = mpsc::channel();
-        let feed = Feed { sender, waker, behind_since_ms: Arc::new(AtomicU64::new(0)) };
+        let feed = Feed { sender, waker, handled: Arc::default() };
         Ok(Inlet { poll, receiver, feed, load: Arc::default() })
     }
 }
@@ -265,17 +260,14 @@ impl Shard {
     /// Handles what came from other threads; says whether there is more.
     fn messages(&mut self, now_ms: u64) -> bool {
         for _ in 0..MESSAGES_AT_ONCE {
-            let Ok(message) = self.inlet.receiver.try_recv() else {
-                self.inlet.feed.behind_since_ms.store(0, Ordering::Release);
-                return false;
-            };
+            let Ok(message) = self.inlet.receiver.try_recv() else { return false };
             match message {
-                Message::Batch { items, published_ms } => {
-                    self.inlet.feed.behind_since_ms.store(published_ms, Ordering::Release);
+                Message::Batch(items) => {
                     self.batch(&items, now_ms);
+                    self.inlet.feed.handled.fetch_add(1, Ordering::Release);
                 }
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
-                Message::Opened(id, result) => self.opened(id, *result, now_ms),
+                Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
                 Message::Drain => {
                     self.drain = Some(Drain { portion: DRAIN_PORTIONS, next_ms: now_ms })
@@ -317,6 +309,10 @@ impl Shard {
             }
         };
         let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
+        if self.hub.is_empty() {
+            // Nobody turned the wheel while there was nobody on it.
+            self.wheel.skip_to(now_ms / 1_000);
+        }
         let id = self.hub.join(TcpStream::from_std(socket), shape);
         let slot = id.slot as usize;
         if self.conns.len() <= slot {
@@ -336,6 +332,7 @@ impl Shard {
             keys: None,
             calls: None,
             reading: None,
+            reads: 0,
             refusals: Refusals::default(),
         });
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -164,12 +164,13 @@ fn entry(
 }
 
 /// Whether a guest's page is one of this machine: a page from elsewhere in the same browser must
-/// not reach the demo. No Origin is no browser; `null` is a file.
+/// not reach the demo. No Origin is no browser. `null` is refused: any site can have it, in a
+/// sandboxed frame.
 fn is_own_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    origin == "null" || host.is_some_and(is_loopback_host)
+    host.is_some_and(is_loopback_host)
 }
 
 /// Whether a Host (or an Origin's) names this machine, with or without a port.

@@ -42,6 +42,8 @@ pub struct Knobs {
     pub padding: usize,
     /// How many of 64 writes change rights.
     pub churn: usize,
+    /// How late hubs are told, against others.
+    pub lag: usize,
     /// What clients make room for, in bytes, when they read.
     pub rooms: [usize; 6],
 }

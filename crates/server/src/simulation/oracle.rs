@@ -165,9 +165,7 @@ impl Oracle {
     pub fn may_hear(&self, principal: &str, row: &Row, variant: usize, known: Offset) -> bool {
         let known = known.max(row.offset);
         self.revoked(principal) > known
-            && !row.except.iter().any(|except| {
-                [row.offset, known].iter().all(|&at| self.is_excepted(principal, except, at))
-            })
+            && !row.except.iter().any(|except| self.is_excepted(principal, except, row, known))
             && row.variants[variant]
                 .0
                 .iter()
@@ -187,16 +185,18 @@ impl Oracle {
 
     /// Whether he has to be told the row, if the hub tells him something later and knows of `known`.
     pub fn must_hear(&self, principal: &str, row: &Row, known: Offset) -> bool {
-        let ever_excepted = row.except.iter().any(|except| {
-            (row.offset..=known).any(|place| self.is_excepted(principal, except, place))
-        });
-        !ever_excepted && self.variant(principal, row, known).is_some()
+        let excepted = |except: &String| {
+            self.is_excepted(principal, except, row, row.offset.saturating_sub(1))
+        };
+        !row.except.iter().any(excepted) && self.variant(principal, row, known).is_some()
     }
 
-    fn is_excepted(&self, principal: &str, except: &str, at: Offset) -> bool {
+    /// An exception for a topic is of those who held it when the row was committed. Whether they
+    /// are still excepted when they have lost it since is left open.
+    fn is_excepted(&self, principal: &str, except: &str, row: &Row, known: Offset) -> bool {
         match except.strip_prefix("principal/") {
             Some(whose) => whose == principal,
-            None => self.holds(principal, except, at, at.saturating_sub(1)),
+            None => self.holds(principal, except, row.offset, known),
         }
     }
 

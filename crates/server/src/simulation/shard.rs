@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::Ordering,
         mpsc,
     },
 };
@@ -103,7 +103,7 @@ impl Shard {
             hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
             conns: BTreeMap::new(),
             told: Rc::new(Cell::new(setup.recent.head())),
-            feed: Feed { sender, waker, behind_since_ms: Arc::new(AtomicU64::new(0)) },
+            feed: Feed { sender, waker, handled: Arc::default() },
             inbox,
             waiting: VecDeque::new(),
             stream: setup.stream,
@@ -115,9 +115,11 @@ impl Shard {
 
     /// Takes in what the sequencer sent; it is handled when the time comes.
     pub fn collect(&mut self) {
-        self.waiting.extend(self.inbox.try_iter());
-        // No time passes for the sequencer: it never waits.
-        self.feed.behind_since_ms.store(0, Ordering::Release);
+        for message in self.inbox.try_iter() {
+            self.waiting.push_back(message);
+            // No time passes for the sequencer: it never waits.
+            self.feed.handled.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Whether a batch waits.
@@ -175,7 +177,7 @@ impl Shard {
     /// Handles so many batches, then writes.
     pub fn deliver(&mut self, batches: usize, now_ms: u64, tally: &mut Tally) {
         for _ in 0..batches {
-            let Some(Message::Batch { items, .. }) = self.waiting.pop_front() else { break };
+            let Some(Message::Batch(items)) = self.waiting.pop_front() else { break };
             for item in items.iter() {
                 match item {
                     Item::Answer(call, result) if call.shard == self.number => {

@@ -24,7 +24,7 @@ const SCOPES: &[&str] = &[
     "states:read:light.a",
     "states:read:lock.*",
     "states:read:light.a",
-    "states:write:light.b",
+    "states:write:light.a",
     "states:read:lock.a",
 ];
 
@@ -54,8 +54,10 @@ impl World {
             }
             74..100 => {
                 let shards = self.node().shards.len();
-                let (shard, batches) = (self.chance.below(shards), 1 + self.chance.below(4));
-                self.deliver(shard, batches);
+                let (shard, batches) = (self.chance.below(shards), 1 + self.chance.below(6));
+                if self.chance.one_in(self.knobs.lag) {
+                    self.deliver(shard, batches);
+                }
                 Ok(())
             }
             100..136 => self.some_read(),
@@ -64,15 +66,15 @@ impl World {
                 let room = self.room();
                 self.receive(client, len, room)
             }
-            164..178 => {
+            164..176 => {
                 if self.clients[client].link.is_none() {
                     let room = self.room();
                     self.connect(client, false, room);
                 }
                 Ok(())
             }
-            178..183 => self.disconnect(client),
-            183..192 => {
+            176..180 => self.disconnect(client),
+            180..192 => {
                 self.subscribe(client);
                 Ok(())
             }
@@ -161,7 +163,8 @@ impl World {
                 self.operate(vec![("sim:note", note)])
             }
             61..62 if self.chance.one_in(2) => self.revoke_token(),
-            _ => self.create_token(),
+            62..63 if self.tokens.len() < 8 => self.create_token(),
+            _ => Ok(()),
         }
     }
 
@@ -208,7 +211,7 @@ impl World {
     fn a_note(&mut self, entity: &str) -> Payload {
         let [all, domain, own] = topics_of(entity);
         let audiences = match self.chance.below(4) {
-            0 | 1 => vec![vec![all, domain, own]],
+            0 => vec![vec![all, domain, own]],
             2 => vec![vec![own], vec![domain], vec![all]],
             _ => vec![vec![all, own], vec![domain]],
         };
@@ -234,16 +237,17 @@ impl World {
     }
 
     fn scopes(&mut self) -> Vec<String> {
-        let count = self.chance.below(4);
+        let count = *self.chance.pick(&[0, 1, 2, 2, 3]);
         (0..count).map(|_| (*self.chance.pick(SCOPES)).to_owned()).collect()
     }
 
     /// Rights change; sometimes in the very row that tells something.
     fn change_token(&mut self) -> Result<(), String> {
-        let token = self.chance.below(self.tokens.len());
+        let client = self.chance.below(self.clients.len());
         let (id, scopes) = match self.undo.pop() {
             Some(before) => before,
-            None => (self.tokens[token].id.clone(), self.scopes()),
+            // Most often the token of somebody who is there.
+            None => (self.clients[client].ear.principal.clone(), self.scopes()),
         };
         let token = self.tokens.iter_mut().find(|token| token.id == id);
         if let Some(token) = token

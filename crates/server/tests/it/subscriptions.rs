@@ -111,7 +111,7 @@ fn a_list_has_its_bounds() {
     };
     reader.ask(&subscribe(r#"["light.a"]"#));
     let rows: &[(&str, &str)] = &[
-        (&list(1_001), "at most 1000 per connection"),
+        (&list(1_001), "entity_ids: at most 1000"),
         ("null", "entity_ids: invalid type"),
         (r#""light.a""#, "entity_ids: invalid type"),
         (r#"{"light.a":1}"#, "entity_ids: invalid type"),

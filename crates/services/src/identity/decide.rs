@@ -7,9 +7,8 @@ use super::{
     read, sql,
 };
 use crate::{
-    kit::{Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Scope, Signed, Tx},
+    kit::{Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Scope, Signed, Tx, timestamp},
     readable_topics,
-    states::timestamp,
 };
 
 /// Makes a token.

@@ -7,7 +7,7 @@ use super::{
     contract::{Token, Tokens},
     sql,
 };
-use crate::kit::{Code, Ctx, Fault, Micros, Principal, ReadTx, Role, Scope};
+use crate::kit::{Code, Ctx, Fault, Micros, Principal, ReadTx, Role, Scope, timestamp};
 
 /// The list of tokens.
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ pub fn list(tx: &ReadTx<'_>, _: &Ctx<'_>, _: &Tokens) -> Result<TokenList, Fault
         role: row.text(1),
         subject: row.optional_text(2),
         scopes: scopes(row.text_ref(3)),
-        expires_at: crate::states::timestamp(row.integer(4)),
+        expires_at: timestamp(row.integer(4)),
         revoked: row.optional_integer(5).is_some(),
     })?;
     Ok(TokenList { items })
@@ -85,7 +85,11 @@ pub fn check(
     let place = [Value::Text(&principal.id), Value::Integer(now)];
     match tx.one(sql::GENERATION, &place, |row| row.integer(0))? {
         Some(generation) if generation == principal.generation => Ok(None),
-        Some(_) => by_id(tx, &principal.id, now),
-        None => Err(Fault::new(Code::Unauthenticated, "token expired or revoked")),
+        Some(_) => by_id(tx, &principal.id, now)?.map(Some).ok_or_else(ended),
+        None => Err(ended()),
     }
+}
+
+fn ended() -> Fault {
+    Fault::new(Code::Unauthenticated, "token expired or revoked")
 }

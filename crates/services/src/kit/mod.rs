@@ -6,6 +6,7 @@ mod dialect;
 pub mod idempotency;
 mod principal;
 mod service;
+mod time;
 
 pub use answer::{Answer, Claims, Signed};
 pub use bellwire_store::{
@@ -18,6 +19,7 @@ pub use service::{
     Access, Bound, BoundQuery, Command, Query, Service, Snapshot, Stream, Subscribe, Subscription,
     Tail,
 };
+pub use time::timestamp;
 
 use std::cell::Cell;
 

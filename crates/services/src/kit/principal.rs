@@ -40,7 +40,7 @@ impl Principal {
     }
 }
 
-/// What kind of caller; see CONTRACT "Credentials".
+/// What kind of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -1,6 +1,6 @@
 //! A service is a value: the table of what it offers.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::collections::HashSet;
 
 use bellwire_store::{migrate::Migrations, tx::Statement};
 use serde::{Serialize, de::DeserializeOwned};
@@ -228,12 +228,5 @@ impl Service {
     ) -> Self {
         self.subscriptions.push(Subscription { name, bind });
         self
-    }
-}
-
-impl Subscribe {
-    /// The fault of asking for too many keys: at most `max` per connection.
-    pub fn too_many(max: usize) -> Fault {
-        Fault::new(super::Code::Invalid, Cow::Owned(format!("at most {max} per connection")))
     }
 }

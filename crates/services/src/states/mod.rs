@@ -20,9 +20,7 @@ pub use contract::{
     Attributes, CreateState, DeleteState, EntityId, RemoveEntity, State, StateText, UpdateState,
 };
 
-use jiff::Timestamp;
-
-use crate::kit::{Access, Micros, Service, Spelling};
+use crate::kit::{Access, Service, Spelling};
 
 /// How many entities one connection may pick.
 pub const ENTITIES_MAX: usize = 1_000;
@@ -53,20 +51,4 @@ pub fn service() -> Service {
         .event("state_changed", Spelling::Nested)
         .stream("/api/ws", dialect::DIALECT, rights::topics)
         .subscription("subscribe_entities", read::subscribe)
-}
-
-/// RFC 3339 in UTC with `Z`, whole seconds, as the document prints times.
-pub fn timestamp(at: Micros) -> String {
-    let second = at.div_euclid(1_000_000);
-    Timestamp::from_second(second).map_or_else(|_| format!("@{second}"), |time| time.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn times_are_whole_seconds_in_utc() {
-        assert_eq!(super::timestamp(1_672_531_200_000_000), "2023-01-01T00:00:00Z");
-        assert_eq!(super::timestamp(1_672_531_200_999_999), "2023-01-01T00:00:00Z");
-        assert_eq!(super::timestamp(-1), "1969-12-31T23:59:59Z");
-    }
 }

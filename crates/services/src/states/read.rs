@@ -9,9 +9,9 @@ use super::{
     ENTITIES_MAX, SNAPSHOT_LEN_MAX,
     contract::{EntityId, GetState, State, SubscribeEntities, stored},
     rights::{Right, may},
-    sql, timestamp,
+    sql,
 };
-use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Subscribe, Tail, parse};
+use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Subscribe, Tail, parse, timestamp};
 
 /// A reply that shows a row: `{"data":ROW}`.
 #[derive(Debug, Serialize)]
@@ -86,7 +86,7 @@ pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<Shown,
 pub fn subscribe(payload: Payload) -> Result<Subscribe, Fault> {
     let request: SubscribeEntities = parse(payload)?;
     if request.entity_ids.as_ref().is_some_and(|ids| ids.len() > ENTITIES_MAX) {
-        return Err(Subscribe::too_many(ENTITIES_MAX));
+        return Err(Fault::new(Code::Invalid, format!("entity_ids: at most {ENTITIES_MAX}")));
     }
     let keys: Option<HashSet<String>> =
         request.entity_ids.as_ref().map(|ids| ids.iter().map(EntityId::to_string).collect());

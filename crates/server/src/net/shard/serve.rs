@@ -63,6 +63,26 @@ impl Inbound {
     }
 }
 
+/// The longest `timestamp` of a ping, in characters.
+const PING_TIMESTAMP_CHARS_MAX: usize = 64;
+
+/// Answers `ping`, which any plain endpoint does: `pong` with the same `timestamp`, if there is one.
+fn pong(echo: Option<&str>, payload: &Payload) -> Result<String, Fault> {
+    let timestamp = match payload.get("timestamp") {
+        None => String::new(),
+        Some(serde_json::Value::String(text))
+            if text.chars().count() <= PING_TIMESTAMP_CHARS_MAX =>
+        {
+            format!(r#","timestamp":{}"#, serde_json::Value::from(text.as_str()))
+        }
+        Some(_) => {
+            return Err(Fault::new(Code::Invalid, "timestamp: a string of at most 64 characters"));
+        }
+    };
+    let echo = echo.map_or_else(String::new, |id| format!(r#","id":{id}"#));
+    Ok(format!(r#"{{"type":"pong"{timestamp}{echo}}}"#))
+}
+
 impl Shard {
     fn door(&self) -> Option<Arc<Door>> {
         self.setup.door.clone()
@@ -98,6 +118,13 @@ impl Shard {
                     self.part(id, close, false, now_ms);
                     break;
                 }
+                Inbound::Call { name, id: echo, payload } if name == "ping" => {
+                    let (frame, refused) = match pong(echo.as_deref(), &payload) {
+                        Ok(text) => (Some(frame::text(&text)), false),
+                        Err(fault) => (self.error_frame(id, echo.as_deref(), &fault), true),
+                    };
+                    frame.map(|frame| self.calls(id, |calls| calls.push_answered(frame, refused)));
+                }
                 Inbound::Call { name, id: echo, payload } => {
                     self.calls(id, |calls| calls.push(name, echo, payload));
                 }
@@ -111,11 +138,11 @@ impl Shard {
                         }
                         _ => self.error_frame(id, echo.as_deref(), &fault),
                     };
-                    frame.map(|frame| self.calls(id, |calls| calls.push_refused(frame)));
+                    frame.map(|frame| self.calls(id, |calls| calls.push_answered(frame, true)));
                 }
                 Inbound::Error(fault) => {
                     let frame = self.error_frame(id, None, &fault);
-                    frame.map(|frame| self.calls(id, |calls| calls.push_refused(frame)));
+                    frame.map(|frame| self.calls(id, |calls| calls.push_answered(frame, true)));
                 }
             }
         }
@@ -160,9 +187,11 @@ impl Shard {
         let (stream, cursor, keys, principal) =
             (conn.stream as usize, conn.cursor, conn.keys.clone(), conn.principal.clone());
         conn.reading = Some(Box::new(reading.clone()));
+        conn.reads = conn.reads.wrapping_add(1);
+        let read = conn.reads;
         let feed = self.inlet.feed.clone();
         let answer = move |result| {
-            feed.send(Message::Opened(id, Box::new(result)));
+            feed.send(Message::Opened(id, read, Box::new(result)));
         };
         let queued = match (reading, principal) {
             (Reading::Connect { credential, since }, _) => {
@@ -178,14 +207,20 @@ impl Shard {
             (_, None) => Ok(()),
         };
         if let Err(fault) = queued {
-            self.opened(id, Err(fault), now_ms);
+            self.opened(id, read, Err(fault), now_ms);
         }
     }
 
     /// A read came back: the session goes live, or on as before, or ends.
-    pub(super) fn opened(&mut self, id: SessionId, result: Result<Opened, Fault>, now_ms: u64) {
+    pub(super) fn opened(
+        &mut self,
+        id: SessionId,
+        read: u32,
+        result: Result<Opened, Fault>,
+        now_ms: u64,
+    ) {
         let Some(conn) = self.conn(id) else { return };
-        if conn.stage == Stage::Ending {
+        if conn.stage == Stage::Ending || conn.reads != read {
             return;
         }
         let subscribing = match conn.reading.as_deref() {
@@ -200,20 +235,16 @@ impl Shard {
                 let principal = self.shared(opened.principal);
                 let keys = opened.opening.keys.clone();
                 let whose: Arc<str> = principal.id.as_str().into();
-                self.hub.open(id, whose, opened.opening, now_ms);
-                let awaits = self.hub.is_pending(id);
+                if !self.hub.open(id, whose, opened.opening, now_ms) {
+                    return; // It is read again, or ends.
+                }
                 let expires = principal.expires_at.is_some();
                 self.conn_mut(id, |conn| {
                     conn.keys = keys;
                     conn.principal = Some(principal);
-                    if !awaits {
-                        conn.reading = None;
-                        conn.stage = Stage::Open;
-                    }
+                    conn.reading = None;
+                    conn.stage = Stage::Open;
                 });
-                if awaits {
-                    return;
-                }
                 if expires {
                     self.schedule(id, now_ms + 1_000);
                 }

@@ -1,0 +1,21 @@
+//! How times are written.
+
+use jiff::Timestamp;
+
+use super::Micros;
+
+/// RFC 3339 in UTC with `Z`, whole seconds.
+pub fn timestamp(at: Micros) -> String {
+    let second = at.div_euclid(1_000_000);
+    Timestamp::from_second(second).map_or_else(|_| format!("@{second}"), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn times_are_whole_seconds_in_utc() {
+        assert_eq!(super::timestamp(1_672_531_200_000_000), "2023-01-01T00:00:00Z");
+        assert_eq!(super::timestamp(1_672_531_200_999_999), "2023-01-01T00:00:00Z");
+        assert_eq!(super::timestamp(-1), "1969-12-31T23:59:59Z");
+    }
+}
