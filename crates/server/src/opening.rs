@@ -269,7 +269,7 @@ impl Rows<'_> {
         };
         let filtered = self.opening.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key));
         if !filtered && self.opening.held.iter().any(entitled) {
-            self.bytes += entry.len();
+            self.bytes += entry.memory_len();
             self.kept.push(entry);
         }
         self.kept.len() <= REPLAY_EVENTS_MAX && self.bytes <= REPLAY_BYTES_MAX

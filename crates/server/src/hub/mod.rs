@@ -232,8 +232,9 @@ impl<S: Write> Hub<S> {
         let feed_below = self.outbox_len_max / FEED_PART;
         loop {
             self.flush_one(slot, now_ms);
-            let waiting =
-                |session: &Session<S>| session.outbox.as_ref().map_or(0, |outbox| outbox.len());
+            let waiting = |session: &Session<S>| {
+                session.outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
+            };
             let Some(session) = self.sessions.get_mut(slot as usize) else { return };
             if waiting(session) >= feed_below {
                 return;
@@ -358,7 +359,7 @@ impl<S: Write> Hub<S> {
                 for &slot in topics.get(topic).into_iter().flatten() {
                     let session = &mut sessions[slot as usize];
                     if session.floor < offset
-                        && !(!event.except.is_empty() && session.skips(event, offset))
+                        && (event.except.is_empty() || !session.skips(event, offset))
                     {
                         add(slot, session);
                     }
@@ -637,7 +638,7 @@ impl<S: Write> Hub<S> {
     /// The bytes that wait for slow sockets.
     pub fn queued_bytes(&self) -> usize {
         let waiting = |slot: &u32| {
-            self.sessions[*slot as usize].outbox.as_ref().map_or(0, |outbox| outbox.len())
+            self.sessions[*slot as usize].outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
         };
         self.blocked.iter().map(waiting).sum()
     }

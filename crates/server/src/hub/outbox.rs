@@ -92,7 +92,7 @@ impl Outbox {
     }
 
     /// How many bytes wait.
-    pub fn len(&self) -> usize {
+    pub fn queued_len(&self) -> usize {
         self.bytes
     }
 

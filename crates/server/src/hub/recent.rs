@@ -56,7 +56,7 @@ impl Entry {
     }
 
     /// About how much memory it takes, in bytes.
-    pub fn len(&self) -> usize {
+    pub fn memory_len(&self) -> usize {
         let payloads = self
             .logged
             .event
@@ -153,7 +153,7 @@ impl Recent {
                 rows.first + rows.kept.len() as u64,
                 "offsets are dense"
             );
-            rows.bytes += entry.len();
+            rows.bytes += entry.memory_len();
             rows.kept.push_back(entry.clone());
         }
         while rows.kept.len() > self.rows_max
@@ -161,7 +161,7 @@ impl Recent {
         {
             let Some(oldest) = rows.kept.pop_front() else { break };
             rows.first = oldest.offset() + 1;
-            rows.bytes -= oldest.len();
+            rows.bytes -= oldest.memory_len();
         }
     }
 

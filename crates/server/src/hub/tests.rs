@@ -7,6 +7,6 @@ impl<S: Write> Hub<S> {
     pub(crate) fn queued_for(&self, id: SessionId) -> usize {
         let slot = self.slot_of(id);
         let outbox = slot.and_then(|slot| self.sessions[slot as usize].outbox.as_ref());
-        outbox.map_or(0, |outbox| outbox.len())
+        outbox.map_or(0, |outbox| outbox.queued_len())
     }
 }

@@ -133,6 +133,29 @@ pub struct Conn {
     pub refusals: Refusals,
 }
 
+impl Conn {
+    /// A connection that has just been upgraded.
+    pub fn new(id: SessionId, stream: usize, cursor: bool, now_ms: u64) -> Conn {
+        Conn {
+            id,
+            wire: session::Session::new(now_ms),
+            stage: Stage::Opening,
+            stream: stream as u16,
+            cursor,
+            readable: true,
+            peer_done: false,
+            farewell: None,
+            due_s: 0,
+            principal: None,
+            keys: None,
+            calls: None,
+            reading: None,
+            reads: 0,
+            refusals: Refusals::default(),
+        }
+    }
+}
+
 /// Counts refusals, so that a client that does nothing else is first answered rarely, then closed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Refusals {

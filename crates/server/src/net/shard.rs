@@ -8,6 +8,7 @@
 
 mod parting;
 mod serve;
+mod time;
 
 use std::{
     collections::HashMap,
@@ -25,13 +26,14 @@ use bellwire_services::kit::{Answer, Code, Fault, Principal};
 use bellwire_store::batch::Write;
 use bellwire_wire::{
     frame::{Flow, Limits},
-    session::{self, Action, Tick},
+    session::{self, Action},
 };
 use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
 
+use self::time::Drain;
 use super::{
-    conn::{Conn, Endpoint, Entry, FIRST_MESSAGE_MAX_MS, Reading, Refusals, Stage},
+    conn::{Conn, Endpoint, Entry, FIRST_MESSAGE_MAX_MS, Reading, Stage},
     wheel::Wheel,
 };
 use crate::{
@@ -54,10 +56,6 @@ const READ_LEN: usize = 64 << 10;
 const READS_AT_ONCE: usize = 8;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
-/// On drain, sessions are closed in this many portions, a portion every 50 ms.
-const DRAIN_PORTIONS: usize = 20;
-const DRAIN_PORTION_MS: u64 = 50;
-
 /// What comes to a shard from other threads.
 #[derive(Debug)]
 pub enum Message {
@@ -159,11 +157,6 @@ pub struct Shard {
     drain: Option<Drain>,
 }
 
-struct Drain {
-    portion: usize,
-    next_ms: u64,
-}
-
 impl Shard {
     /// A shard without connections.
     pub fn new(setup: Setup, inlet: Inlet) -> Shard {
@@ -214,7 +207,7 @@ impl Shard {
                 // There are further messages: come back at once.
                 let _ = self.inlet.feed.waker.wake();
             }
-            if self.drain.as_ref().is_some_and(|drain| drain.portion == 0) && self.hub.is_empty() {
+            if self.drain.as_ref().is_some_and(Drain::is_done) && self.hub.is_empty() {
                 return Ok(());
             }
         }
@@ -269,9 +262,7 @@ impl Shard {
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
-                Message::Drain => {
-                    self.drain = Some(Drain { portion: DRAIN_PORTIONS, next_ms: now_ms })
-                }
+                Message::Drain => self.drain = Some(Drain::from(now_ms)),
             }
         }
         true
@@ -292,81 +283,69 @@ impl Shard {
 
     fn arrive(&mut self, arrival: Arrival, now_ms: u64) {
         let Arrival { socket, unread, endpoint } = arrival;
-        let (stage, stream, cursor, reading) = match endpoint {
-            Endpoint::Echo => (Stage::Echo, 0, false, None),
-            Endpoint::Stream { stream, since, entry } => {
-                let cursor = since != Since::Unasked;
-                let (credential, stage, refused) = match entry {
-                    Entry::Credential(credential) => (Some(credential), Stage::Opening, None),
-                    Entry::FirstMessage => (
-                        None,
-                        Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS },
-                        None,
-                    ),
-                    Entry::Refused(why) => (None, Stage::Opening, Some(why)),
-                };
-                (stage, stream, cursor, Some((credential, since, refused)))
-            }
+        let (stream, since) = match &endpoint {
+            Endpoint::Echo => (0, Since::Unasked),
+            Endpoint::Stream { stream, since, .. } => (*stream, since.clone()),
         };
-        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        if self.hub.is_empty() {
-            // Nobody turned the wheel while there was nobody on it.
-            self.wheel.skip_to(now_ms / 1_000);
-        }
-        let id = self.hub.join(TcpStream::from_std(socket), shape);
-        let slot = id.slot as usize;
-        if self.conns.len() <= slot {
-            self.conns.resize_with(slot + 1, || None);
-        }
-        self.conns[slot] = Some(Conn {
-            id,
-            wire: session::Session::new(now_ms),
-            stage,
-            stream: stream as u16,
-            cursor,
-            readable: true,
-            peer_done: false,
-            farewell: None,
-            due_s: 0,
-            principal: None,
-            keys: None,
-            calls: None,
-            reading: None,
-            reads: 0,
-            refusals: Refusals::default(),
-        });
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self
-            .hub
-            .sink(id)
-            .map(|socket| self.inlet.poll.registry().register(socket, Token(slot), interest));
-        if !matches!(registered, Some(Ok(()))) {
-            self.drop_conn(id);
-            return;
-        }
-        self.schedule(id, now_ms + 1_000);
-        match reading {
-            Some((_, _, Some(why))) => {
-                self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms)
+        let cursor = since != Since::Unasked;
+        let Some(id) = self.admit(socket, stream, cursor, now_ms) else { return };
+        match endpoint {
+            Endpoint::Echo => {
+                self.conn_mut(id, |conn| conn.stage = Stage::Echo);
             }
-            Some((Some(credential), since, None)) => {
-                self.read_for(id, Reading::Connect { credential, since }, now_ms)
+            Endpoint::Stream { entry: Entry::Credential(credential), .. } => {
+                self.read_for(id, Reading::Connect { credential, since }, now_ms);
             }
-            Some((None, since, None)) => {
+            Endpoint::Stream { entry: Entry::FirstMessage, .. } => {
                 // The credential comes with the first message; the place is kept until then.
                 let reading = Reading::Connect { credential: Credential::Guest, since };
-                self.conn_mut(id, |conn| conn.reading = Some(Box::new(reading)));
+                self.conn_mut(id, |conn| {
+                    conn.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
+                    conn.reading = Some(Box::new(reading));
+                });
             }
-            None => {}
+            Endpoint::Stream { entry: Entry::Refused(why), .. } => {
+                self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
+            }
         }
         if !unread.is_empty() {
-            let mut unread = unread.to_vec();
-            self.receive(id, &mut unread, now_ms);
+            self.receive(id, &mut unread.to_vec(), now_ms);
         }
         if self.drain.is_some() {
             self.end(id, None, now_ms);
         }
         self.pump(id, now_ms);
+    }
+
+    /// Takes a socket in; `None` if the system will not watch it.
+    fn admit(
+        &mut self,
+        socket: std::net::TcpStream,
+        stream: usize,
+        cursor: bool,
+        now_ms: u64,
+    ) -> Option<SessionId> {
+        if self.hub.is_empty() {
+            // Nobody turned the wheel while there was nobody on it.
+            self.wheel.skip_to(now_ms / 1_000);
+        }
+        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
+        let id = self.hub.join(TcpStream::from_std(socket), shape);
+        let slot = id.slot as usize;
+        if self.conns.len() <= slot {
+            self.conns.resize_with(slot + 1, || None);
+        }
+        self.conns[slot] = Some(Conn::new(id, stream, cursor, now_ms));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.inlet.poll.registry();
+        let registered =
+            self.hub.sink(id).map(|socket| registry.register(socket, Token(slot), interest));
+        if !matches!(registered, Some(Ok(()))) {
+            self.drop_conn(id);
+            return None;
+        }
+        self.schedule(id, now_ms + 1_000);
+        Some(id)
     }
 
     fn conn(&mut self, id: SessionId) -> Option<&mut Conn> {
@@ -544,81 +523,6 @@ impl Shard {
             }
             !flushed
         });
-    }
-
-    /// Puts a connection on the wheel, unless it comes up earlier anyway.
-    fn schedule(&mut self, id: SessionId, at_ms: u64) {
-        let due_s = at_ms.div_ceil(1_000);
-        let Shard { conns, wheel, .. } = self;
-        if let Some(Some(conn)) = conns.get_mut(id.slot as usize)
-            && (conn.due_s == 0 || due_s < conn.due_s)
-        {
-            conn.due_s = wheel.insert(id, due_s);
-        }
-    }
-
-    /// Does what time asks for.
-    fn ticks(&mut self, now_ms: u64) {
-        let now_s = now_ms / 1_000;
-        while let Some((second, ids)) = self.wheel.turn(now_s) {
-            for id in ids {
-                if self.conn(id).is_some_and(|conn| conn.due_s == second) {
-                    self.tick(id, now_ms);
-                }
-            }
-            self.hub.find_stalled(now_ms);
-            self.principals.retain(|_, principal| Arc::strong_count(principal) > 1);
-            self.hub.flush(now_ms);
-            self.needs(now_ms);
-        }
-        self.drain_portion(now_ms);
-    }
-
-    fn tick(&mut self, id: SessionId, now_ms: u64) {
-        let wall = self.setup.clock.now();
-        let Some(conn) = self.conn(id) else { return };
-        conn.due_s = 0;
-        let expires_at = conn.principal.as_ref().and_then(|principal| principal.expires_at);
-        let expired = expires_at.is_some_and(|at| at <= wall) && conn.wire.is_open();
-        let silent = matches!(conn.stage, Stage::FirstMessage { until_ms } if until_ms <= now_ms);
-        if expired || silent {
-            let why = if expired { "token expired" } else { "no credential came" };
-            self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
-            return;
-        }
-        let mut next_ms = match conn.wire.tick(now_ms) {
-            Tick::Nothing { next_ms } => next_ms,
-            Tick::Ping { frame, next_ms } => {
-                self.hub.send(id, frame);
-                next_ms
-            }
-            Tick::Dead => {
-                self.drop_conn(id);
-                return;
-            }
-        };
-        if let Some(at) = expires_at {
-            next_ms = next_ms.min(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1);
-        }
-        if let Some(Stage::FirstMessage { until_ms }) = self.conn(id).map(|conn| conn.stage) {
-            next_ms = next_ms.min(until_ms);
-        }
-        self.schedule(id, next_ms);
-    }
-
-    fn drain_portion(&mut self, now_ms: u64) {
-        let Some(drain) = &mut self.drain else { return };
-        if drain.portion == 0 || now_ms < drain.next_ms {
-            return;
-        }
-        let portion = drain.portion;
-        *drain = Drain { portion: portion - 1, next_ms: now_ms + DRAIN_PORTION_MS };
-        let open: Vec<SessionId> =
-            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.id).collect();
-        for &id in open.iter().take(open.len().div_ceil(portion)) {
-            self.end(id, None, now_ms);
-        }
-        self.hub.flush(now_ms);
     }
 
     fn account(&self) {

@@ -228,7 +228,7 @@ impl Ear {
         if row.offset <= before {
             return Err(format!("row {} after row {before}", row.offset));
         }
-        if !oracle.may_hear(&self.principal, row, variant, frame.told) {
+        if !oracle.may_hear(&self.principal, row, variant, (frame.told, frame.known)) {
             return Err(format!(
                 "{} may not hear variant {variant} of row {} as of {}",
                 self.principal, row.offset, frame.told
@@ -271,7 +271,9 @@ impl Ear {
         let mut alike = alike.peekable();
         let first = alike.peek().copied();
         alike
-            .find(|(row, variant)| oracle.may_hear(&self.principal, row, *variant, frame.told))
+            .find(|(row, variant)| {
+                oracle.may_hear(&self.principal, row, *variant, (frame.told, frame.known))
+            })
             .or(first)
             .ok_or_else(|| format!("no row after {before} says so"))
     }

@@ -161,20 +161,26 @@ impl Oracle {
         topics_of(entity).iter().any(|topic| self.holds(principal, topic, from + 1, to))
     }
 
-    /// Whether the principal may hear this variant of a row when the hub knows of row `known`.
-    pub fn may_hear(&self, principal: &str, row: &Row, variant: usize, known: Offset) -> bool {
-        let known = known.max(row.offset);
-        self.revoked(principal) > known
+    /// Whether the principal may hear this variant of a row when the hub was told up to `told`, and
+    /// what it was given had been read with `known` or earlier.
+    pub fn may_hear(
+        &self,
+        principal: &str,
+        row: &Row,
+        variant: usize,
+        (told, known): (Offset, Offset),
+    ) -> bool {
+        let told = told.max(row.offset);
+        let mut topics = row.variants[variant].0.iter();
+        self.revoked(principal) > told
             && !row.except.iter().any(|except| self.is_excepted(principal, except, row, known))
-            && row.variants[variant]
-                .0
-                .iter()
-                .any(|topic| self.holds(principal, topic, row.offset, known))
+            && topics.any(|topic| self.holds(principal, topic, row.offset, told))
     }
 
     /// The variant that is his if the hub knows of `known`.
     pub fn variant(&self, principal: &str, row: &Row, known: Offset) -> Option<usize> {
-        (0..row.variants.len()).find(|&variant| self.may_hear(principal, row, variant, known))
+        let mine = |variant: &usize| self.may_hear(principal, row, *variant, (known, known));
+        (0..row.variants.len()).find(mine)
     }
 
     /// Whether this variant was the first for him at some time from the row's own to `known`.

@@ -5,11 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::Ordering,
-        mpsc,
-    },
+    sync::{Arc, atomic::Ordering, mpsc},
 };
 
 use bellwire_services::kit::{Code, Fault, Payload, Principal, Stream};
@@ -161,12 +157,13 @@ impl Shard {
         }
     }
 
-    /// A client asks for a subscription; it waits for reads before it.
+    /// A client asks for a subscription. Calls run one by one, so no other is under way; a catch-up
+    /// that is gives way.
     pub fn subscribe(&mut self, id: SessionId, number: u64, payload: Payload) -> bool {
-        let free = self
-            .conns
-            .get(&id)
-            .is_some_and(|conn| conn.principal.is_some() && conn.reading.is_none() && !conn.ending);
+        let free = self.conns.get(&id).is_some_and(|conn| {
+            let free = matches!(conn.reading, None | Some(Reading::CatchUp { .. }));
+            free && conn.principal.is_some() && !conn.ending
+        });
         if free {
             self.hub.suspend(id);
             self.read_for(id, Reading::Subscribe { id: number, payload });
@@ -231,12 +228,12 @@ impl Shard {
                 if let Some(told) = subscribing.and_then(|id| snapshots.get_mut(&id)) {
                     told.at = at;
                 }
-                conn.keys = opened.opening.keys.clone();
-                conn.principal = Some(opened.principal.clone());
                 tally.count(if at > self.told.get() { "opened ahead" } else { "opened behind" });
-                let whose = opened.principal.id.as_str().into();
-                self.hub.open(id, whose, opened.opening, now_ms);
-                if !self.hub.is_pending(id) {
+                let (principal, keys) = (opened.principal, opened.opening.keys.clone());
+                let whose = principal.id.as_str().into();
+                if self.hub.open(id, whose, opened.opening, now_ms) {
+                    conn.keys = keys;
+                    conn.principal = Some(principal);
                     conn.reading = None;
                 }
             }

@@ -7,7 +7,7 @@ use super::{
     read, sql,
 };
 use crate::{
-    kit::{Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Scope, Signed, Tx, timestamp},
+    kit::{Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, timestamp},
     readable_topics,
 };
 
@@ -30,7 +30,8 @@ pub fn create(
     let id = format!("tok_{}", tx.next_id("tokens")?);
     let jti = ctx.ids.text();
     let iat = ctx.now.div_euclid(1_000_000);
-    let exp = iat + cmd.ttl_s;
+    // Rounded up, so that a token lives at least as long as was asked.
+    let exp = ctx.now.div_euclid(1_000_000) + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + cmd.ttl_s;
     tx.execute(
         sql::INSERT,
         &[
@@ -67,6 +68,10 @@ fn checked(scopes: &[Scope]) -> Result<String, Fault> {
 pub fn change(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &ChangeToken) -> Result<Outcome<()>, Fault> {
     let scopes = checked(&cmd.scopes)?;
     let old = live(tx, ctx, &cmd.id)?;
+    if cmd.scopes.is_empty() && old.role == Role::User {
+        let why = "scopes: a user's token without any may do everything; name one, or revoke it";
+        return Err(Fault::new(Code::Invalid, why));
+    }
     tx.execute(sql::CHANGE, &[Value::Text(&cmd.id), Value::Text(&scopes)])?;
     let new = Principal { scopes: cmd.scopes.clone(), ..old.clone() };
     let (before, after) = (readable_topics(&old), readable_topics(&new));

@@ -1,0 +1,109 @@
+//! What time asks of a shard: heartbeats, deadlines, expiry, and the portions of a drain.
+
+use std::sync::Arc;
+
+use bellwire_services::kit::{Code, Fault};
+use bellwire_wire::session::Tick;
+
+use super::Shard;
+use crate::{hub::SessionId, net::conn::Stage};
+
+/// On drain, sessions are closed in this many portions, a portion every 50 ms.
+const DRAIN_PORTIONS: usize = 20;
+const DRAIN_PORTION_MS: u64 = 50;
+
+/// How far a drain is.
+pub(super) struct Drain {
+    portions_left: usize,
+    /// When the next portion is closed.
+    pub next_ms: u64,
+}
+
+impl Drain {
+    /// A drain that begins now.
+    pub fn from(now_ms: u64) -> Drain {
+        Drain { portions_left: DRAIN_PORTIONS, next_ms: now_ms }
+    }
+
+    /// Whether every session was told to end.
+    pub fn is_done(&self) -> bool {
+        self.portions_left == 0
+    }
+}
+
+impl Shard {
+    /// Puts a connection on the wheel, unless it comes up earlier anyway.
+    pub(super) fn schedule(&mut self, id: SessionId, at_ms: u64) {
+        let due_s = at_ms.div_ceil(1_000);
+        let Shard { conns, wheel, .. } = self;
+        if let Some(Some(conn)) = conns.get_mut(id.slot as usize)
+            && (conn.due_s == 0 || due_s < conn.due_s)
+        {
+            conn.due_s = wheel.insert(id, due_s);
+        }
+    }
+
+    /// Does what time asks for.
+    pub(super) fn ticks(&mut self, now_ms: u64) {
+        let now_s = now_ms / 1_000;
+        while let Some((second, ids)) = self.wheel.turn(now_s) {
+            for id in ids {
+                if self.conn(id).is_some_and(|conn| conn.due_s == second) {
+                    self.tick(id, now_ms);
+                }
+            }
+            self.hub.find_stalled(now_ms);
+            self.principals.retain(|_, principal| Arc::strong_count(principal) > 1);
+            self.hub.flush(now_ms);
+            self.needs(now_ms);
+        }
+        self.drain_portion(now_ms);
+    }
+
+    fn tick(&mut self, id: SessionId, now_ms: u64) {
+        let wall = self.setup.clock.now();
+        let Some(conn) = self.conn(id) else { return };
+        conn.due_s = 0;
+        let expires_at = conn.principal.as_ref().and_then(|principal| principal.expires_at);
+        let expired = expires_at.is_some_and(|at| at <= wall) && conn.wire.is_open();
+        let silent = matches!(conn.stage, Stage::FirstMessage { until_ms } if until_ms <= now_ms);
+        if expired || silent {
+            let why = if expired { "token expired" } else { "no credential came" };
+            self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
+            return;
+        }
+        let mut next_ms = match conn.wire.tick(now_ms) {
+            Tick::Nothing { next_ms } => next_ms,
+            Tick::Ping { frame, next_ms } => {
+                self.hub.send(id, frame);
+                next_ms
+            }
+            Tick::Dead => {
+                self.drop_conn(id);
+                return;
+            }
+        };
+        if let Some(at) = expires_at {
+            next_ms = next_ms.min(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1);
+        }
+        if let Some(Stage::FirstMessage { until_ms }) = self.conn(id).map(|conn| conn.stage) {
+            next_ms = next_ms.min(until_ms);
+        }
+        self.schedule(id, next_ms);
+    }
+
+    fn drain_portion(&mut self, now_ms: u64) {
+        let Some(drain) = &mut self.drain else { return };
+        if drain.is_done() || now_ms < drain.next_ms {
+            return;
+        }
+        let portions = drain.portions_left;
+        *drain = Drain { portions_left: portions - 1, next_ms: now_ms + DRAIN_PORTION_MS };
+        let open: Vec<SessionId> =
+            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.id).collect();
+        for &id in open.iter().take(open.len().div_ceil(portions)) {
+            self.end(id, None, now_ms);
+        }
+        self.hub.flush(now_ms);
+    }
+}
