@@ -80,7 +80,8 @@ enum Token {
         data: Data,
         /// Its id, e.g. tok_7.
         id: String,
-        /// A right; may be given several times; without any, it has what its role has by itself.
+        /// A right; may be given several times; without any, it has what its role has by itself, but
+        /// a user's token needs one.
         #[arg(long = "scope")]
         scopes: Vec<String>,
     },

@@ -14,6 +14,7 @@
 
 pub mod outbox;
 pub mod recent;
+mod rights;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -202,11 +203,14 @@ impl<S: Write> Hub<S> {
         session.take_rights(opening.held, opening.at);
         session.keys = opening.keys;
         session.place = Place::Behind(Box::new(behind));
+        let shows = !opening.frames.is_empty();
         for bytes in opening.frames {
             self.push(slot, Frame { bytes, row: None });
         }
         self.flush_one(slot, now_ms);
-        if let Some(outbox) = &mut self.sessions[slot as usize].outbox {
+        if let Some(outbox) = &mut self.sessions[slot as usize].outbox
+            && shows
+        {
             outbox.mark_opening();
         }
         self.advance(slot, now_ms);
@@ -374,114 +378,6 @@ impl<S: Write> Hub<S> {
                     add(slot, session);
                 }
             }
-        }
-    }
-
-    fn apply(&mut self, effect: &Effect, offset: Offset) {
-        let slots = self.principals.get(concerned(effect)).cloned().unwrap_or_default();
-        for slot in slots {
-            match effect {
-                Effect::Grant { topic, .. } => self.grant(slot, topic, offset),
-                Effect::Evict { topic, .. } => self.evict(slot, topic, offset),
-                Effect::Revoke { .. } => {
-                    let session = &self.sessions[slot as usize];
-                    if !matches!(session.place, Place::Ending) {
-                        self.needs.push(Need::End(
-                            SessionId { slot, serial: session.serial },
-                            Ending::Revoked,
-                        ));
-                        self.stop(slot);
-                    }
-                }
-            }
-        }
-    }
-
-    /// A right comes into being. A session that is behind takes it in when it gets to that row.
-    fn grant(&mut self, slot: u32, topic: &Topic, offset: Offset) {
-        if self.is_hindsight(slot, topic, offset) {
-            return;
-        }
-        let session = &mut self.sessions[slot as usize];
-        if !matches!(session.place, Place::Live)
-            || session.held.iter().any(|held| held.topic == *topic)
-        {
-            return;
-        }
-        session.gain(topic, offset);
-        if session.keys.is_none() {
-            self.topics.entry(topic.clone()).or_default().push(slot);
-        }
-    }
-
-    /// A right ends: unwritten frames that only it allowed are dropped, whatever the session's place.
-    /// A snapshot that waits for a slow socket may show what is no longer to be seen: its session
-    /// is cut off, and the client starts from the cursor it has.
-    fn evict(&mut self, slot: u32, topic: &Topic, offset: Offset) {
-        let session = &self.sessions[slot as usize];
-        if matches!(session.place, Place::Ending) {
-            return;
-        }
-        if session.outbox.as_ref().is_some_and(|outbox| outbox.holds_opening()) {
-            return self.cut_off(slot);
-        }
-        if self.is_hindsight(slot, topic, offset) {
-            return;
-        }
-        let session = &mut self.sessions[slot as usize];
-        match &mut session.place {
-            Place::Behind(behind) | Place::Pending(Some(behind)) => {
-                behind.lost.push((topic.clone(), offset))
-            }
-            Place::Live if session.keys.is_none() => remove(&mut self.topics, topic, slot),
-            _ => {}
-        }
-        if session.lose(topic) {
-            self.drop_unentitled(slot);
-        }
-    }
-
-    /// Whether the read that the session's rights are from was ahead of the hub, and saw this change
-    /// of a right. Then only what was queued before the read can lose by it: whoever holds the topic
-    /// now holds it from here on at the earliest.
-    fn is_hindsight(&mut self, slot: u32, topic: &Topic, offset: Offset) -> bool {
-        let session = &mut self.sessions[slot as usize];
-        if offset > session.rights_at {
-            return false;
-        }
-        mutant!(HindsightApplied => return false);
-        let held = session.held.iter_mut().find(|held| held.topic == *topic);
-        held.into_iter().for_each(|held| held.since = held.since.max(offset));
-        self.drop_unentitled(slot);
-        true
-    }
-
-    /// After a right was lost: what waits and only that right allowed is dropped, or told in the
-    /// variant to which another right still entitles.
-    fn drop_unentitled(&mut self, slot: u32) {
-        mutant!(QueueKept => return);
-        let Hub { sessions, tick, speller, .. } = self;
-        let session = &mut sessions[slot as usize];
-        let (held, shape) = (&session.held, session.shape);
-        let revise = |entry: &Arc<Entry>, variant: usize| {
-            let Some(event) = &entry.logged.event else { return Fate::Drop };
-            let entitled = |variant: &usize| {
-                let topics = &event.variants[*variant].topics;
-                let mut held = held.iter().filter(|held| held.since < entry.offset());
-                held.any(|held| topics.contains(&held.topic))
-            };
-            if entitled(&variant) {
-                return Fate::Keep;
-            }
-            mutant!(OtherVariantForgotten => return Fate::Drop);
-            (0..event.variants.len()).find(entitled).map_or(Fate::Drop, |variant| {
-                let bytes = speller.frame(entry, variant, shape);
-                Fate::Replace(Frame { bytes, row: Some((entry.clone(), variant)) })
-            })
-        };
-        tick.revise(&mut session.chain, revise);
-        if let Some(outbox) = &mut session.outbox {
-            outbox.revise(revise);
         }
     }
 

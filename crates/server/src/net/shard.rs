@@ -4,7 +4,7 @@
 //! What a session asks runs elsewhere (the writer, the readers) and comes back as a [`Message`].
 //!
 //! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
-//! connections end in order in `parting`.
+//! connections end in order in `parting`, what time asks for in `time`.
 
 mod parting;
 mod serve;
@@ -56,6 +56,7 @@ const READ_LEN: usize = 64 << 10;
 const READS_AT_ONCE: usize = 8;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
+
 /// What comes to a shard from other threads.
 #[derive(Debug)]
 pub enum Message {

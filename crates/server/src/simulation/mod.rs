@@ -22,19 +22,21 @@
 //! - **after a crash**: all that was committed is there, and nothing else.
 //!
 //! ```text
-//! BELLWIRE_SIM_SEED=17 cargo nextest run -p bellwire --lib simulation::     one seed, with its trace
-//! BELLWIRE_SIM_ROUNDS=5000 cargo nextest run -p bellwire --lib simulation:: many
+//! BELLWIRE_SIM_SEED=17 cargo nextest run -p bellwire --lib simulation::seeds      one seed
+//! BELLWIRE_SIM_ROUNDS=2000 cargo nextest run -p bellwire --lib simulation::seeds  many
 //! ```
+//!
+//! A seed that fails is run again, with a trace of all that happened.
 //!
 //! A [`Mutant`] is a defect put in on purpose: the simulation has to find it.
 
-mod chance;
+pub mod chance;
 mod ear;
 mod node;
 mod notes;
 mod oracle;
 mod shard;
-mod socket;
+pub mod socket;
 mod steps;
 mod world;
 
@@ -117,7 +119,7 @@ fn show(seed: u64) -> ! {
     let what = result.err().unwrap_or("not this time: it is not deterministic".to_owned());
     panic!(
         "seed {seed}: {what}\n\
-         again: BELLWIRE_SIM_SEED={seed} cargo nextest run -p bellwire --lib simulation::"
+         again: BELLWIRE_SIM_SEED={seed} cargo nextest run -p bellwire --lib simulation::seeds"
     );
 }
 
@@ -127,36 +129,54 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// As many as take about ten seconds, unoptimised.
-const ROUNDS: u64 = 100;
+const ROUNDS: u64 = 200;
 /// A defect has to be found within so many seeds.
-const MUTANT_ROUNDS: u64 = 300;
+const MUTANT_ROUNDS: u64 = 600;
+/// What so many seeds have to reach, or they prove nothing.
+const REACHED: &[&str] = &[
+    "catch up",
+    "crash before publish",
+    "cut off",
+    "events",
+    "opened ahead",
+    "opened behind",
+    "pruned",
+    "read refused",
+    "reread",
+    "resets",
+    "revoked",
+    "snapshots",
+    "subscription refused",
+];
 
 #[test]
 fn seeds() {
     if let Some(seed) = number("BELLWIRE_SIM_SEED") {
-        let (result, _) = run(seed, false);
-        result.map_or_else(|_| show(seed), |tally| eprintln!("{tally:?}"));
+        match run(seed, false).0 {
+            Ok(tally) => eprintln!("{tally:?}"),
+            Err(_) => show(seed),
+        }
         return;
     }
+    let rounds = number("BELLWIRE_SIM_ROUNDS").unwrap_or(ROUNDS);
     let mut all = Tally::default();
-    for seed in 0..number("BELLWIRE_SIM_ROUNDS").unwrap_or(ROUNDS) {
+    for seed in 0..rounds {
         let (result, _) = run(seed, false);
-        if std::env::var("SURVEY").is_ok() {
-            if let Err(what) = &result {
-                eprintln!("SEED {seed}: {what}");
-            }
-        }
-        let Ok(tally) = result else {
-            if std::env::var("SURVEY").is_ok() {
-                continue;
-            }
-            show(seed)
-        };
-        for (what, count) in tally.0 {
-            *all.0.entry(what).or_default() += count;
-        }
+        let Ok(tally) = result else { show(seed) };
+        tally.0.into_iter().for_each(|(what, count)| all.add(what, count));
     }
     eprintln!("{all:?}");
+    if rounds >= ROUNDS {
+        let missing: Vec<_> = REACHED.iter().filter(|what| !all.0.contains_key(**what)).collect();
+        assert!(missing.is_empty(), "{rounds} seeds never came to {missing:?}");
+    }
+}
+
+#[test]
+fn a_seed_repeats() {
+    for seed in 0..10 {
+        assert!(run(seed, true) == run(seed, true), "seed {seed} does not repeat");
+    }
 }
 
 fn check(mutant: Mutant) {
@@ -164,6 +184,8 @@ fn check(mutant: Mutant) {
     let found = (0..MUTANT_ROUNDS).find_map(|seed| Some((seed, run(seed, false).0.err()?)));
     let (seed, what) = found.unwrap_or_else(|| panic!("{mutant:?} is not found"));
     eprintln!("{mutant:?} after {} seeds: {what}", seed + 1);
+    MUTANT.set(None);
+    assert_eq!(run(seed, false).0.err(), None, "seed {seed} fails without the mutant too");
 }
 
 macro_rules! mutants {

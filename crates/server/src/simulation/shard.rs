@@ -52,13 +52,20 @@ pub struct Conn {
 }
 
 /// How often things happened that a run is to reach.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tally(pub BTreeMap<&'static str, usize>);
 
 impl Tally {
     /// Counts one.
     pub fn count(&mut self, what: &'static str) {
-        *self.0.entry(what).or_default() += 1;
+        self.add(what, 1);
+    }
+
+    /// Counts so many, if any.
+    pub fn add(&mut self, what: &'static str, count: usize) {
+        if count > 0 {
+            *self.0.entry(what).or_default() += count;
+        }
     }
 }
 

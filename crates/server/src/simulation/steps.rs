@@ -67,7 +67,10 @@ impl World {
                 self.receive(client, len, room)
             }
             164..176 => {
-                if self.clients[client].link.is_none() {
+                // Whoever is away comes back soon.
+                let count = self.clients.len();
+                let away = |client: &usize| self.clients[*client].link.is_none();
+                if let Some(client) = (client..count).chain(0..client).find(away) {
                     let room = self.room();
                     self.connect(client, false, room);
                 }
@@ -223,7 +226,10 @@ impl World {
             1 => vec!["entity/lock.a".to_owned()],
             _ => vec![],
         };
-        let times = *self.chance.pick(&[1, 1, 2, 5, 30]);
+        let times = match std::mem::take(&mut self.knobs.burst) {
+            0 => *self.chance.pick(&[1, 1, 2, 5, 30]),
+            burst => burst,
+        };
         let number = self.numbers;
         self.numbers += times;
         payload(json!({
@@ -267,7 +273,11 @@ impl World {
         }
         let to = self.nobody();
         let operator = Arc::new(Principal::operator());
-        self.queue(calls, operator, to, Op::Change { id, scopes })
+        self.queue(calls, operator, to, Op::Change { id, scopes })?;
+        match self.undo.is_empty() || self.chance.one_in(2) {
+            true => Ok(()),
+            false => self.change_token(),
+        }
     }
 
     fn revoke_token(&mut self) -> Result<(), String> {

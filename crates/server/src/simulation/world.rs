@@ -106,6 +106,7 @@ impl World {
             outbox_len_max: *chance.pick(&[1_500, 6_000, 6_000, 1 << 20]),
             padding: *chance.pick(&[0, 10, 300, 300]),
             churn: *chance.pick(&[6, 20, 36]),
+            burst: if chance.one_in(16) { 1_100 } else { 0 },
             lag: *chance.pick(&[1, 3, 8, 8]),
             rooms: *chance.pick(ROOMS),
         };
@@ -566,13 +567,9 @@ impl World {
         self.crash()?;
         self.reunite()?;
         for client in &self.clients {
-            for (what, count) in [
-                ("events", client.ear.events),
-                ("snapshots", client.ear.snapshots),
-                ("resets", client.ear.resets),
-            ] {
-                *self.tally.0.entry(what).or_default() += count;
-            }
+            self.tally.add("events", client.ear.events);
+            self.tally.add("snapshots", client.ear.snapshots);
+            self.tally.add("resets", client.ear.resets);
         }
         Ok(())
     }

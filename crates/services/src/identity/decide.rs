@@ -7,7 +7,9 @@ use super::{
     read, sql,
 };
 use crate::{
-    kit::{Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, timestamp},
+    kit::{
+        Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, timestamp,
+    },
     readable_topics,
 };
 
@@ -31,7 +33,8 @@ pub fn create(
     let jti = ctx.ids.text();
     let iat = ctx.now.div_euclid(1_000_000);
     // Rounded up, so that a token lives at least as long as was asked.
-    let exp = ctx.now.div_euclid(1_000_000) + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + cmd.ttl_s;
+    let exp =
+        ctx.now.div_euclid(1_000_000) + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + cmd.ttl_s;
     tx.execute(
         sql::INSERT,
         &[

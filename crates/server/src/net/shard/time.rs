@@ -93,14 +93,15 @@ impl Shard {
     }
 
     fn drain_portion(&mut self, now_ms: u64) {
-        let Some(drain) = &mut self.drain else { return };
+        let Some(drain) = &self.drain else { return };
         if drain.is_done() || now_ms < drain.next_ms {
             return;
         }
         let portions = drain.portions_left;
-        *drain = Drain { portions_left: portions - 1, next_ms: now_ms + DRAIN_PORTION_MS };
         let open: Vec<SessionId> =
             self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.id).collect();
+        let portions_left = if open.is_empty() { 0 } else { portions - 1 };
+        self.drain = Some(Drain { portions_left, next_ms: now_ms + DRAIN_PORTION_MS });
         for &id in open.iter().take(open.len().div_ceil(portions)) {
             self.end(id, None, now_ms);
         }
