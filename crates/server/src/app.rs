@@ -14,9 +14,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
-use bellwire_store::sqlite::{self, Store};
+use bellwire_services::kit::{Answer, Fault};
+use bellwire_store::{
+    log,
+    sqlite::{self, Store},
+    tx::ReadTx,
+};
 use bellwire_wire::frame::Limits;
 use tokio::{
     net::TcpListener,
@@ -34,7 +39,7 @@ use crate::{
     housekeeping,
     hub::{
         outbox,
-        recent::{Recent, Speller},
+        recent::{Entry, Recent, Speller},
     },
     metrics::Metrics,
     net::{
@@ -44,7 +49,7 @@ use crate::{
         shard::Inlet,
         shards::{self, Common, Shards},
     },
-    sequencer::{Feed, Sequencer},
+    sequencer::{Feed, ReplyTo, Sequencer},
 };
 
 /// The newest rows that are kept in memory: as many as a replay may have.
@@ -111,16 +116,21 @@ impl Core {
                 })
                 .publish(batch);
         })?;
-        let recent =
-            Arc::new(Recent::new(store.log_stats().head, RECENT_ROWS_MAX, RECENT_BYTES_MAX));
-        give.send(Sequencer::new(recent.clone(), feeds, clock.clone(), metrics.clone()))
-            .expect("the writer waits for it");
+        let recent = remember(&store)?;
+        let sequencer = Sequencer::new(recent.clone(), feeds, clock.clone(), metrics.clone());
+        let lag = sequencer.lag();
+        give.send(sequencer).expect("the writer waits for it");
+        if store.log_stats().last_at.is_some_and(|last_at| last_at > clock.now()) {
+            tracing::warn!(
+                "the clock is behind the newest change: was it set back? Order is not affected"
+            );
+        }
         let keys = data.join("keys");
         let keyring = Keyring::open(&keys, &chance())
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
         let events = services.iter().flat_map(|service| service.events.clone());
         let speller = Arc::new(Speller::new(store.epoch(), events));
-        let parts = Parts { store, keyring, guests, clock, recent, speller };
+        let parts = Parts { store, keyring, guests, clock, recent, speller, lag };
         Ok(Core { door: Arc::new(Door::new(services, parts)), metrics })
     }
 
@@ -137,6 +147,24 @@ impl Core {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// The newest rows of the log, so that clients which come back after a restart share them too.
+fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<Arc<Recent>> {
+    let (sender, rows) = mpsc::channel();
+    let job = move |tx: Result<&ReadTx<'_>, Fault>| {
+        let tail =
+            |tx: &ReadTx<'_>| log::tail(tx, RECENT_ROWS_MAX as u64, RECENT_BYTES_MAX as u64 / 2);
+        let _ = sender.send(tx.and_then(tail));
+    };
+    let queued = store.read(Box::new(job));
+    queued.map_err(|_| anyhow!("the store has stopped"))?;
+    let rows = rows.recv()?.map_err(|fault| anyhow!(fault.to_string()))?;
+    let before = rows.first().map_or(store.log_stats().head, |row| row.offset - 1);
+    let recent = Recent::new(before, RECENT_ROWS_MAX, RECENT_BYTES_MAX);
+    let entries: Vec<_> = rows.into_iter().map(|row| Arc::new(Entry::new(Arc::new(row)))).collect();
+    recent.append(&entries);
+    Ok(Arc::new(recent))
 }
 
 /// A new database's epoch: 64 random bits.
@@ -180,10 +208,17 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
     let result = runtime.block_on(async {
         // First, so that a port that is taken is all that is said.
         let listeners = bind(&options.listen)?;
+        if options.demo.is_some() {
+            demo::claim(&options.data, &core.door).await?;
+        }
         let control = control::listen(&options.data, core.door.clone())?;
         let mut tasks = vec![
             control,
-            tokio::spawn(housekeeping::run(core.door.clone(), options.demo.is_some())),
+            tokio::spawn(housekeeping::run(
+                core.door.clone(),
+                core.metrics.clone(),
+                options.demo.is_some(),
+            )),
         ];
         if let Some(speed) = options.demo {
             tasks.push(tokio::spawn(demo::run(core.door.clone(), speed)));

@@ -27,8 +27,9 @@ impl Clock {
 
     /// Microseconds since the Unix epoch.
     pub fn now(&self) -> Micros {
-        let monotonic = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
         let mut told = self.told.lock().expect("nobody panics under this lock");
+        // Under the lock, so that it has not gone back since the last caller looked.
+        let monotonic = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
         *told = (follow(told.0, monotonic - told.1, wall()), monotonic);
         told.0
     }

@@ -8,6 +8,7 @@ use std::{
     os::{fd::AsRawFd, unix::net::UnixStream as BlockingStream},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, anyhow};
@@ -56,8 +57,21 @@ pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
     let listener = UnixListener::bind(path(&directory))
         .with_context(|| format!("Cannot listen on {}", data.join(NAME).display()))?;
     Ok(tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(converse(stream, door.clone()));
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(converse(stream, door.clone()));
+                }
+                Err(error) => {
+                    // No descriptor is left: the operator must get through once some come free.
+                    tracing::warn!(%error, "the operator could not be answered");
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "nothing tells when descriptors come free"
+                    )]
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
         }
     }))
 }

@@ -1,10 +1,13 @@
 //! The demo: a recording of a real Home Assistant (114 states, 5,290 changes), replayed in a loop
 //! through the door, at its own pace or faster. `data/home-assistant/README.md` says what is in it.
 
-use std::{collections::HashSet, io::Read, sync::Arc, time::Duration};
+use std::{collections::HashSet, io::Read, path::Path, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
-use bellwire_services::kit::{Code, Fault, Payload, Principal};
+use anyhow::{Context as _, anyhow, bail};
+use bellwire_services::{
+    kit::{Code, Fault, Payload, Principal},
+    states,
+};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +43,24 @@ fn recording() -> anyhow::Result<(Vec<Recorded>, Vec<Change>)> {
     let states = serde_json::from_str(&unpack(STATES)?)?;
     let changes = unpack(CHANGES)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     Ok((states, changes))
+}
+
+/// Makes sure that the demo has the data directory for itself: it replaces and forgets states.
+///
+/// # Errors
+/// When there are states that no demo made.
+pub async fn claim(data: &Path, door: &Door) -> anyhow::Result<()> {
+    let marker = data.join("demo");
+    let is_empty = door.maintain(|tx, _| states::is_empty(tx)).await;
+    if !is_empty.map_err(|fault| anyhow!(fault.to_string()))? && !marker.exists() {
+        bail!(
+            "{} holds states that no demo made, and the demo would replace them; \
+             give it a directory of its own with --data.",
+            data.display()
+        );
+    }
+    std::fs::write(&marker, "A demo made the states here.\n")
+        .with_context(|| format!("Cannot write {}", marker.display()))
 }
 
 /// Makes tokens to try, and says what can be done.

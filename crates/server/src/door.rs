@@ -32,7 +32,7 @@ use crate::{
     credentials::Keyring,
     hub::recent::{Recent, Speller},
     opening::{self, Credential, Opened, Since, Sources},
-    sequencer::ReplyTo,
+    sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
 
 /// How long a replay may take.
@@ -68,6 +68,8 @@ pub struct Door {
     pub recent: Arc<Recent>,
     /// Spells events.
     pub speller: Arc<Speller>,
+    /// How far the shards are behind.
+    pub lag: Arc<Lag>,
 }
 
 /// What the door is made of.
@@ -84,6 +86,8 @@ pub struct Parts {
     pub recent: Arc<Recent>,
     /// Spells events.
     pub speller: Arc<Speller>,
+    /// How far the shards are behind.
+    pub lag: Arc<Lag>,
 }
 
 /// A subscription whose request was read, but which is read anew if it has to be repeated.
@@ -101,7 +105,7 @@ pub struct SubscribeCall<'a> {
 impl Door {
     /// A door to these services.
     pub fn new(services: Vec<Service>, parts: Parts) -> Door {
-        let Parts { store, keyring, guests, clock, recent, speller } = parts;
+        let Parts { store, keyring, guests, clock, recent, speller, lag } = parts;
         let mut door = Door {
             commands: HashMap::new(),
             queries: HashMap::new(),
@@ -113,6 +117,7 @@ impl Door {
             clock,
             recent,
             speller,
+            lag,
         };
         for service in services {
             door.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
@@ -148,6 +153,9 @@ impl Door {
         to: ReplyTo,
     ) -> Result<Write<Answer, ReplyTo>, Fault> {
         let command = self.commands.get(name).ok_or_else(|| unknown(name))?;
+        if self.lag.ms(self.clock.elapsed_ms()) > LAG_OVERLOADED_MS {
+            return Err(overloaded());
+        }
         let name = command.name;
         let key = idempotency::Key::take(&mut payload)?;
         let bound = (command.bind)(payload)?;

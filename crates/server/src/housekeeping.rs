@@ -9,7 +9,7 @@ use bellwire_services::{
 use bellwire_store::log::{Keep, prune};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::door::Door;
+use crate::{door::Door, metrics::Metrics};
 
 const SECOND: Micros = 1_000_000;
 /// How often the old is looked for.
@@ -23,13 +23,14 @@ const DEMO_KEPT: Micros = 3_600 * SECOND;
 const SLICES_MAX: usize = 50;
 
 /// Runs until it is aborted.
-pub async fn run(door: Arc<Door>, demo: bool) {
+pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, demo: bool) {
     let kept = if demo { DEMO_KEPT } else { retention::KEPT_MICROS };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = Place::default();
     loop {
         ticks.tick().await;
+        metrics.sum_up();
         if let Err(fault) = tidy(&door, kept, &mut place).await {
             tracing::warn!(%fault, "housekeeping goes on later");
         }

@@ -38,8 +38,10 @@ struct Serve {
     /// loopbacks, as far as it is free]
     #[arg(long)]
     listen: Vec<SocketAddr>,
-    #[command(flatten)]
-    data: Data,
+    /// The data directory; it is made if there is none [default: bellwire-data; for the demo
+    /// bellwire-demo]
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// Replays a recorded home and lets guests of this machine in.
     #[arg(long)]
     demo: bool,
@@ -51,7 +53,7 @@ struct Serve {
 #[derive(Args)]
 struct Data {
     /// The data directory; it is made if there is none.
-    #[arg(long, default_value = "bellwire-data")]
+    #[arg(long, default_value = default_data(false))]
     data: PathBuf,
 }
 
@@ -127,6 +129,10 @@ fn seconds(text: &str) -> Result<i64, String> {
     count.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
+fn default_data(demo: bool) -> &'static str {
+    if demo { "bellwire-demo" } else { "bellwire-data" }
+}
+
 fn main() -> ExitCode {
     let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
@@ -134,10 +140,12 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // Where stderr is gone, there is nowhere to say so either: that must not panic.
+        .log_internal_errors(false)
         .init();
     let result = match Cli::parse().command {
         Command::Serve(serve) => app::serve(&app::Options {
-            data: serve.data.data,
+            data: serve.data.unwrap_or_else(|| default_data(serve.demo).into()),
             listen: serve.listen,
             demo: serve.demo.then_some(serve.demo_speed),
         }),

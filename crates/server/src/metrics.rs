@@ -1,7 +1,7 @@
 //! What an operator watches, at `/metrics` in the Prometheus text format.
 
 use bellwire_store::{batch::BatchStats, log::Reason};
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
+use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 /// The measures of one server. Handles are made once, so that counting costs an atomic operation.
@@ -12,7 +12,6 @@ pub struct Metrics {
     batch_rows: Histogram,
     decide_seconds: Histogram,
     commit_seconds: Histogram,
-    hub_lag_seconds: Gauge,
     /// Frames of events written or queued for sessions.
     pub events_told: Counter,
     /// Messages that clients sent.
@@ -48,8 +47,6 @@ impl Metrics {
             .build_recorder();
         let counter =
             |name: &'static str| recorder.register_counter(&Key::from_static_name(name), &METADATA);
-        let gauge =
-            |name: &'static str| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
         let histogram = |name: &'static str| {
             recorder.register_histogram(&Key::from_static_name(name), &METADATA)
         };
@@ -69,7 +66,6 @@ impl Metrics {
             batch_rows: histogram("bellwire_batch_rows_size"),
             decide_seconds: histogram("bellwire_decide_seconds"),
             commit_seconds: histogram("bellwire_commit_fsync_seconds"),
-            hub_lag_seconds: gauge("bellwire_hub_lag_seconds"),
             events_told: counter("bellwire_events_told_total"),
             messages: counter("bellwire_messages_total"),
             refusals: counter("bellwire_refusals_total"),
@@ -89,11 +85,6 @@ impl Metrics {
         self.commit_seconds.record(stats.commit);
     }
 
-    /// How far the slowest shard is behind.
-    pub fn hub_lag(&self, lag_ms: u64) {
-        self.hub_lag_seconds.set(lag_ms as f64 / 1e3);
-    }
-
     /// A client's cursor was of no use.
     pub fn reset(&self, reason: Reason) {
         let labels = vec![Label::from_static_parts("reason", reason.as_str())];
@@ -107,9 +98,14 @@ impl Metrics {
         self.recorder.register_gauge(&Key::from_static_name(name), &METADATA).set(value);
     }
 
+    /// Sums up what was recorded. Without it samples pile up until somebody looks, and perhaps nobody does.
+    pub fn sum_up(&self) {
+        self.handle.run_upkeep();
+    }
+
     /// Everything, as text.
     pub fn render(&self) -> String {
-        self.handle.run_upkeep();
+        self.sum_up();
         self.handle.render()
     }
 }

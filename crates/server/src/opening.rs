@@ -21,8 +21,9 @@ use crate::hub::{
 
 /// A replay has a budget; what is past it is a reset. Events told:
 pub const REPLAY_EVENTS_MAX: usize = 10_000;
-/// Bytes of the rows told, which wait in memory until the socket takes them.
-pub const REPLAY_BYTES_MAX: usize = 8 << 20;
+/// Bytes of rows that had to be read from disk: they wait in memory for this session alone, while
+/// what is in [`Recent`] is shared.
+pub const REPLAY_DISK_BYTES_MAX: usize = 1 << 20;
 
 /// What a connection showed to say who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,7 +231,7 @@ fn rows(
     opening: &Opening,
     sources: &Sources<'_>,
 ) -> Result<Option<Vec<Arc<Entry>>>, Fault> {
-    let mut rows = Rows { opening, kept: Vec::new(), bytes: 0 };
+    let mut rows = Rows { opening, kept: Vec::new(), from_memory: true, bytes: 0 };
     let mut from = after;
     if let Some(entries) = sources.recent.range(after, opening.at, usize::MAX) {
         from = entries.last().map_or(after, |entry| entry.offset());
@@ -238,6 +239,7 @@ fn rows(
             return Ok(None);
         }
     }
+    rows.from_memory = false;
     let topics = opening.held.iter().map(|held| held.topic.clone()).collect();
     let wanted = Wanted { topics, principal: None };
     while from < opening.at {
@@ -256,6 +258,9 @@ fn rows(
 struct Rows<'a> {
     opening: &'a Opening,
     kept: Vec<Arc<Entry>>,
+    /// Whether the rows at hand are shared ones.
+    from_memory: bool,
+    /// Bytes of those kept that are not.
     bytes: usize,
 }
 
@@ -269,10 +274,10 @@ impl Rows<'_> {
         };
         let filtered = self.opening.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key));
         if !filtered && self.opening.held.iter().any(entitled) {
-            self.bytes += entry.memory_len();
+            self.bytes += if self.from_memory { 0 } else { entry.memory_len() };
             self.kept.push(entry);
         }
-        self.kept.len() <= REPLAY_EVENTS_MAX && self.bytes <= REPLAY_BYTES_MAX
+        self.kept.len() <= REPLAY_EVENTS_MAX && self.bytes <= REPLAY_DISK_BYTES_MAX
     }
 }
 

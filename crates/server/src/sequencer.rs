@@ -1,13 +1,13 @@
 //! From the writer to the shards: each committed batch, in commit order, to every shard.
 //!
 //! The writer's thread calls [`Sequencer::publish`] after COMMIT and never touches a socket. A
-//! shard that cannot keep up slows the writer down, a little per batch; with that the write queue
-//! fills, and the door answers `overloaded`. Nothing is dropped.
+//! shard that cannot keep up slows the writer down, a little per batch; past [`LAG_OVERLOADED_MS`] the
+//! door answers `overloaded`. Nothing is dropped.
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -31,6 +31,8 @@ use crate::{
 
 /// From this lag on the writer waits for the shards.
 const LAG_MAX_MS: u64 = 100;
+/// From this lag on the door takes no more commands.
+pub const LAG_OVERLOADED_MS: u64 = 2_000;
 /// How long it waits per batch, at most.
 const WAIT_MAX_MS: u64 = 50;
 
@@ -81,14 +83,49 @@ impl Feed {
     }
 }
 
+/// How far the shards are behind what was published.
+#[derive(Debug)]
+pub struct Lag {
+    feeds: Vec<Feed>,
+    /// A `Mutex`: the sequencer notes each batch, the door and the metrics ask; nanoseconds each.
+    unhandled: Mutex<Unhandled>,
+}
+
+#[derive(Debug, Default)]
+struct Unhandled {
+    /// The batches that some shard has not handled: when each was published, in ms.
+    published_ms: VecDeque<u64>,
+    /// How many batches all shards have handled.
+    handled: u64,
+}
+
+impl Lag {
+    fn published(&self, now_ms: u64) {
+        self.lock().published_ms.push_back(now_ms);
+    }
+
+    /// How long ago the oldest batch was published that some shard has not handled.
+    pub fn ms(&self, now_ms: u64) -> u64 {
+        let mut unhandled = self.lock();
+        let handled = self.feeds.iter().map(|feed| feed.handled.load(Ordering::Acquire)).min();
+        let waiting = unhandled.published_ms.len();
+        let newly = handled.map_or(waiting, |handled| (handled - unhandled.handled) as usize);
+        // A shard may have counted a batch that is not noted yet.
+        let newly = newly.min(waiting);
+        unhandled.published_ms.drain(..newly);
+        unhandled.handled += newly as u64;
+        unhandled.published_ms.front().map_or(0, |oldest_ms| now_ms.saturating_sub(*oldest_ms))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Unhandled> {
+        self.unhandled.lock().expect("nobody panics under this lock")
+    }
+}
+
 /// Feeds the shards.
 pub struct Sequencer {
     recent: Arc<Recent>,
-    feeds: Vec<Feed>,
-    /// The batches that some shard has not handled: when each was published, in ms.
-    unhandled_ms: VecDeque<u64>,
-    /// How many batches all shards have handled.
-    handled: u64,
+    lag: Arc<Lag>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
 }
@@ -101,7 +138,13 @@ impl Sequencer {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Sequencer { recent, feeds, unhandled_ms: VecDeque::new(), handled: 0, clock, metrics }
+        let lag = Arc::new(Lag { feeds, unhandled: Mutex::default() });
+        Sequencer { recent, lag, clock, metrics }
+    }
+
+    /// How far the shards are behind.
+    pub fn lag(&self) -> Arc<Lag> {
+        self.lag.clone()
     }
 
     /// Hands a committed batch to the shards.
@@ -130,19 +173,17 @@ impl Sequencer {
         self.recent.append(&rows);
         let items: Arc<[Item]> = items.into();
         let now_ms = self.clock.elapsed_ms();
-        for feed in &self.feeds {
+        self.lag.published(now_ms);
+        for feed in &self.lag.feeds {
             feed.send(Message::Batch(items.clone()));
         }
-        self.unhandled_ms.push_back(now_ms);
         self.wait_for_shards(now_ms);
     }
 
-    fn wait_for_shards(&mut self, since_ms: u64) {
+    fn wait_for_shards(&self, since_ms: u64) {
         loop {
             let now_ms = self.clock.elapsed_ms();
-            let lag_ms = self.lag_ms(now_ms);
-            self.metrics.hub_lag(lag_ms);
-            if lag_ms <= LAG_MAX_MS || now_ms - since_ms >= WAIT_MAX_MS {
+            if self.lag.ms(now_ms) <= LAG_MAX_MS || now_ms - since_ms >= WAIT_MAX_MS {
                 return;
             }
             #[expect(
@@ -151,15 +192,5 @@ impl Sequencer {
             )]
             thread::sleep(Duration::from_millis(1));
         }
-    }
-
-    /// How long ago the oldest batch was published that some shard has not handled.
-    fn lag_ms(&mut self, now_ms: u64) -> u64 {
-        let handled = self.feeds.iter().map(|feed| feed.handled.load(Ordering::Acquire)).min();
-        let newly =
-            handled.map_or(self.unhandled_ms.len(), |handled| (handled - self.handled) as usize);
-        self.unhandled_ms.drain(..newly);
-        self.handled += newly as u64;
-        self.unhandled_ms.front().map_or(0, |published_ms| now_ms.saturating_sub(*published_ms))
     }
 }

@@ -44,6 +44,12 @@ impl<S: Write> Hub<S> {
         let outbox = slot.and_then(|slot| self.sessions[slot as usize].outbox.as_ref());
         outbox.map_or(0, |outbox| outbox.queued_len())
     }
+
+    /// Whether a session was told all that the hub was.
+    pub(crate) fn is_live(&self, id: SessionId) -> bool {
+        let slot = self.slot_of(id);
+        slot.is_some_and(|slot| matches!(self.sessions[slot as usize].place, Place::Live))
+    }
 }
 
 /// A hub with one session.

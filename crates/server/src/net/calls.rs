@@ -2,6 +2,8 @@
 //!
 //! Commands are pipelined, as the writer answers them in order. A query, and a subscription, waits
 //! for the calls before it, and the calls after it wait for it.
+//!
+//! What waits, waits as text: read into values, 64 KiB of hostile JSON take several MiB.
 
 use std::collections::VecDeque;
 
@@ -12,13 +14,15 @@ use crate::door::Kind;
 
 /// How many calls of one connection may be under way; past it, its socket is not read.
 pub const CALLS_MAX: usize = 64;
+/// How many bytes of messages may wait unread; past it, its socket is not read either.
+pub const UNREAD_LEN_MAX: usize = 64 << 10;
 
 /// A call, or what was said at once to a message that is none.
 #[derive(Debug)]
 pub struct Call {
     /// Its number on this connection.
     pub number: u32,
-    /// The operation.
+    /// The operation; empty until it was read.
     pub name: String,
     /// The request's `id`, as JSON text.
     pub id: Option<String>,
@@ -28,7 +32,9 @@ pub struct Call {
 
 #[derive(Debug)]
 enum State {
-    /// Not started.
+    /// As it came.
+    Unread(String),
+    /// Read, but not started.
     Waiting(Payload),
     /// Started; whether others may run beside it.
     Running { alone: bool },
@@ -54,12 +60,14 @@ pub struct Start {
 pub struct Calls {
     queue: VecDeque<Call>,
     numbers: u32,
+    /// The bytes of those that are unread.
+    unread_len: usize,
 }
 
 impl Calls {
     /// Whether there is room for another.
     pub fn is_full(&self) -> bool {
-        self.queue.len() >= CALLS_MAX
+        self.queue.len() >= CALLS_MAX || self.unread_len >= UNREAD_LEN_MAX
     }
 
     /// Whether all are answered.
@@ -67,25 +75,46 @@ impl Calls {
         self.queue.is_empty()
     }
 
-    /// How many more there is room for.
-    pub fn room(&self) -> usize {
-        CALLS_MAX.saturating_sub(self.queue.len())
+    /// How many more there is room for, and how many bytes of them.
+    pub fn room(&self) -> (usize, usize) {
+        (
+            CALLS_MAX.saturating_sub(self.queue.len()),
+            UNREAD_LEN_MAX.saturating_sub(self.unread_len),
+        )
     }
 
-    /// Adds a call.
-    pub fn push(&mut self, name: String, id: Option<String>, payload: Payload) {
-        self.add(name, id, State::Waiting(payload));
-    }
-
-    /// Adds what is said to a message that is no call of the door's, in its turn.
-    pub fn push_answered(&mut self, frame: Bytes, refused: bool) {
-        self.add(String::new(), None, State::Answered(Some(frame), refused));
-    }
-
-    fn add(&mut self, name: String, id: Option<String>, state: State) {
+    /// Adds a message.
+    pub fn push(&mut self, text: String) {
         let number = self.numbers;
         self.numbers = self.numbers.wrapping_add(1);
-        self.queue.push_back(Call { number, name, id, state });
+        self.unread_len += text.len();
+        let state = State::Unread(text);
+        self.queue.push_back(Call { number, name: String::new(), id: None, state });
+    }
+
+    /// The next message to be read, if one is and nothing that runs alone holds it up. Then it is to
+    /// be [`read`](Calls::read) or [answered](Calls::answer).
+    pub fn next_unread(&mut self) -> Option<(u32, String)> {
+        let next = |call: &&mut Call| !matches!(call.state, State::Answered(..));
+        for call in self.queue.iter_mut().filter(next) {
+            match &mut call.state {
+                State::Unread(text) => {
+                    let text = std::mem::take(text);
+                    self.unread_len -= text.len();
+                    return Some((call.number, text));
+                }
+                State::Running { alone: false } => {}
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Takes in what a message asks for.
+    pub fn read(&mut self, number: u32, name: String, id: Option<String>, payload: Payload) {
+        if let Some(call) = self.queue.iter_mut().find(|call| call.number == number) {
+            (call.name, call.id, call.state) = (name, id, State::Waiting(payload));
+        }
     }
 
     /// The next call that may start now, if any; from then on it runs.
@@ -152,6 +181,13 @@ mod tests {
         }
     }
 
+    fn next(calls: &mut Calls) -> Option<Start> {
+        while let Some((number, name)) = calls.next_unread() {
+            calls.read(number, name, None, Payload::new());
+        }
+        calls.start(kind)
+    }
+
     /// Runs calls to the end; `script` says after each `!` that the oldest running one is answered.
     fn check(script: &str, expected_starts: &str) {
         let mut calls = Calls::default();
@@ -165,9 +201,9 @@ mod tests {
                 }
                 starts.push("!".to_owned());
             } else {
-                calls.push(word.to_owned(), None, Payload::new());
+                calls.push(word.to_owned());
             }
-            while let Some(start) = calls.start(kind) {
+            while let Some(start) = next(&mut calls) {
                 running.push_back(start.number);
                 starts.push(start.name);
             }
@@ -190,16 +226,38 @@ mod tests {
         let mut calls = Calls::default();
         for n in 0..CALLS_MAX {
             assert!(!calls.is_full());
-            calls.push(format!("c{n}"), None, Payload::new());
+            calls.push(format!("c{n}"));
         }
         assert!(calls.is_full());
-        while calls.start(kind).is_some() {}
+        while next(&mut calls).is_some() {}
         calls.answer(1, Some(Bytes::from_static(b"1")), false);
         assert!(calls.next_answer().is_none(), "0 comes first");
         calls.answer(0, None, true);
         assert_eq!(calls.next_answer(), Some((None, true)));
         assert_eq!(calls.next_answer(), Some((Some(Bytes::from_static(b"1")), false)));
         assert!(calls.next_answer().is_none());
-        assert_eq!(calls.room(), 2);
+        assert_eq!(calls.room(), (2, UNREAD_LEN_MAX));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_bytes_too_and_is_read_when_its_turn_comes() {
+        let long = format!("c{}", "-".repeat(UNREAD_LEN_MAX / 2));
+        let mut calls = Calls::default();
+        ["q1", "q2", &long].into_iter().for_each(|text| calls.push(text.to_owned()));
+        assert!(!calls.is_full());
+        calls.push(long.clone());
+        assert!(calls.is_full());
+        assert_eq!(calls.room(), (CALLS_MAX - 4, 0));
+        let started = |calls: &mut Calls| next(calls).map(|start| start.number);
+        assert_eq!(started(&mut calls), Some(0));
+        assert_eq!(calls.next_unread(), None, "a query runs alone");
+        calls.answer(0, None, false);
+        assert_eq!(calls.next_answer(), Some((None, false)));
+        assert_eq!(started(&mut calls), Some(1));
+        assert!(calls.is_full());
+        calls.answer(1, None, false);
+        assert_eq!(calls.next_answer(), Some((None, false)));
+        assert_eq!((started(&mut calls), started(&mut calls)), (Some(2), Some(3)));
+        assert_eq!(calls.room(), (CALLS_MAX - 2, UNREAD_LEN_MAX));
     }
 }

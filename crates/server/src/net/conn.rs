@@ -81,8 +81,8 @@ pub enum Reading {
         call: u32,
         /// The subscription's name.
         name: String,
-        /// Its fields.
-        payload: bellwire_services::kit::Payload,
+        /// Its fields as JSON text: values take many times the memory, and it may wait.
+        fields: String,
         /// The request's id.
         id: Option<String>,
     },

@@ -62,8 +62,11 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/page.js", get(script))
         .route("/page.css", get(style))
         .route("/livez", get(async || "live\n"))
+        .route("/livez/", get(async || "live\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics));
+        .route("/readyz/", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/metrics/", get(metrics));
     for (number, stream) in site.door.streams.iter().enumerate() {
         let path = stream.path.trim_end_matches('/');
         for path in [path.to_owned(), format!("{path}/")] {
@@ -143,6 +146,8 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
 async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let (sessions, queued) = site.shards.load();
     let (metrics, store) = (&site.metrics, &site.door.store);
+    let lag_ms = site.door.lag.ms(site.door.clock.elapsed_ms());
+    metrics.gauge("bellwire_hub_lag_seconds", lag_ms as f64 / 1e3);
     metrics.gauge("bellwire_connections", sessions as f64);
     metrics.gauge("bellwire_outbound_queued_bytes", queued as f64);
     metrics.gauge("bellwire_write_queue_length", store.write_queue_len() as f64);

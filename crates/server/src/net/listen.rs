@@ -1,6 +1,6 @@
 //! Listening sockets, and HTTP/1.1 on what they accept.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo, extract::Request};
 use hyper::{server::conn::http1, service::service_fn};
@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::timeout,
 };
 use tower::ServiceExt;
 
@@ -17,6 +18,9 @@ use crate::metrics::Metrics;
 
 /// How long a request's head may take.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may speak HTTP, and how long its last answer may take then: one that never
+/// reads its answers would stay for good.
+const HTTP_MAX: Duration = Duration::from_secs(60);
 /// The most that is buffered of a request's head: the line and headers may have 24 KiB together,
 /// and what is somewhat longer shall be read to be refused in order.
 const HEAD_LEN_MAX: usize = 80 << 10;
@@ -55,7 +59,7 @@ pub async fn serve(
             Ok((socket, peer)) => {
                 metrics.accepted.increment(1);
                 let _ = socket.set_nodelay(true);
-                tokio::spawn(connection(socket, peer, router.clone()));
+                tokio::spawn(connection(socket, peer, router.clone(), HTTP_MAX));
             }
             Err(error) => {
                 // Most likely no descriptor is left: wait for some to come free.
@@ -70,7 +74,7 @@ pub async fn serve(
     }
 }
 
-async fn connection(socket: TcpStream, peer: SocketAddr, router: Router) {
+async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, http_max: Duration) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request: Request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -84,5 +88,33 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router) {
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     // What goes wrong with one connection is the peer's matter; hyper has answered it.
-    let _ = connection.await;
+    let mut connection = pin!(connection);
+    if timeout(http_max, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(http_max, connection).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, net::Ipv4Addr};
+
+    use axum::routing::get;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_never_reads_its_answers_does_not_stay() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.expect("threads can be started").block_on(async {
+            let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+            let address = listener.local_addr().expect("it is bound");
+            let mut client = std::net::TcpStream::connect(address).expect("it listens");
+            let (socket, peer) = listener.accept().await.expect("somebody came");
+            let router = Router::new().route("/", get(async || "x".repeat(16 << 20)));
+            client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is taken");
+            let served = connection(socket, peer, router, Duration::from_millis(50));
+            timeout(Duration::from_secs(20), served).await.expect("it is ended");
+        });
+    }
 }

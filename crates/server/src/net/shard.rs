@@ -33,6 +33,7 @@ use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
 
 use self::time::Drain;
 use super::{
+    calls::{CALLS_MAX, UNREAD_LEN_MAX},
     conn::{Conn, Endpoint, Entry, FIRST_MESSAGE_MAX_MS, Reading, Stage},
     wheel::Wheel,
 };
@@ -415,7 +416,8 @@ impl Shard {
         let Shard { conns, hub, setup, .. } = self;
         let Some(Some(conn)) = conns.get_mut(id.slot as usize) else { return };
         let stage = conn.stage;
-        let mut room = conn.calls.as_ref().map_or(super::calls::CALLS_MAX, |calls| calls.room());
+        let (mut room, mut room_len) =
+            conn.calls.as_ref().map_or((CALLS_MAX, UNREAD_LEN_MAX), |calls| calls.room());
         let mut inbound = Vec::new();
         let (mut close, mut closed) = (None, false);
         conn.wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
@@ -430,19 +432,17 @@ impl Shard {
                     );
                 }
                 Action::Text(text) => {
-                    inbound.push(serve::Inbound::parse(text));
+                    inbound.push(serve::Inbound::Text(text.to_owned()));
                     room -= 1;
+                    room_len = room_len.saturating_sub(text.len());
                 }
                 Action::Binary(_) => inbound.push(serve::Inbound::Binary),
                 Action::Reply(frame) if parting::is_close(&frame) => close = Some(frame),
                 Action::Reply(frame) => hub.send(id, frame),
                 Action::Closed => closed = true,
             }
-            if room == 0 || !inbound.is_empty() && matches!(stage, Stage::FirstMessage { .. }) {
-                Flow::Pause
-            } else {
-                Flow::Continue
-            }
+            let first = !inbound.is_empty() && matches!(stage, Stage::FirstMessage { .. });
+            if room == 0 || room_len == 0 || first { Flow::Pause } else { Flow::Continue }
         });
         if !inbound.is_empty() {
             self.setup.metrics.messages.increment(inbound.len() as u64);

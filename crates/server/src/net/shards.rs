@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -77,12 +78,8 @@ impl Shards {
                 limits,
                 outbox_len_max,
             };
-            thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-                if let Err(error) = Shard::new(setup, inlet).run() {
-                    tracing::error!(%error, "a shard cannot wait for its sockets");
-                    std::process::exit(1);
-                }
-            })
+            let thread = thread::Builder::new().name(format!("shard-{number}"));
+            thread.spawn(move || run_or_exit(move || Shard::new(setup, inlet).run()))
         };
         let threads = inlets.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
         Ok(Shards { threads, ways: Arc::new(Ways { ways, turn: AtomicUsize::new(0) }) })
@@ -111,6 +108,17 @@ impl Shards {
     }
 }
 
+/// A shard that is gone would leave its sessions, and every writer that waits for it, in silence.
+/// The process ends instead; nothing acknowledged is lost by that, and whoever runs it starts another.
+fn run_or_exit(run: impl FnOnce() -> io::Result<()>) {
+    match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => tracing::error!(%error, "a shard cannot wait for its sockets"),
+        Err(_) => tracing::error!("a shard panicked"),
+    }
+    std::process::exit(1);
+}
+
 impl Ways {
     /// Gives a connection to the shard whose turn it is; one that has ended closes it.
     pub fn give(&self, arrival: Arrival) {
@@ -125,5 +133,29 @@ impl Ways {
             self.ways.iter().map(|(_, load)| f(load).load(Ordering::Relaxed)).sum()
         };
         (sum(|load| &load.sessions), sum(|load| &load.queued))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    const INSIDE: &str = "BELLWIRE_TEST_PANICKING_SHARD";
+
+    #[test]
+    fn a_shard_that_panics_takes_the_process_with_it() {
+        if std::env::var_os(INSIDE).is_some() {
+            super::run_or_exit(|| panic!("as the test wants it"));
+            return;
+        }
+        // The same test in a process of its own, which is to end with 1 (a failing test ends with 101).
+        let this = std::env::current_exe().expect("a test knows its program");
+        let status = Command::new(this)
+            .args(["--exact", "net::shards::tests::a_shard_that_panics_takes_the_process_with_it"])
+            .env(INSIDE, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert_eq!(status.expect("it runs").code(), Some(1));
     }
 }

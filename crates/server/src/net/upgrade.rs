@@ -102,6 +102,13 @@ fn handshake(request: &Request) -> Result<String, Box<Response>> {
         headers.insert(header::SEC_WEBSOCKET_VERSION, header::HeaderValue::from_static("13"));
         return Err(response.into());
     }
+    // A body would be read as HTTP by us and as frames by somebody else, and it may never end.
+    let is_bodiless = headers.get_all(header::CONTENT_LENGTH).iter().all(|len| len == "0")
+        && !headers.contains_key(header::TRANSFER_ENCODING);
+    if !is_bodiless {
+        let why = "an upgrade has no body";
+        return Err(problem(StatusCode::BAD_REQUEST, "INVALID", why).into());
+    }
     only(headers, header::SEC_WEBSOCKET_KEY).and_then(frame::accept_key).ok_or_else(|| {
         problem(
             StatusCode::BAD_REQUEST,

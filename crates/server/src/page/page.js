@@ -72,7 +72,7 @@ function receive(message) {
   } else if (type === "resumed" || type === "reset") {
     complete = false;
     socket.send('{"type":"subscribe_entities"}');
-  } else if (message.error && type !== "states:get:response") {
+  } else if (message.error) {
     say("offline", (error = message.error));
     if (type === "subscribe_entities:response") lost();
   }
@@ -107,7 +107,7 @@ function listen() {
 
 function ask() {
   clearTimeout(silence);
-  if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"states:get","entity_id":"page.is_anyone_there"}');
+  if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');
   silence = setTimeout(lost, ANSWER_MS);
 }
 

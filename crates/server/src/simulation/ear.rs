@@ -34,6 +34,8 @@ pub enum Asked {
 #[derive(Debug, Clone, Default)]
 pub struct Subscribed {
     pub filter: Filter,
+    /// What the hub had told the session when it was asked for: that comes before the snapshot.
+    pub owed: Offset,
     /// The place of the newest snapshot read for it.
     pub at: Offset,
 }
@@ -117,7 +119,7 @@ impl Ear {
         let result = match json["type"].as_str().unwrap_or_default() {
             "resumed" => self.resumed(oracle, place, frame),
             "reset" => self.reset(place, json["reason"].as_str().unwrap_or_default()),
-            "states:snapshot" => self.snapshot(oracle, place, &json, frame.told),
+            "states:snapshot" => self.snapshot(oracle, place, &json, frame),
             "state_changed" => {
                 self.event(oracle, "state_changed", json["data"].take(), place, frame)
             }
@@ -170,19 +172,21 @@ impl Ear {
         oracle: &Oracle,
         place: Option<Offset>,
         json: &Json,
-        told: Offset,
+        frame: &Frame,
     ) -> Result<(), String> {
         let id = json["id"].as_u64().ok_or("a snapshot that nobody asked for")?;
         let asked = self.subscribed.get(&id).cloned().ok_or("a snapshot that nobody asked for")?;
         if place.is_some() != self.cursor || place.is_some_and(|place| place != asked.at) {
             return Err(format!("a snapshot of {} has the cursor {place:?}", asked.at));
         }
+        let before = self.place.or(self.began.get()).ok_or("a snapshot before its connection")?;
+        self.nothing_missed(oracle, before, asked.owed, frame.known)?;
         let mut states = BTreeMap::new();
         for row in json["data"].as_array().into_iter().flatten() {
             let (entity, mut state) = (row["entity_id"].as_str().unwrap_or_default(), Json::Null);
             state["state"] = row["state"].clone();
             state["attributes"] = row["attributes"].clone();
-            let known = asked.at.max(told);
+            let known = asked.at.max(frame.told);
             if !oracle.follows(&self.principal, entity, asked.at, known) {
                 return Err(format!("the snapshot shows {entity}, the right to which had ended"));
             }
@@ -299,6 +303,12 @@ impl Ear {
             Some(row) => Err(format!("{} was not told row {}", self.principal, row.offset)),
             None => Ok(()),
         }
+    }
+
+    /// Everything was read that the hub, told up to `told`, had for it.
+    pub fn up_to_date(&self, oracle: &Oracle, told: Offset) -> Result<(), String> {
+        let place = self.place.or(self.began.get()).ok_or("the connection never began")?;
+        self.nothing_missed(oracle, place, told, told)
     }
 
     /// Everything was delivered and the connection lives: what it knows is what is true.

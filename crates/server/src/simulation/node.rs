@@ -42,6 +42,8 @@ pub struct Knobs {
     pub padding: usize,
     /// How many of 64 writes change rights.
     pub churn: usize,
+    /// Whether clients read at once what a hub was told.
+    pub eager: bool,
     /// Rows of one large burst, more than a block of the log, if there is one.
     pub burst: u64,
     /// How late hubs are told, against others.

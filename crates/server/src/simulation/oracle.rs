@@ -79,7 +79,7 @@ impl Oracle {
         &self.rows[(after as usize).min(end)..end]
     }
 
-    /// A principal that exists from here on, with these topics.
+    /// A principal that was always there, with these topics.
     pub fn admit(&mut self, principal: &str, topics: &[String]) {
         for topic in topics {
             self.rights.insert((principal.to_owned(), topic.clone()), vec![(0, OPEN)]);

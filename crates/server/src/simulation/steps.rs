@@ -56,7 +56,10 @@ impl World {
                 let shards = self.node().shards.len();
                 let (shard, batches) = (self.chance.below(shards), 1 + self.chance.below(6));
                 if self.chance.one_in(self.knobs.lag) {
-                    self.deliver(shard, batches);
+                    // A hub that is late catches up at a stroke, or little by little.
+                    let all = self.chance.one_in(2);
+                    self.deliver(shard, if all { usize::MAX } else { batches });
+                    self.attend(shard)?;
                 }
                 Ok(())
             }
@@ -273,11 +276,7 @@ impl World {
         }
         let to = self.nobody();
         let operator = Arc::new(Principal::operator());
-        self.queue(calls, operator, to, Op::Change { id, scopes })?;
-        match self.undo.is_empty() || self.chance.one_in(2) {
-            true => Ok(()),
-            false => self.change_token(),
-        }
+        self.queue(calls, operator, to, Op::Change { id, scopes })
     }
 
     fn revoke_token(&mut self) -> Result<(), String> {

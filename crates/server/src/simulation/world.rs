@@ -10,12 +10,12 @@ use std::{
 };
 
 use bellwire_services::kit::{Payload, Principal};
-use bellwire_store::change::Micros;
+use bellwire_store::change::{Micros, Offset};
 use tempfile::TempDir;
 
 use super::{
     chance::Chance,
-    ear::{Asked, Ear},
+    ear::{Asked, Ear, Subscribed},
     node::{Knobs, Node, Read, Tables},
     oracle::{Oracle, topics_of_scopes},
     shard::{Reading, Tally},
@@ -35,6 +35,8 @@ const ROOMS: &[[usize; 6]] = &[
     [0, 0, 1, 40, 200, 1_000],
     [2_000, 2_000, 5_000, 200_000, 200_000, 200_000],
 ];
+/// A replay of more rows than this may be over a session's budget.
+const LARGE: Offset = 500;
 /// When the simulation begins.
 const BEGINNING: Micros = 1_700_000_000_000_000;
 /// A socket that takes everything.
@@ -102,10 +104,11 @@ impl World {
         let mut chance = Chance::new(seed);
         let knobs = Knobs {
             shards: 1 + chance.below(3) as u16,
-            recent_rows: *chance.pick(&[2, 8, 8, 30, 1_000]),
+            recent_rows: *chance.pick(&[2, 8, 50, 1_000, 1_000]),
             outbox_len_max: *chance.pick(&[1_500, 6_000, 6_000, 1 << 20]),
             padding: *chance.pick(&[0, 10, 300, 300]),
             churn: *chance.pick(&[6, 20, 36]),
+            eager: chance.one_in(3),
             burst: if chance.one_in(16) { 1_100 } else { 0 },
             lag: *chance.pick(&[1, 3, 8, 8]),
             rooms: *chance.pick(ROOMS),
@@ -191,7 +194,7 @@ impl World {
                     let reply: serde_json::Value =
                         serde_json::from_str(committed.reply().json.get()).expect("it is JSON");
                     let id = reply["id"].as_str().expect("a token has an id").to_owned();
-                    self.oracle.admit(&id, &topics_of_scopes(&scopes));
+                    changed.insert(id.clone(), scopes.clone());
                     let jti = committed.reply().sign.as_ref().expect("it is signed").jti.clone();
                     self.tokens.push(Token { id, jti, scopes });
                 }
@@ -238,6 +241,26 @@ impl World {
         note!(self, "hub {} was told to {}", shard.number, shard.told.get());
     }
 
+    /// Those who read at once what a hub has for them are up to date.
+    pub fn attend(&mut self, shard: usize) -> Result<(), String> {
+        for client in 0..self.clients.len() {
+            let Some((number, id)) = self.clients[client].link else { continue };
+            if usize::from(number) != shard || !self.knobs.eager {
+                continue;
+            }
+            self.receive(client, usize::MAX, 100_000)?;
+            self.receive(client, usize::MAX, 0)?;
+            let hub = &self.node().shards[shard];
+            let (told, live) = (hub.told.get(), hub.hub.is_live(id) && hub.hub.is_flushed(id));
+            if live && self.clients[client].link.is_some() {
+                let ear = &self.clients[client].ear;
+                let failed = |what| format!("up to date, client {client}: {what}");
+                ear.up_to_date(&self.oracle, told).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Begins or ends one of the reads under way.
     pub fn read(&mut self, key: (u16, SessionId), in_time: bool) -> Result<(), String> {
         let now = self.now();
@@ -261,7 +284,11 @@ impl World {
                         Some(Asked::Place(place)) if place + 1 < self.oracle.first => {
                             vec!["expired"]
                         }
-                        Some(Asked::Place(_)) if out_of_time => vec!["resumed", "limited"],
+                        Some(Asked::Place(place))
+                            if out_of_time || place + LARGE < self.oracle.head() =>
+                        {
+                            vec!["resumed", "limited"]
+                        }
                         _ => vec!["resumed"],
                     };
                 }
@@ -329,7 +356,10 @@ impl World {
         }
         let nonsense = || {
             let strange = ["", "x", "simulation", "simulation.-1", "simulation.007", "other.1"];
-            strange.into_iter().map(str::to_owned).chain([format!("simulation.{}", head + 1_000)])
+            strange
+                .into_iter()
+                .map(str::to_owned)
+                .chain([format!("simulation.{}", head + 1_000_000)])
         };
         let kind = if own { 9 } else { self.chance.below(20) };
         let cursor = match kind {
@@ -365,9 +395,11 @@ impl World {
             let many: Vec<String> = (0..1_001).map(|n| format!("light.n{n}")).collect();
             payload.insert("entity_ids".into(), many.into());
         }
-        let asked = super::ear::Subscribed { filter, ..Default::default() };
         let node = self.node.as_mut().expect("it runs");
-        if node.shards[shard as usize].subscribe(id, number, payload) {
+        let shard = &mut node.shards[shard as usize];
+        let owed = if shard.hub.is_live(id) { shard.told.get() } else { 0 };
+        let asked = Subscribed { filter, owed, at: 0 };
+        if shard.subscribe(id, number, payload) {
             note!(self, "client {client} subscribes ({number}): {:?}", asked.filter);
             self.clients[client].ear.subscribed.insert(number, asked);
         }

@@ -6,6 +6,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are read from the real clock")]
 
+mod abuse;
 mod clients;
 mod crash;
 mod drain;

@@ -57,7 +57,18 @@ pub fn create(
         revoked: false,
     };
     let claims = Claims { jti, sub, role: cmd.role.name().to_owned(), iat, exp };
-    Ok(Outcome::reply(Signed { reply, claims }))
+    let bearer = Principal {
+        id: reply.id.clone(),
+        role: cmd.role,
+        scopes: cmd.scopes.clone(),
+        generation: 1,
+        expires_at: None,
+    };
+    // A right begins somewhere: with an older cursor nothing from before is replayed.
+    let grants = readable_topics(&bearer)
+        .into_iter()
+        .map(|topic| Effect::Grant { principal: bearer.id.clone(), topic });
+    Ok(grants.fold(Outcome::reply(Signed { reply, claims }), Outcome::effect))
 }
 
 fn checked(scopes: &[Scope]) -> Result<String, Fault> {
@@ -71,12 +82,13 @@ fn checked(scopes: &[Scope]) -> Result<String, Fault> {
 pub fn change(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &ChangeToken) -> Result<Outcome<()>, Fault> {
     let scopes = checked(&cmd.scopes)?;
     let old = live(tx, ctx, &cmd.id)?;
-    if cmd.scopes.is_empty() && old.role == Role::User {
-        let why = "scopes: a user's token without any may do everything; name one, or revoke it";
+    let new = Principal { scopes: cmd.scopes.clone(), ..old.clone() };
+    if widens_by_omission(&old, &new) {
+        let why = "scopes: a user's token without any states: scope may read and write every state; \
+                   name one, or revoke it";
         return Err(Fault::new(Code::Invalid, why));
     }
     tx.execute(sql::CHANGE, &[Value::Text(&cmd.id), Value::Text(&scopes)])?;
-    let new = Principal { scopes: cmd.scopes.clone(), ..old.clone() };
     let (before, after) = (readable_topics(&old), readable_topics(&new));
     let principal = || cmd.id.clone();
     let lost = before.iter().filter(|topic| !after.contains(topic));
@@ -84,6 +96,14 @@ pub fn change(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &ChangeToken) -> Result<Outco
     let evict = lost.map(|topic| Effect::Evict { principal: principal(), topic: topic.clone() });
     let grant = won.map(|topic| Effect::Grant { principal: principal(), topic: topic.clone() });
     Ok(evict.chain(grant).fold(Outcome::reply(()), Outcome::effect))
+}
+
+/// Whether a user's token would lose its last limit on states, and with that gain all of them.
+fn widens_by_omission(old: &Principal, new: &Principal) -> bool {
+    let limited = |principal: &Principal| {
+        principal.scopes.iter().any(|scope| scope.of_service("states").is_some())
+    };
+    old.role == Role::User && limited(old) && !limited(new)
 }
 
 /// Ends a token.

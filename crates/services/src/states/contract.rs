@@ -89,9 +89,10 @@ impl<'de> Deserialize<'de> for StateText {
 }
 
 /// Attributes: any object, to 16 KiB as compact JSON.
+///
+/// Only their text is kept: as values, 16 KiB can take a MiB, and thousands may wait for the writer.
 #[derive(Debug, Clone)]
 pub struct Attributes {
-    value: serde_json::Map<String, serde_json::Value>,
     json: Box<RawValue>,
 }
 
@@ -106,15 +107,15 @@ impl Attributes {
 
     /// Whether `json`, as it was stored, means the same; the order of keys does not count.
     pub fn equal(&self, json: &str) -> bool {
+        let value = serde_json::from_str::<serde_json::Value>;
         self.json.get() == json
-            || serde_json::from_str::<serde_json::Map<_, _>>(json)
-                .is_ok_and(|other| other == self.value)
+            || matches!((value(self.json()), value(json)), (Ok(one), Ok(other)) if one == other)
     }
 }
 
 impl Default for Attributes {
     fn default() -> Self {
-        Attributes { value: serde_json::Map::new(), json: stored("{}".to_owned()) }
+        Attributes { json: stored("{}".to_owned()) }
     }
 }
 
@@ -126,12 +127,12 @@ impl Serialize for Attributes {
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let value = serde_json::Map::deserialize(from)?;
+        let value: serde_json::Map<String, serde_json::Value> = Deserialize::deserialize(from)?;
         let json = serde_json::value::to_raw_value(&value).map_err(D::Error::custom)?;
         if json.get().len() > Self::LEN_MAX {
             return Err(D::Error::custom("attributes have at most 16 KiB"));
         }
-        Ok(Attributes { value, json })
+        Ok(Attributes { json })
     }
 }
 
@@ -260,5 +261,23 @@ pub(super) fn state_changed(entity_id: &EntityId, newest: Option<(&str, &RawValu
         except: Vec::new(),
         variants: vec![Variant { topics, payload }],
         overflow: Overflow::Latest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Attributes;
+
+    #[test]
+    fn attributes_wait_as_text_alone() {
+        assert_eq!(size_of::<Attributes>(), size_of::<Box<str>>());
+        let attributes: Attributes =
+            serde_json::from_str(r#"{"a":[1,2.0],"b":{"c":"d","e":null}}"#).expect("an object");
+        let check = |other: &str, expected| assert_eq!(attributes.equal(other), expected, "{other}");
+        check(r#"{"a":[1,2.0],"b":{"c":"d","e":null}}"#, true);
+        check(r#"{"b":{"e":null,"c":"d"},"a":[1,2.0]}"#, true);
+        check(r#"{"a":[2.0,1],"b":{"c":"d","e":null}}"#, false);
+        check(r#"{"a":[1,2.0],"b":{"c":"d"}}"#, false);
+        check("not JSON", false);
     }
 }

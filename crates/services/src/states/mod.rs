@@ -20,7 +20,9 @@ pub use contract::{
     Attributes, CreateState, DeleteState, EntityId, RemoveEntity, State, StateText, UpdateState,
 };
 
-use crate::kit::{Access, Service, Spelling};
+use bellwire_store::tx::Value;
+
+use crate::kit::{Access, Fault, ReadTx, Service, Spelling};
 
 /// How many entities one connection may pick.
 pub const ENTITIES_MAX: usize = 1_000;
@@ -51,4 +53,13 @@ pub fn service() -> Service {
         .event("state_changed", Spelling::Nested)
         .stream("/api/ws", dialect::DIALECT, rights::topics)
         .subscription("subscribe_entities", read::subscribe)
+}
+
+/// Whether there is no state at all.
+///
+/// # Errors
+/// The store's.
+pub fn is_empty(tx: &ReadTx<'_>) -> Result<bool, Fault> {
+    let first = tx.one(sql::NEXT_ENTITY, &[Value::Text("")], |_| ())?;
+    Ok(first.is_none())
 }

@@ -17,7 +17,7 @@ use std::{fmt, str::FromStr};
 
 pub(crate) use append::Scratch;
 pub use prune::{Keep, Pruned, prune};
-pub use replay::{ReplayLimits, Replayed, Wanted, grants, replay};
+pub use replay::{ReplayLimits, Replayed, Wanted, grants, replay, tail};
 
 use crate::{
     change::{Fault, Micros, Offset, Topic},

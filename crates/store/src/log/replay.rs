@@ -17,6 +17,8 @@ pub(super) mod sql {
         ROWS = "SELECT log_offset, at, overflow, name, key, topics, except_topics, payloads, \
                 effects, bytes FROM log WHERE log_offset > $1 AND log_offset <= $2 \
                 ORDER BY log_offset";
+        /// The sizes of the newest rows.
+        NEWEST = "SELECT log_offset, bytes FROM log ORDER BY log_offset DESC LIMIT $1";
         /// The topics of a block.
         BLOCK = "SELECT topics FROM log_block WHERE last_offset = $1";
         /// Rows with effects on a principal.
@@ -99,6 +101,21 @@ pub fn replay(
         }
     }
     Ok(Replayed { rows: scan.rows, upto: scan.upto })
+}
+
+/// The newest rows, in offset order and without a hole: at most `rows_max`, and at most
+/// `bytes_max` as the log counts them.
+pub fn tail(tx: &ReadTx<'_>, rows_max: u64, bytes_max: u64) -> Result<Vec<Logged>, Fault> {
+    let (mut first, mut bytes) = (tx.head()? + 1, 0);
+    tx.each(sql::NEWEST, &[stored(rows_max)], |row| {
+        bytes += u64::try_from(row.integer(1)).unwrap_or(0);
+        if bytes > bytes_max {
+            return ControlFlow::Break(());
+        }
+        first = offset_of(row.integer(0));
+        ControlFlow::Continue(())
+    })?;
+    tx.all(sql::ROWS, &range(first - 1, tx.head()?), logged)
 }
 
 /// The last offset at or below `upto` at which `principal` was granted each topic after `after`:

@@ -21,40 +21,47 @@ use crate::{
     sequencer::{CallId, ReplyTo},
 };
 
-/// A message of a client, read as far as the protocol goes.
+/// A message of a client, as it came.
 #[derive(Debug)]
 pub(super) enum Inbound {
+    /// Text, to be read when its turn comes.
+    Text(String),
+    /// It is not text.
+    Binary,
+}
+
+/// A text message, read as far as the protocol goes.
+#[derive(Debug)]
+enum Asked {
     /// It names an operation.
     Call { name: String, id: Option<String>, payload: Payload },
     /// It names an operation, but a field is wrong.
     Refused { name: String, id: Option<String>, fault: Fault },
     /// It is no call at all.
     Error(Fault),
-    /// It is not text.
-    Binary,
 }
 
 fn json(id: &Id) -> String {
     serde_json::to_string(id).expect("strings and numbers serialise")
 }
 
-impl Inbound {
-    pub fn parse(text: &str) -> Inbound {
+impl Asked {
+    fn parse(text: &str) -> Asked {
         let invalid = |message: String| Fault::new(Code::Invalid, message);
         match plain::parse(text) {
-            Ok(message) => Inbound::Call {
+            Ok(message) => Asked::Call {
                 name: message.name,
                 id: message.id.as_ref().map(json),
                 payload: message.payload,
             },
-            Err(Refused::Json) => Inbound::Error(invalid("Invalid JSON".into())),
-            Err(Refused::Type) => Inbound::Error(invalid("Unknown message type".into())),
-            Err(Refused::Id { name }) => Inbound::Refused {
+            Err(Refused::Json) => Asked::Error(invalid("Invalid JSON".into())),
+            Err(Refused::Type) => Asked::Error(invalid("Unknown message type".into())),
+            Err(Refused::Id { name }) => Asked::Refused {
                 name,
                 id: None,
                 fault: invalid("id: an integer or a string to 128 bytes".into()),
             },
-            Err(Refused::Number { name, id, field }) => Inbound::Refused {
+            Err(Refused::Number { name, id, field }) => Asked::Refused {
                 name,
                 id: id.as_ref().map(json),
                 fault: invalid(format!("{field}: a number that cannot be held")),
@@ -70,17 +77,21 @@ const PING_TIMESTAMP_CHARS_MAX: usize = 64;
 fn pong(echo: Option<&str>, payload: &Payload) -> Result<String, Fault> {
     let timestamp = match payload.get("timestamp") {
         None => String::new(),
-        Some(serde_json::Value::String(text))
-            if text.chars().count() <= PING_TIMESTAMP_CHARS_MAX =>
-        {
-            format!(r#","timestamp":{}"#, serde_json::Value::from(text.as_str()))
-        }
+        Some(value) if is_short(value) => format!(r#","timestamp":{value}"#),
         Some(_) => {
-            return Err(Fault::new(Code::Invalid, "timestamp: a string of at most 64 characters"));
+            let why = "timestamp: a string or number of at most 64 characters";
+            return Err(Fault::new(Code::Invalid, why));
         }
     };
     let echo = echo.map_or_else(String::new, |id| format!(r#","id":{id}"#));
     Ok(format!(r#"{{"type":"pong"{timestamp}{echo}}}"#))
+}
+
+fn is_short(timestamp: &serde_json::Value) -> bool {
+    match timestamp {
+        serde_json::Value::String(text) => text.chars().count() <= PING_TIMESTAMP_CHARS_MAX,
+        other => other.is_number(),
+    }
 }
 
 impl Shard {
@@ -118,35 +129,41 @@ impl Shard {
                     self.part(id, close, false, now_ms);
                     break;
                 }
-                Inbound::Call { name, id: echo, payload } if name == "ping" => {
-                    let (frame, refused) = match pong(echo.as_deref(), &payload) {
-                        Ok(text) => (Some(frame::text(&text)), false),
-                        Err(fault) => (self.error_frame(id, echo.as_deref(), &fault), true),
-                    };
-                    frame.map(|frame| self.calls(id, |calls| calls.push_answered(frame, refused)));
-                }
-                Inbound::Call { name, id: echo, payload } => {
-                    self.calls(id, |calls| calls.push(name, echo, payload));
-                }
-                Inbound::Refused { name, id: echo, fault } => {
-                    let Some(door) = self.door() else { return };
-                    let known = door.is_offered(&name);
-                    let frame = match self.conn(id).map(|conn| conn.stream as usize) {
-                        Some(stream) if known => {
-                            let refusal = door.streams[stream].dialect.refusal;
-                            Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
-                        }
-                        _ => self.error_frame(id, echo.as_deref(), &fault),
-                    };
-                    frame.map(|frame| self.calls(id, |calls| calls.push_answered(frame, true)));
-                }
-                Inbound::Error(fault) => {
-                    let frame = self.error_frame(id, None, &fault);
-                    frame.map(|frame| self.calls(id, |calls| calls.push_answered(frame, true)));
+                Inbound::Text(text) => {
+                    self.calls(id, |calls| calls.push(text));
                 }
             }
         }
         self.work(id, now_ms);
+    }
+
+    /// Reads a message whose turn has come; what can be answered at once is.
+    fn read(&mut self, id: SessionId, number: u32, text: &str) {
+        let (frame, refused) = match Asked::parse(text) {
+            Asked::Call { name, id: echo, payload } if name == "ping" => {
+                match pong(echo.as_deref(), &payload) {
+                    Ok(text) => (Some(frame::text(&text)), false),
+                    Err(fault) => (self.error_frame(id, echo.as_deref(), &fault), true),
+                }
+            }
+            Asked::Call { name, id: echo, payload } => {
+                self.calls(id, |calls| calls.read(number, name, echo, payload));
+                return;
+            }
+            Asked::Refused { name, id: echo, fault } => {
+                let Some(door) = self.door() else { return };
+                let frame = match self.conn(id).map(|conn| conn.stream as usize) {
+                    Some(stream) if door.is_offered(&name) => {
+                        let refusal = door.streams[stream].dialect.refusal;
+                        Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
+                    }
+                    _ => self.error_frame(id, echo.as_deref(), &fault),
+                };
+                (frame, true)
+            }
+            Asked::Error(fault) => (self.error_frame(id, None, &fault), true),
+        };
+        self.calls(id, |calls| calls.answer(number, frame, refused));
     }
 
     fn calls<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Calls) -> T) -> Option<T> {
@@ -156,8 +173,12 @@ impl Shard {
     /// `{"type":"auth","token":T}`, or the connection ends.
     fn first_message(&mut self, id: SessionId, message: Inbound, now_ms: u64) {
         let Some(door) = self.door() else { return };
-        let token = match &message {
-            Inbound::Call { name, payload, .. } if name == "auth" => {
+        let asked = match message {
+            Inbound::Text(text) => Some(Asked::parse(&text)),
+            Inbound::Binary => None,
+        };
+        let token = match &asked {
+            Some(Asked::Call { name, payload, .. }) if name == "auth" => {
                 payload.get("token").and_then(|t| t.as_str())
             }
             _ => None,
@@ -200,7 +221,8 @@ impl Shard {
             (Reading::CatchUp { after }, Some(principal)) => {
                 door.catch_up(principal, stream, keys, after, answer)
             }
-            (Reading::Subscribe { name, payload, id: echo, .. }, Some(principal)) => {
+            (Reading::Subscribe { name, fields, id: echo, .. }, Some(principal)) => {
+                let payload = serde_json::from_str(&fields).unwrap_or_default();
                 let call = SubscribeCall { name: &name, payload, id: echo, cursor };
                 door.subscribe(call, principal, stream, answer)
             }
@@ -277,6 +299,9 @@ impl Shard {
     /// Starts what may start, and sends the answers whose turn it is.
     fn work(&mut self, id: SessionId, now_ms: u64) {
         let Some(door) = self.door() else { return };
+        if self.conn(id).is_some_and(|conn| conn.stage == Stage::Opening) {
+            return; // Nothing is said before it is known to whom.
+        }
         loop {
             self.send_answers(id, now_ms);
             let Some(conn) = self.conn(id) else { return };
@@ -284,7 +309,11 @@ impl Shard {
             if conn.stage != Stage::Open {
                 return;
             }
-            let Some(calls) = &mut conn.calls else { return };
+            let Some(calls) = &mut conn.calls else { break };
+            if let Some((number, text)) = calls.next_unread() {
+                self.read(id, number, &text);
+                continue;
+            }
             let Some(start) = calls.start(|name| door.kind(name, &principal)) else { break };
             self.start(id, start, principal, &door, now_ms);
         }
@@ -318,11 +347,9 @@ impl Shard {
             }
             Some(Kind::Subscription) => {
                 self.hub.suspend(id);
-                self.read_for(
-                    id,
-                    Reading::Subscribe { call: number, name, payload, id: echo },
-                    now_ms,
-                );
+                let fields = serde_json::Value::Object(payload).to_string();
+                let reading = Reading::Subscribe { call: number, name, fields, id: echo };
+                self.read_for(id, reading, now_ms);
                 return;
             }
             None => {

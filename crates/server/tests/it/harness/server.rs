@@ -46,8 +46,21 @@ impl Server {
         Server::launch(data, &["--demo"])
     }
 
+    /// A server that may have so many descriptors.
+    pub fn with_descriptors(count: u32) -> Server {
+        let mut shell = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_bellwire");
+        shell.args(["-c", &format!(r#"ulimit -n {count}; exec "$0" "$@""#), program]);
+        let data = Arc::new(tempfile::tempdir().expect("a directory can be made"));
+        Server::launch_with(shell, data, &[])
+    }
+
     fn launch(data: Arc<TempDir>, options: &[&str]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
+        Server::launch_with(Command::new(env!("CARGO_BIN_EXE_bellwire")), data, options)
+    }
+
+    fn launch_with(mut program: Command, data: Arc<TempDir>, options: &[&str]) -> Server {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.path())
             .args(options)
