@@ -2,7 +2,6 @@
 
 use std::{
     fs::DirBuilder,
-    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -46,7 +45,6 @@ use crate::{
         http::{Site, conformance_router, router},
         limits::ConnectionLimits,
         listen,
-        shard::Inlet,
         shards::{self, Common, Shards},
     },
     sequencer::{Feed, ReplyTo, Sequencer},
@@ -54,9 +52,9 @@ use crate::{
 
 /// The newest rows that are kept in memory: as many as a replay may have.
 const RECENT_ROWS_MAX: usize = 10_000;
-/// And about so many bytes of them.
+/// And about how many bytes of them, as [`Entry::memory_len`] counts.
 const RECENT_BYTES_MAX: usize = 64 << 20;
-/// A conformance server takes messages to 16 MiB, and lets as much wait for a socket.
+/// The longest message of a conformance server, in bytes; four of them may wait for a socket.
 const ECHO_LEN_MAX: usize = 16 << 20;
 
 /// Where to listen when nothing is said: 127.0.0.1:8080 and [::1]:8080.
@@ -140,10 +138,8 @@ impl Core {
     /// When the last checkpoint failed; nothing acknowledged is lost by that.
     pub fn close(self) -> anyhow::Result<()> {
         match Arc::try_unwrap(self.door) {
-            Ok(door) => {
-                Ok(door.store.close().map_err(|fatal| anyhow::anyhow!(fatal.to_string()))?)
-            }
-            // Someone still holds the door; the store is closed when he lets go.
+            Ok(door) => Ok(door.store.close().map_err(|fatal| anyhow!(fatal.to_string()))?),
+            // Something still holds the door: the store is closed when that lets go of it.
             Err(_) => Ok(()),
         }
     }
@@ -153,6 +149,7 @@ impl Core {
 fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<Arc<Recent>> {
     let (sender, rows) = mpsc::channel();
     let job = move |tx: Result<&ReadTx<'_>, Fault>| {
+        // A row takes about twice its bytes in memory: frames are made of it.
         let tail =
             |tx: &ReadTx<'_>| log::tail(tx, RECENT_ROWS_MAX as u64, RECENT_BYTES_MAX as u64 / 2);
         let _ = sender.send(tx.and_then(tail));
@@ -184,81 +181,125 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
             "The demo lets guests in and listens on loopback only, not on {public}; leave out --demo to serve others."
         );
     }
-    let inlets = inlets()?;
-    let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
-    let core = Core::open(&options.data, options.demo.is_some(), feeds)?;
-    let common = Common {
-        door: core.door.clone(),
-        metrics: core.metrics.clone(),
-        serves: true,
-        limits: Limits::DEFAULT,
-        outbox_len_max: outbox::LEN_MAX,
-    };
-    let shards = Shards::start(inlets, &common)?;
-    let site = Arc::new(Site {
-        door: core.door.clone(),
-        metrics: core.metrics.clone(),
-        shards: shards.ways(),
-        limits: options.demo.is_none().then(ConnectionLimits::new),
-        loopback_only: options.demo.is_some(),
-        draining: AtomicBool::new(false),
-    });
-    drop(common);
-    let runtime = runtime()?;
-    let result = runtime.block_on(async {
-        // First, so that a port that is taken is all that is said.
-        let listeners = bind(&options.listen)?;
-        if options.demo.is_some() {
-            demo::claim(&options.data, &core.door).await?;
-        }
-        let control = control::listen(&options.data, core.door.clone())?;
-        let mut tasks = vec![
-            control,
-            tokio::spawn(housekeeping::run(
-                core.door.clone(),
-                core.metrics.clone(),
-                options.demo.is_some(),
-            )),
-        ];
-        if let Some(speed) = options.demo {
-            tasks.push(tokio::spawn(demo::run(core.door.clone(), speed)));
-            demo::greet(&core.door).await?;
-        }
-        let result = listen_until_stopped(listeners, router(site.clone()), &site).await;
-        for task in tasks {
-            task.abort();
-        }
-        result
-    });
-    shards.drain();
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(site);
+    let purpose = if options.demo.is_some() { Purpose::Demo } else { Purpose::Production };
+    let server = Server::start(&options.data, purpose)?;
+    let result = server.runtime.block_on(run(options, &server));
     control::remove(&options.data);
-    core.close()?;
+    server.stop()?;
     result
 }
 
-fn inlets() -> anyhow::Result<Vec<Inlet>> {
-    shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")
+async fn run(options: &Options, server: &Server) -> anyhow::Result<()> {
+    let Server { core: Core { door, metrics }, site, .. } = server;
+    // First, so that a port that is taken is all that is said.
+    let listeners = bind(&options.listen)?;
+    if options.demo.is_some() {
+        demo::claim(&options.data, door).await?;
+    }
+    let control = control::listen(&options.data, door.clone())?;
+    let housekeeping = housekeeping::run(door.clone(), metrics.clone(), options.demo.is_some());
+    let mut tasks = vec![control, tokio::spawn(housekeeping)];
+    if let Some(speed) = options.demo {
+        tasks.push(tokio::spawn(demo::run(door.clone(), speed)));
+        demo::greet(door).await?;
+    }
+    let result = listen_until_stopped(listeners, router(site.clone()), site).await;
+    for task in tasks {
+        task.abort();
+    }
+    result
 }
 
-/// The threads that accept connections and speak HTTP.
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build()
+/// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
+///
+/// # Errors
+/// In one sentence that says what to do.
+pub fn serve_conformance(listen: SocketAddr) -> anyhow::Result<()> {
+    let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
+    let data = std::env::temp_dir().join(name);
+    let server = Server::start(&data, Purpose::Conformance)?;
+    let result = server.runtime.block_on(async {
+        let router = conformance_router(server.site.clone());
+        listen_until_stopped(bind(&[listen])?, router, &server.site).await
+    });
+    server.stop()?;
+    let _ = std::fs::remove_dir_all(&data);
+    result
+}
+
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To serve those who have a token.
+    Production,
+    /// To show a recording to guests of this machine.
+    Demo,
+    /// To echo what a protocol suite sends.
+    Conformance,
+}
+
+/// A server that is put together, but does not listen yet.
+struct Server {
+    core: Core,
+    shards: Shards,
+    site: Arc<Site>,
+    runtime: Runtime,
+}
+
+impl Server {
+    fn start(data: &Path, purpose: Purpose) -> anyhow::Result<Server> {
+        let inlets =
+            shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
+        let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+        let core = Core::open(data, purpose != Purpose::Production, feeds)?;
+        let (limits, outbox_len_max) = match purpose {
+            Purpose::Production | Purpose::Demo => (Limits::DEFAULT, outbox::LEN_MAX),
+            Purpose::Conformance => {
+                (Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT }, 4 * ECHO_LEN_MAX)
+            }
+        };
+        let common = Common {
+            door: core.door.clone(),
+            metrics: core.metrics.clone(),
+            serves: purpose != Purpose::Conformance,
+            limits,
+            outbox_len_max,
+        };
+        let shards = Shards::start(inlets, &common)?;
+        let site = Arc::new(Site {
+            door: core.door.clone(),
+            metrics: core.metrics.clone(),
+            shards: shards.handles(),
+            limits: (purpose == Purpose::Production).then(ConnectionLimits::new),
+            loopback_only: purpose == Purpose::Demo,
+            draining: AtomicBool::new(false),
+        });
+        // Two threads accept connections and speak HTTP.
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok(Server { core, shards, site, runtime })
+    }
+
+    /// Closes every connection, ends the threads, then closes the store.
+    fn stop(self) -> anyhow::Result<()> {
+        let Server { core, shards, site, runtime } = self;
+        shards.drain();
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        drop(site); // It holds the door.
+        core.close()
+    }
 }
 
 /// Opens the listening sockets: all, or none. Inside the runtime.
 fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let cannot = |address: &SocketAddr| {
-        format!("Cannot listen on {address}; stop what uses it, or choose another with --listen")
-    };
-    let bind = |address: &SocketAddr| listen::bind(*address).with_context(|| cannot(address));
     if !addresses.is_empty() {
-        return addresses.iter().map(bind).collect();
+        return addresses.iter().map(bind_one).collect();
     }
-    // Nothing was asked for: what is taken, or not there on this machine, is told and left out.
-    let (bound, failed): (Vec<_>, Vec<_>) =
-        DEFAULT_LISTEN.iter().map(bind).partition(Result::is_ok);
+    bind_free(&DEFAULT_LISTEN)
+}
+
+/// Opens those that are free; what is taken, or not there on this machine, is told and left out.
+fn bind_free(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let (bound, failed): (Vec<_>, Vec<_>) = addresses.iter().map(bind_one).partition(Result::is_ok);
     let mut failed = failed.into_iter().filter_map(Result::err);
     if bound.is_empty()
         && let Some(error) = failed.next()
@@ -267,6 +308,12 @@ fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     }
     failed.for_each(|error| tracing::warn!("{error:#}"));
     Ok(bound.into_iter().flatten().collect())
+}
+
+fn bind_one(address: &SocketAddr) -> anyhow::Result<TcpListener> {
+    listen::bind(*address).with_context(|| {
+        format!("Cannot listen on {address}; stop what uses it, or choose another with --listen")
+    })
 }
 
 async fn listen_until_stopped(
@@ -297,44 +344,55 @@ async fn listen_until_stopped(
     Ok(())
 }
 
-/// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
-///
-/// # Errors
-/// In one sentence that says what to do.
-pub fn serve_conformance(listen: SocketAddr) -> anyhow::Result<()> {
-    let data = std::env::temp_dir().join(format!(
-        "bellwire-conformance-{}-{}",
-        std::process::id(),
-        epoch()
-    ));
-    let inlets = inlets()?;
-    let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
-    let core = Core::open(&data, true, feeds)?;
-    let common = Common {
-        door: core.door.clone(),
-        metrics: core.metrics.clone(),
-        serves: false,
-        limits: Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT },
-        outbox_len_max: 4 * ECHO_LEN_MAX,
-    };
-    let shards = Shards::start(inlets, &common)?;
-    let site = Arc::new(Site {
-        door: core.door.clone(),
-        metrics: core.metrics.clone(),
-        shards: shards.ways(),
-        limits: None,
-        loopback_only: false,
-        draining: AtomicBool::new(false),
-    });
-    drop(common);
-    let runtime = runtime()?;
-    let result = runtime.block_on(async {
-        listen_until_stopped(bind(&[listen])?, conformance_router(site.clone()), &site).await
-    });
-    shards.drain();
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(site);
-    core.close()?;
-    let _ = std::fs::remove_dir_all(&data);
-    result
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Seek as _};
+
+    use super::*;
+
+    /// Opens what is free of these, which must be so many, or fails; gives what is told of the others.
+    fn check(addresses: &[SocketAddr], bound: Option<usize>) -> String {
+        let mut log = tempfile::tempfile().expect("a file can be made");
+        let told = Arc::new(log.try_clone().expect("a file can be shared"));
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(told).finish();
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let result = tracing::subscriber::with_default(subscriber, || {
+            runtime.expect("a runtime can be made").block_on(async { bind_free(addresses) })
+        });
+        assert_eq!(result.as_ref().ok().map(Vec::len), bound, "{addresses:?}: {result:?}");
+        let mut told = result.err().map_or_else(String::new, |error| format!("{error:#}\n"));
+        log.rewind().expect("it is a file");
+        log.read_to_string(&mut told).expect("it is text");
+        told
+    }
+
+    #[test]
+    fn of_the_default_addresses_those_that_are_free_are_used() {
+        let defaults = DEFAULT_LISTEN.map(|address| address.to_string());
+        assert_eq!(defaults, ["127.0.0.1:8080", "[::1]:8080"]);
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let holder = std::net::TcpListener::bind(loopback).expect("a port is free");
+        let taken = holder.local_addr().expect("it is bound");
+        // As `[::1]` is on a machine without IPv6: an address that nobody has (RFC 5737).
+        let absent = SocketAddr::from(([192, 0, 2, 1], 8080));
+        let cannot = |address| format!("Cannot listen on {address}; stop what uses it, or ");
+        // Addresses, how many of them are used, and the one that is told of each time.
+        let rows: [(&[SocketAddr], _, &[SocketAddr]); 6] = [
+            (&[loopback, loopback], Some(2), &[]),
+            (&[taken, loopback], Some(1), &[taken]),
+            (&[loopback, taken], Some(1), &[taken]),
+            (&[loopback, absent], Some(1), &[absent]),
+            (&[taken, absent], None, &[taken]),
+            (&[absent, taken], None, &[absent]),
+        ];
+        for (addresses, bound, unused) in rows {
+            let told = check(addresses, bound);
+            let lines: Vec<&str> = told.lines().collect();
+            assert_eq!(lines.len(), unused.len(), "{told}");
+            for (line, address) in lines.iter().zip(unused) {
+                assert!(line.contains(&cannot(*address)), "{line}");
+                assert!(bound.is_none() || line.contains(" WARN "), "{line}");
+            }
+        }
+    }
 }

@@ -30,7 +30,7 @@ const TOKEN_LEN_MAX: usize = 4 << 10;
 
 /// The keys that sign and verify.
 pub struct Keyring {
-    /// The key that signs: the last by name.
+    /// The key that signs: the last by name, k10 after k9.
     current: String,
     keys: HashMap<String, (EncodingKey, DecodingKey)>,
 }
@@ -79,7 +79,8 @@ impl Keyring {
             fs::File::open(directory)?.sync_all()?;
             keys.insert("k1".to_owned(), pair(chance));
         }
-        let current = keys.keys().max().cloned().unwrap_or_default();
+        let newest = keys.keys().max_by_key(|kid| (kid.len(), kid.as_str()));
+        let current = newest.cloned().unwrap_or_default();
         Ok(Keyring { current, keys })
     }
 

@@ -63,7 +63,7 @@ pub async fn claim(data: &Path, door: &Door) -> anyhow::Result<()> {
         .with_context(|| format!("Cannot write {}", marker.display()))
 }
 
-/// Makes tokens to try, and says what can be done.
+/// Makes tokens to try and prints them.
 ///
 /// # Errors
 /// When the tokens cannot be made.
@@ -82,7 +82,7 @@ pub async fn greet(door: &Door) -> anyhow::Result<()> {
             _ => Payload::new(),
         };
         let reply = door.ask("tokens.create", payload, Arc::new(Principal::operator())).await;
-        let reply = reply.map_err(|fault| anyhow::anyhow!(fault.to_string()))?;
+        let reply = reply.map_err(|fault| anyhow!(fault.to_string()))?;
         let token: serde_json::Value = serde_json::from_str(reply.get())?;
         tokens.push(format!(
             "  {words} ({}, a day):\n    {}",
@@ -91,7 +91,7 @@ pub async fn greet(door: &Door) -> anyhow::Result<()> {
         ));
     }
     eprintln!(
-        "This is a demo: whoever reaches this machine's loopback may read and write. Tokens to try:\n{}",
+        "This is a demo: anyone who reaches this machine's loopback may read and write. Tokens to try:\n{}",
         tokens.join("\n")
     );
     Ok(())

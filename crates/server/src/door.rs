@@ -1,9 +1,9 @@
-//! The one door: every call enters here, whoever makes it, and runs inside a transaction.
+//! The one door: every call enters here, from wherever it comes, and runs inside a transaction.
 //!
 //! The door finds the call in the services' tables, reads its fields into the service's type,
 //! and queues it: commands for the writer, queries for the readers. Inside the write transaction
-//! it first asks whether the caller still is who he was, then whether the request's idempotency key
-//! was used before, then the service decides.
+//! it first asks whether the caller's credential still holds, then whether the request's idempotency
+//! key was used before; then the service decides.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,6 @@ use bellwire_store::{
     sqlite::Store,
     tx::{ReadTx, Tx},
 };
-
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
@@ -31,12 +30,9 @@ use crate::{
     clock::Clock,
     credentials::Keyring,
     hub::recent::{Recent, Speller},
-    opening::{self, Credential, Opened, Since, Sources},
+    opening::{self, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
-
-/// How long a replay may take.
-const REPLAY_MAX_MS: u64 = 1_000;
 
 /// What a name in a message means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +86,7 @@ pub struct Parts {
     pub lag: Arc<Lag>,
 }
 
-/// A subscription whose request was read, but which is read anew if it has to be repeated.
+/// A call of a subscription.
 pub struct SubscribeCall<'a> {
     /// Its name.
     pub name: &'a str,
@@ -140,11 +136,11 @@ impl Door {
         }
     }
 
-    /// Reads a command's request; what comes of it is for the store to write, and its answer comes
-    /// with the batch that commits it.
+    /// Reads a command's request and makes a write of it, for the store. Its answer comes with the
+    /// batch that commits it.
     ///
     /// # Errors
-    /// What can be said at once: the request is wrong.
+    /// What can be said at once: the request is wrong, or the shards are too far behind.
     pub fn command(
         &self,
         name: &str,
@@ -280,7 +276,7 @@ impl Door {
         principal: Arc<Principal>,
     ) -> Result<Box<RawValue>, Fault> {
         let (sender, answer) = oneshot::channel();
-        // Whoever asked may have gone; then nobody wants the answer.
+        // The caller may have gone; then nobody wants the answer.
         let reply = move |result| drop(sender.send(result));
         match self.kind(name, &principal) {
             Some(Kind::Command) => {
@@ -331,7 +327,7 @@ impl Door {
         Ok(value.expect("it was committed, so it ran"))
     }
 
-    /// Whether some caller may ask for this.
+    /// Whether a connection may ask for this, whatever its rights.
     pub fn is_offered(&self, name: &str) -> bool {
         self.kind(name, &Principal::guest()).is_some()
     }
@@ -345,7 +341,7 @@ impl Door {
 
     fn with_sources<T>(&self, f: impl FnOnce(&Sources<'_>) -> T) -> T {
         let started_ms = self.clock.elapsed_ms();
-        let out_of_time = || self.clock.elapsed_ms() - started_ms > REPLAY_MAX_MS;
+        let out_of_time = || self.clock.elapsed_ms() - started_ms > REPLAY_TIME_MAX_MS;
         f(&Sources {
             recent: &self.recent,
             speller: &self.speller,

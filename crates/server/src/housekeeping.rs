@@ -11,21 +11,19 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{door::Door, metrics::Metrics};
 
-const SECOND: Micros = 1_000_000;
-/// How often the old is looked for.
-const EVERY: Duration = Duration::from_secs(5);
+/// How often housekeeping runs.
+const INTERVAL: Duration = Duration::from_secs(5);
 /// Rows of one slice.
 const SLICE_ROWS: i64 = 200;
-/// The demo's history is kept an hour.
-const DEMO_KEPT: Micros = 3_600 * SECOND;
-
-/// Slices of one look at the history: it goes on at the next.
+/// The most slices of history in one run; the next run goes on from there.
 const SLICES_MAX: usize = 50;
+/// How long the demo's history is kept: an hour.
+const DEMO_KEPT_MICROS: Micros = 3_600 * 1_000_000;
 
 /// Runs until it is aborted.
 pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, demo: bool) {
-    let kept = if demo { DEMO_KEPT } else { retention::KEPT_MICROS };
-    let mut ticks = interval(EVERY);
+    let kept = if demo { DEMO_KEPT_MICROS } else { retention::KEPT_MICROS };
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = Place::default();
     loop {
@@ -37,6 +35,7 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, demo: bool) {
     }
 }
 
+/// One run: the log, then replies kept for retries, then the history.
 async fn tidy(door: &Door, history_kept: Micros, place: &mut Place) -> Result<(), Fault> {
     loop {
         let pruned = door.maintain(|tx, now| prune(tx, now, &Keep::default())).await?;

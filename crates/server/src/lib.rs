@@ -1,7 +1,7 @@
 //! The Bellwire server: everything between a socket and the store.
 //!
 //! **The invariant.** One way through the house: bytes, session, door, transaction, log, hub,
-//! bytes. Nothing is told before it is committed, and nobody is told what he may not know.
+//! bytes. Nothing is told before it is committed, and nobody is told what they may not know.
 //!
 //! | module | what is in it |
 //! |---|---|

@@ -72,7 +72,7 @@ enum Token {
         /// A right, e.g. states:read:light.*; may be given several times.
         #[arg(long = "scope")]
         scopes: Vec<String>,
-        /// How long it counts, e.g. 90s, 15m, 12h, 30d.
+        /// How long it is valid, e.g. 90s, 15m, 12h, 30d.
         #[arg(long, default_value = "30d", value_parser = seconds)]
         ttl: i64,
     },
@@ -134,7 +134,9 @@ fn default_data(demo: bool) -> &'static str {
 }
 
 fn main() -> ExitCode {
-    let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok());
+    // Set to nothing is not set; as a level it would mean `error`.
+    let level = std::env::var("LOG_LEVEL").ok().filter(|level| !level.is_empty());
+    let level = level.and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(LevelFilter::INFO))
         .with_writer(std::io::stderr)
@@ -172,7 +174,7 @@ fn run_token(token: Token) -> anyhow::Result<()> {
             let made = ask(&data, "tokens.create", request)?;
             let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
             eprintln!(
-                "{} counts until {}; this is the only time its text is shown:",
+                "{} is valid until {}; this is the only time its text is shown:",
                 text("id"),
                 text("expiresAt")
             );

@@ -19,11 +19,14 @@ use crate::hub::{
     recent::{Entry, Recent, Speller},
 };
 
-/// A replay has a budget; what is past it is a reset. Events told:
+/// The most events that a replay tells; a client that missed more gets a reset, as with the two limits
+/// below.
 pub const REPLAY_EVENTS_MAX: usize = 10_000;
-/// Bytes of rows that had to be read from disk: they wait in memory for this session alone, while
-/// what is in [`Recent`] is shared.
+/// The most bytes of rows that a replay reads from disk: they wait in memory for this session alone,
+/// while what is in [`Recent`] is shared.
 pub const REPLAY_DISK_BYTES_MAX: usize = 1 << 20;
+/// How long a replay may take.
+pub const REPLAY_TIME_MAX_MS: u64 = 1_000;
 
 /// What a connection showed to say who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub enum Since {
     Cursor(String),
 }
 
-/// What a going-live transaction reads beside the database.
+/// What the transaction reads besides the database.
 pub struct Sources<'a> {
     /// The newest rows, in memory.
     pub recent: &'a Recent,
@@ -56,7 +59,7 @@ pub struct Sources<'a> {
     pub speller: &'a Speller,
     /// The wall time, for expiry.
     pub now: Micros,
-    /// Says when the time for a replay (1 s) is up.
+    /// Says when the time for a replay is up ([`REPLAY_TIME_MAX_MS`]).
     pub out_of_time: &'a dyn Fn() -> bool,
 }
 
@@ -86,16 +89,13 @@ pub fn connect(
         Credential::Guest => Principal::guest(),
         Credential::Token { jti } => identity::principal(tx, jti, sources.now)?,
     };
-    let at = tx.head()?;
-    let topics = (stream.topics)(&principal);
-    let mut opened = Opened {
-        opening: Opening { at, held: held(topics, &[]), ..Opening::default() },
-        principal: Arc::new(principal),
-        reset: None,
-    };
+    let mut opened = opened(tx, Arc::new(principal), stream)?;
     match since {
         Since::Unasked => {}
-        Since::Now => opened.opening.frames.push(resumed(&sources.speller.cursor(at), 0)),
+        Since::Now => {
+            let cursor = sources.speller.cursor(opened.opening.at);
+            opened.opening.frames.push(resumed(&cursor, 0));
+        }
         Since::Cursor(cursor) => resume(tx, cursor, sources, &mut opened)?,
     }
     Ok(opened)
@@ -110,22 +110,20 @@ fn resume(
     let at = opened.opening.at;
     let reason = match log::resume(tx, cursor)? {
         Resume::Reset(reason) => reason,
-        Resume::From(after) => match missed(tx, after, sources, opened)? {
-            Some(()) => {
-                let (place, replayed) = (first_place(&opened.opening), opened.opening.rows.len());
-                opened.opening.frames.push(resumed(&sources.speller.cursor(place), replayed));
-                return Ok(());
-            }
-            None => Reason::Limited,
-        },
+        Resume::From(after) if add_missed(tx, after, sources, opened)? => {
+            let (place, replayed) = (first_place(&opened.opening), opened.opening.rows.len());
+            opened.opening.frames.push(resumed(&sources.speller.cursor(place), replayed));
+            return Ok(());
+        }
+        Resume::From(_) => Reason::Limited,
     };
     opened.reset = Some(reason);
     opened.opening.frames.push(reset(&sources.speller.cursor(at), reason));
     Ok(())
 }
 
-/// Where a session stands that was told nothing but `resumed`: before the rows that follow it. With
-/// the cursor of a later place, who loses the connection in between would lose those rows.
+/// Where a session stands that was told nothing but `resumed`: before the rows that follow it. A client
+/// that had the cursor of a later place, and lost its connection in between, would miss those rows.
 fn first_place(opening: &Opening) -> Offset {
     mutant!(ResumedTooFar => return opening.at);
     opening.rows.first().map_or(opening.at, |row| row.offset() - 1)
@@ -134,7 +132,7 @@ fn first_place(opening: &Opening) -> Offset {
 /// Reads on for a session that fell behind what is in memory.
 ///
 /// # Errors
-/// As [`connect`]; [`Code::Overloaded`] when what it missed is past the budget, or no longer kept.
+/// As [`connect`]; [`Code::Overloaded`] when what it missed is past a limit, or no longer kept.
 pub fn catch_up(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
@@ -149,8 +147,7 @@ pub fn catch_up(
     if !is_kept(tx, after, sources)? {
         return Err(too_far());
     }
-    missed(tx, after, sources, &mut opened)?.ok_or_else(too_far)?;
-    Ok(opened)
+    if add_missed(tx, after, sources, &mut opened)? { Ok(opened) } else { Err(too_far()) }
 }
 
 /// Whether the log still holds what follows a place.
@@ -180,7 +177,7 @@ pub fn subscribe(
     Ok(opened)
 }
 
-/// Who the principal is by now, and what he may hear.
+/// The principal as it is by now, and what it may hear.
 fn current(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
@@ -191,28 +188,31 @@ fn current(
         Some(changed) => Arc::new(changed),
         None => principal.clone(),
     };
-    let opening = Opening {
-        at: tx.head()?,
-        held: held((stream.topics)(&principal), &[]),
-        ..Opening::default()
-    };
+    opened(tx, principal, stream)
+}
+
+/// The place that the transaction sees, with the rights that a principal has there.
+fn opened(tx: &ReadTx<'_>, principal: Arc<Principal>, stream: &Stream) -> Result<Opened, Fault> {
+    let held = held((stream.topics)(&principal), &[]);
+    let opening = Opening { at: tx.head()?, held, ..Opening::default() };
     Ok(Opened { principal, opening, reset: None })
 }
 
-/// Adds the rows after `after` that the principal is entitled to; `None` if they are past the budget.
-fn missed(
+/// Adds the rows after `after` that the principal is entitled to; `false` if they are past the limits
+/// of a replay.
+fn add_missed(
     tx: &ReadTx<'_>,
     after: Offset,
     sources: &Sources<'_>,
     opened: &mut Opened,
-) -> Result<Option<()>, Fault> {
+) -> Result<bool, Fault> {
     let Opened { principal, opening, .. } = opened;
     let grants = log::grants(tx, &principal.id, after, opening.at)?;
     let topics = opening.held.iter().map(|held| held.topic.clone());
     opening.held = held(topics.collect(), &grants);
-    let Some(rows) = rows(tx, after, opening, sources)? else { return Ok(None) };
+    let Some(rows) = rows(tx, after, opening, sources)? else { return Ok(false) };
     opening.rows = rows;
-    Ok(Some(()))
+    Ok(true)
 }
 
 /// Topics as rights; one that was granted meanwhile holds from its grant on.
@@ -254,18 +254,18 @@ fn rows(
     Ok(Some(rows.kept))
 }
 
-/// Rows within the budget.
+/// Rows within the limits of a replay.
 struct Rows<'a> {
     opening: &'a Opening,
     kept: Vec<Arc<Entry>>,
     /// Whether the rows at hand are shared ones.
     from_memory: bool,
-    /// Bytes of those kept that are not.
+    /// Bytes of the rows kept that are not shared.
     bytes: usize,
 }
 
 impl Rows<'_> {
-    /// Keeps the row if it is to be told; `false` when that is past the budget.
+    /// Keeps the row if it is to be told; `false` when that is past a limit.
     fn add(&mut self, entry: Arc<Entry>) -> bool {
         let Some(event) = &entry.logged.event else { return true };
         let entitled = |held: &Held| {

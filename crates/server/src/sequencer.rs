@@ -31,10 +31,10 @@ use crate::{
 
 /// From this lag on the writer waits for the shards.
 const LAG_MAX_MS: u64 = 100;
-/// From this lag on the door takes no more commands.
-pub const LAG_OVERLOADED_MS: u64 = 2_000;
 /// How long it waits per batch, at most.
 const WAIT_MAX_MS: u64 = 50;
+/// From this lag on the door takes no more commands.
+pub const LAG_OVERLOADED_MS: u64 = 2_000;
 
 /// Where an answer goes.
 pub enum ReplyTo {
@@ -87,7 +87,8 @@ impl Feed {
 #[derive(Debug)]
 pub struct Lag {
     feeds: Vec<Feed>,
-    /// A `Mutex`: the sequencer notes each batch, the door and the metrics ask; nanoseconds each.
+    /// A `Mutex`: the sequencer notes each batch, the door and the metrics ask; each holds it for
+    /// nanoseconds.
     unhandled: Mutex<Unhandled>,
 }
 
@@ -192,5 +193,62 @@ impl Sequencer {
             )]
             thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::shard::Inlet;
+
+    /// Plays a script to this many shards: `p10` a batch is published at 10 ms; `a`, `b` that shard has
+    /// handled one more; `?25:15` asked at 25 ms, the lag is 15 ms.
+    fn check(shards: usize, script: &str) {
+        let inlets: Vec<Inlet> =
+            (0..shards).map(|_| Inlet::new().expect("there are descriptors")).collect();
+        let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+        let lag = Lag { feeds, unhandled: Mutex::default() };
+        let number = |digits: &str| digits.parse::<u64>().expect("a number");
+        for (place, word) in script.split_whitespace().enumerate() {
+            match word.split_at(1) {
+                ("p", at_ms) => lag.published(number(at_ms)),
+                ("?", asked) => {
+                    let (now_ms, expected) = asked.split_once(':').expect("a time and a lag");
+                    let found = lag.ms(number(now_ms));
+                    assert_eq!(found, number(expected), "{word}, word {place} of {script}");
+                }
+                (shard, "") => {
+                    let index = usize::from(shard.as_bytes()[0] - b'a');
+                    inlets[index].feed.handled.fetch_add(1, Ordering::Release);
+                }
+                _ => panic!("{word} means nothing"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_lag_is_the_age_of_the_oldest_batch_that_a_shard_has_not_handled() {
+        // One shard: batch by batch, and several between two questions.
+        check(1, "?0:0 ?99:0 p10 ?10:0 ?25:15 a ?30:0 ?99:0");
+        check(1, "p10 p20 p30 ?40:30 a ?40:20 a ?40:10 a ?40:0");
+        check(1, "p10 p20 p30 a a ?40:10 p50 ?60:30 a a ?60:0 p70 ?71:1");
+        // The slower one counts, whichever it is, and however far ahead the other is.
+        check(2, "p10 ?20:10 a ?20:10 b ?20:0");
+        check(2, "p10 p20 a a ?30:20 b ?30:10 b ?30:0");
+        check(2, "p10 p20 b b ?30:20 a ?30:10 a ?30:0");
+        check(2, "p10 p20 a b b ?30:10 p40 b ?50:30 a ?50:10 a ?50:0");
+        check(3, "p10 p20 a a c b ?30:10 b ?30:10 c ?30:0");
+        // Without shards nobody is behind.
+        check(0, "p10 ?99:0 p20 p30 ?99:0");
+        // Batches that came within the same millisecond are several all the same.
+        check(1, "p10 p10 p10 a a ?15:5 a ?15:0");
+        // Asked by another thread with an earlier time, it is nothing, not something enormous.
+        check(1, "p10 ?5:0 ?10:0 ?11:1");
+    }
+
+    #[test]
+    fn a_batch_that_was_handled_before_it_was_noted_counts_once() {
+        check(1, "a ?5:0 p10 ?20:0 p30 ?40:10 a ?40:0");
+        check(2, "p10 a a b b ?20:0 p20 ?30:0 p40 ?50:10 a b ?50:0");
     }
 }

@@ -10,8 +10,7 @@ pub mod identity;
 pub mod kit;
 pub mod states;
 
-use bellwire_store::change::Topic;
-use kit::{Principal, Service};
+use kit::{Fault, Principal, Service, Topic};
 
 /// Every service of this server.
 pub fn all() -> Vec<Service> {
@@ -21,4 +20,12 @@ pub fn all() -> Vec<Service> {
 /// All topics that a principal may hear now, over all services.
 pub fn readable_topics(principal: &Principal) -> Vec<Topic> {
     states::rights::topics(principal)
+}
+
+/// Judges a change of a token's rights, by the rules of all services.
+///
+/// # Errors
+/// [`Code::Invalid`](kit::Code::Invalid) when a service forbids it.
+pub fn check_change(old: &Principal, new: &Principal) -> Result<(), Fault> {
+    states::rights::check_change(old, new)
 }

@@ -22,7 +22,7 @@ pub struct Event {
     pub name: Cow<'static, str>,
     /// What it is about, e.g. `light.kitchen`: the key of filtered subscriptions and of coalescing.
     pub key: String,
-    /// Who does not hear it, though he holds one of its topics: `principal/ID`, or whoever holds
+    /// Who does not hear it in spite of holding one of its topics: `principal/ID`, or all who hold
     /// another topic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<Topic>,
@@ -65,7 +65,7 @@ pub enum Overflow {
 pub enum Effect {
     /// `principal` may hear `topic` from here on, and its live sessions hear it at once.
     Grant {
-        /// Whose right it is ([`Event::except`] without the `principal/`).
+        /// Whose right it is: the id of a principal.
         principal: String,
         /// What may be heard now.
         topic: Topic,

@@ -8,14 +8,17 @@
 //! none.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{change::Micros, sqlite::OpenError};
+use crate::{
+    change::Micros,
+    sqlite::{OpenError, file},
+};
 
 /// What one service brings: the first step makes version 1, and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub(crate) fn run(
     now: Micros,
 ) -> Result<(), OpenError> {
     let all: Vec<&Migrations> = std::iter::once(&crate::log::MIGRATIONS).chain(services).collect();
-    let names: BTreeMap<&str, ()> = all.iter().map(|m| (m.service, ())).collect();
+    let names: BTreeSet<&str> = all.iter().map(|m| m.service).collect();
     assert!(names.len() == all.len(), "no two services have the same name");
     let found = versions(conn).map_err(|e| OpenError::of(path, "reading its version", &e))?;
     let version = |m: &Migrations| found.get(m.service).copied().unwrap_or(0);
@@ -144,15 +147,15 @@ fn apply(
 /// versions that it holds. It is whole or it is not there.
 fn copy(conn: &Connection, path: &Path, old: &[(&str, i64)]) -> Result<PathBuf, String> {
     let versions: Vec<String> = old.iter().map(|(name, v)| format!("{name}-{v}")).collect();
-    let to = crate::sqlite::file::beside(path, &format!(".before-{}", versions.join("-")));
-    let part = crate::sqlite::file::beside(path, ".copying");
+    let to = file::beside(path, &format!(".before-{}", versions.join("-")));
+    let part = file::beside(path, ".copying");
     let _ = fs::remove_file(&part);
-    crate::sqlite::file::create_private(&part).map_err(|e| e.to_string())?;
+    file::create_private(&part).map_err(|e| e.to_string())?;
     let text = part.to_str().ok_or("its path is not UTF-8")?;
     conn.execute("VACUUM INTO ?1", [text]).map_err(|e| e.to_string())?;
-    File::open(&part).and_then(|file| file.sync_all()).map_err(|e| e.to_string())?;
+    File::open(&part).and_then(|part| part.sync_all()).map_err(|e| e.to_string())?;
     fs::rename(&part, &to).map_err(|e| e.to_string())?;
-    crate::sqlite::file::sync_folder(&to).map_err(|e| e.to_string())?;
+    file::sync_folder(&to).map_err(|e| e.to_string())?;
     Ok(to)
 }
 

@@ -17,7 +17,7 @@ use rusqlite::{CachedStatement, Connection, types::ValueRef};
 use crate::{
     change::{Fault, Offset},
     log::Extent,
-    sqlite::session::Session,
+    sqlite::watch::Watch,
 };
 
 /// One SQL statement. Only [`statements!`](crate::statements!) makes them.
@@ -157,15 +157,15 @@ impl Row<'_> {
 /// One read transaction: everything it reads is of one moment.
 pub struct ReadTx<'a> {
     conn: &'a Connection,
-    session: &'a Session,
+    watch: &'a Watch,
     writable: bool,
     /// The log's head in this snapshot, once it is known. A `Cell`: a transaction stays on a thread.
     head: Cell<Option<Offset>>,
 }
 
 impl<'a> ReadTx<'a> {
-    pub(crate) fn new(conn: &'a Connection, session: &'a Session) -> Self {
-        ReadTx { conn, session, writable: false, head: Cell::new(None) }
+    pub(crate) fn new(conn: &'a Connection, watch: &'a Watch) -> Self {
+        ReadTx { conn, watch, writable: false, head: Cell::new(None) }
     }
 
     /// The first row, if there is one. In a write transaction the statement may write (RETURNING).
@@ -221,7 +221,7 @@ impl<'a> ReadTx<'a> {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(self.session.fail(self.conn, statement.0, &error)),
+                Err(error) => return Err(self.watch.fail(self.conn, statement.0, &error)),
             }
         }
     }
@@ -239,7 +239,7 @@ impl<'a> ReadTx<'a> {
 
     /// The random text of this database's life: a cursor of another one says nothing here.
     pub fn epoch(&self) -> &'a str {
-        &self.session.epoch
+        &self.watch.epoch
     }
 
     fn prepare(
@@ -247,8 +247,8 @@ impl<'a> ReadTx<'a> {
         statement: Statement,
         params: &[Value<'_>],
     ) -> Result<CachedStatement<'a>, Fault> {
-        self.session.check(self.conn)?;
-        let failed = |error| self.session.fail(self.conn, statement.0, &error);
+        self.watch.check(self.conn)?;
+        let failed = |error| self.watch.fail(self.conn, statement.0, &error);
         let mut prepared = self.conn.prepare_cached(statement.0).map_err(failed)?;
         assert!(
             self.writable || prepared.readonly(),
@@ -260,16 +260,16 @@ impl<'a> ReadTx<'a> {
     }
 }
 
-/// A write transaction: what [`ReadTx`] reads, it reads as it is with its own changes.
+/// A write transaction. It reads as [`ReadTx`] does, its own changes included.
 pub struct Tx<'a> {
     read: ReadTx<'a>,
     pub(crate) extent: &'a mut Extent,
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(conn: &'a Connection, session: &'a Session, extent: &'a mut Extent) -> Self {
+    pub(crate) fn new(conn: &'a Connection, watch: &'a Watch, extent: &'a mut Extent) -> Self {
         let head = Cell::new(Some(extent.head));
-        Tx { read: ReadTx { conn, session, writable: true, head }, extent }
+        Tx { read: ReadTx { conn, watch, writable: true, head }, extent }
     }
 
     /// Runs a statement that returns no rows and says how many it changed.
@@ -277,7 +277,7 @@ impl<'a> Tx<'a> {
         let mut prepared = self.read.prepare(statement, params)?;
         match prepared.raw_execute() {
             Ok(rows) => Ok(rows as u64),
-            Err(error) => Err(self.read.session.fail(self.read.conn, statement.0, &error)),
+            Err(error) => Err(self.read.watch.fail(self.read.conn, statement.0, &error)),
         }
     }
 
@@ -296,15 +296,15 @@ impl<'a> Deref for Tx<'a> {
     }
 }
 
-/// An offset as it is stored. Offsets count from 0 and up, one per row, so the sign bit is never
-/// reached.
+/// The offset that an integer stores. Offsets count up from 0, one per row, so they never reach the
+/// sign bit.
 pub(crate) fn offset_of(stored: i64) -> Offset {
     Offset::try_from(stored).expect("offsets are stored as they were counted, from 0 up")
 }
 
-/// The integer that stores an offset.
-pub(crate) fn stored(offset: Offset) -> Value<'static> {
-    Value::Integer(i64::try_from(offset).unwrap_or(i64::MAX))
+/// The integer that stores an offset, or another count.
+pub(crate) fn stored(count: u64) -> Value<'static> {
+    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// Binds by name: to SQLite `$2` is a name whose index is the order of first appearance.

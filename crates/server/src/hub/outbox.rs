@@ -15,6 +15,12 @@ use super::recent::Entry;
 pub const LEN_MAX: usize = 1 << 20;
 /// How long a socket may take nothing while something waits for it.
 pub const STALLED_MAX_MS: u64 = 10_000;
+/// What a waiting frame takes beside its bytes: its place in the queue, and in the map of keys. So
+/// many frames wait at most, and a few more.
+const FRAME_OVERHEAD: usize = 128;
+const FRAMES_FREE: usize = 64;
+/// Gaps in the queue are closed when there are more than this, and more of them than of frames.
+const GAPS_MAX: usize = 64;
 /// As many buffers as one write takes.
 const SLICES_MAX: usize = 64;
 
@@ -56,6 +62,8 @@ pub struct Outbox {
     /// How much of the front frame was written.
     front_written: usize,
     bytes: usize,
+    /// How many of `frames` are gaps: frames that were taken out, without bytes.
+    gaps: usize,
     /// The number of the front frame; frames are numbered as they come.
     front_number: u64,
     /// The newest waiting frame per event name and key, of those that may be coalesced.
@@ -73,6 +81,7 @@ impl Outbox {
             frames: VecDeque::new(),
             front_written: 0,
             bytes: 0,
+            gaps: 0,
             front_number: 0,
             latest: HashMap::new(),
             progress_ms: now_ms,
@@ -100,6 +109,7 @@ impl Outbox {
     pub fn is_too_slow(&self, now_ms: u64, len_max: usize) -> bool {
         mutant!(SlowReaderKept => return false);
         self.bytes > len_max
+            || self.frames.len() - self.gaps > len_max / FRAME_OVERHEAD + FRAMES_FREE
             || (self.bytes > 0 && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
     }
 
@@ -117,6 +127,26 @@ impl Outbox {
         }
         self.bytes += frame.bytes.len() - written;
         self.frames.push_back(frame);
+        if self.gaps > GAPS_MAX && self.gaps > self.frames.len() / 2 {
+            self.close_gaps();
+        }
+    }
+
+    /// Forgets the places of frames that were taken out, and numbers the others anew.
+    fn close_gaps(&mut self) {
+        let opening_len = self.opening_end.saturating_sub(self.front_number) as usize;
+        let opening_len = opening_len.min(self.frames.len());
+        let opening = self.frames.range(..opening_len).filter(|frame| !frame.bytes.is_empty());
+        self.opening_end = opening.count() as u64;
+        self.front_number = 0;
+        self.frames.retain(|frame| !frame.bytes.is_empty());
+        self.gaps = 0;
+        self.latest.clear();
+        for (number, frame) in self.frames.iter().enumerate() {
+            if let Some(key) = coalescing_key(frame) {
+                self.latest.insert(key, number as u64);
+            }
+        }
     }
 
     fn take_out(&mut self, number: u64) {
@@ -126,6 +156,9 @@ impl Outbox {
             return; // Half of it is out: the other half must follow.
         }
         if let Some(frame) = self.frames.get_mut(index as usize) {
+            if !frame.bytes.is_empty() {
+                self.gaps += 1;
+            }
             self.bytes -= frame.bytes.len();
             *frame = Frame { bytes: Bytes::new(), row: None };
         }
@@ -154,6 +187,7 @@ impl Outbox {
         self.bytes =
             self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() - self.front_written;
         self.latest.clear();
+        self.gaps = 0;
         self.opening_end = 0;
     }
 
@@ -195,6 +229,7 @@ impl Outbox {
             {
                 self.latest.remove(&key);
             }
+            self.gaps -= usize::from(front.bytes.is_empty());
             self.frames.pop_front();
             self.front_number += 1;
         }
@@ -216,5 +251,82 @@ pub fn write_once(sink: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
             other => return other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use bellwire_store::change::{Event, Logged, Variant};
+
+    use super::*;
+
+    /// Takes so many bytes, then would block.
+    struct Stingy {
+        room: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Stingy {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(self.room);
+            self.room -= len;
+            self.taken.extend_from_slice(&bytes[..len]);
+            if len == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(len) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn state(offset: u64, key: &str, bytes: &str) -> Frame {
+        let payload = serde_json::value::RawValue::from_string("1".into()).expect("it is JSON");
+        let event = Event {
+            name: "state_changed".into(),
+            key: key.into(),
+            except: Vec::new(),
+            variants: vec![Variant { topics: vec!["states".into()], payload }],
+            overflow: Overflow::Latest,
+        };
+        let logged = Logged { offset, at: 0, event: Some(event), effects: Vec::new() };
+        let entry = Arc::new(Entry::new(Arc::new(logged)));
+        Frame { bytes: Bytes::copy_from_slice(bytes.as_bytes()), row: Some((entry, 0)) }
+    }
+
+    #[test]
+    fn a_reader_that_drips_costs_no_more_than_its_newest_values() {
+        let mut outbox = Outbox::new(0);
+        let mut sink = Stingy { room: 0, taken: Vec::new() };
+        outbox.push(Frame { bytes: Bytes::from_static(b"<reply>"), row: None }, 3, false);
+        outbox.mark_opening();
+        for offset in 1..=100_000 {
+            let key = ["a", "b", "c"][offset as usize % 3];
+            outbox.push(state(offset, key, &format!("[{key}{offset}]")), 0, true);
+            if offset == 50_000 {
+                sink.room = 2;
+                assert_eq!(outbox.write(&mut sink, offset), Written::Blocked);
+            }
+            assert!(outbox.frames.len() <= 4 + 2 * GAPS_MAX, "{}", outbox.frames.len());
+            assert!(!outbox.is_too_slow(offset / 100, LEN_MAX));
+        }
+        assert!(!outbox.holds_opening(), "it began to go out");
+        sink.room = usize::MAX;
+        assert_eq!(outbox.write(&mut sink, 1), Written::All);
+        let taken = String::from_utf8(sink.taken).expect("text");
+        assert_eq!(taken, "ply>[c99998][a99999][b100000]");
+        assert_eq!((outbox.queued_len(), outbox.frames.len(), outbox.gaps), (0, 0, 0));
+    }
+
+    #[test]
+    fn small_frames_are_bounded_too() {
+        let mut outbox = Outbox::new(0);
+        let pong = Frame { bytes: Bytes::from_static(&[0x8a, 0]), row: None };
+        let count = (0..).find(|_| {
+            outbox.push(pong.clone(), 0, false);
+            outbox.is_too_slow(0, LEN_MAX)
+        });
+        assert_eq!(count, Some(LEN_MAX / FRAME_OVERHEAD + FRAMES_FREE));
     }
 }

@@ -49,6 +49,8 @@ pub struct Start {
     pub number: u32,
     /// The operation.
     pub name: String,
+    /// What kind of operation that is; `None` if it is unknown.
+    pub kind: Option<Kind>,
     /// The request's `id`, as JSON text.
     pub id: Option<String>,
     /// Its fields.
@@ -77,10 +79,7 @@ impl Calls {
 
     /// How many more there is room for, and how many bytes of them.
     pub fn room(&self) -> (usize, usize) {
-        (
-            CALLS_MAX.saturating_sub(self.queue.len()),
-            UNREAD_LEN_MAX.saturating_sub(self.unread_len),
-        )
+        (CALLS_MAX.saturating_sub(self.queue.len()), UNREAD_LEN_MAX.saturating_sub(self.unread_len))
     }
 
     /// Adds a message.
@@ -117,11 +116,12 @@ impl Calls {
         }
     }
 
-    /// The next call that may start now, if any; from then on it runs.
+    /// The next call that may start now, if any; from then on it runs. `kind` says what a name means.
     pub fn start(&mut self, kind: impl Fn(&str) -> Option<Kind>) -> Option<Start> {
         let index = self.queue.iter().position(|call| matches!(call.state, State::Waiting(_)))?;
         let before = self.queue.iter().take(index);
-        let alone = kind(&self.queue[index].name).is_some_and(|kind| kind != Kind::Command);
+        let kind = kind(&self.queue[index].name);
+        let alone = kind.is_some_and(|kind| kind != Kind::Command);
         let blocked = match alone {
             true => index > 0,
             false => {
@@ -136,6 +136,7 @@ impl Calls {
             State::Waiting(payload) => Some(Start {
                 number: call.number,
                 name: call.name.clone(),
+                kind,
                 id: call.id.clone(),
                 payload,
             }),

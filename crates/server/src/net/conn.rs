@@ -23,14 +23,14 @@ pub enum Endpoint {
         stream: usize,
         /// Where it begins.
         since: Since,
-        /// Who it is.
-        entry: Entry,
+        /// How it is let in.
+        admission: Admission,
     },
 }
 
 /// How a connection is let in.
 #[derive(Debug)]
-pub enum Entry {
+pub enum Admission {
     /// With this credential.
     Credential(Credential),
     /// With the credential of its first message, to come within 10 s.
@@ -63,6 +63,11 @@ pub enum Stage {
 /// A read that is under way for the session, to be done again if it comes too late.
 #[derive(Debug, Clone)]
 pub enum Reading {
+    /// None yet: the credential comes with the first message.
+    FirstMessage {
+        /// Where it begins.
+        since: Since,
+    },
     /// The connection's first.
     Connect {
         /// Who it is.
@@ -113,11 +118,13 @@ pub struct Conn {
     pub cursor: bool,
     /// Whether the socket may have more to read.
     pub readable: bool,
+    /// Whether it waits for its turn to be read.
+    pub deferred: bool,
     /// Whether the peer has said that it sends no more.
     pub peer_done: bool,
-    /// A close frame of ours that waits for the calls before it.
+    /// How it ends, once the calls before are answered.
     pub farewell: Option<Box<Farewell>>,
-    /// The second in which the wheel brings it up.
+    /// The second in which the wheel brings it up; 0 if it is not on the wheel.
     pub due_s: u64,
     /// Who it is, once that is known.
     pub principal: Option<Arc<Principal>>,
@@ -143,6 +150,7 @@ impl Conn {
             stream: stream as u16,
             cursor,
             readable: true,
+            deferred: false,
             peer_done: false,
             farewell: None,
             due_s: 0,
@@ -159,8 +167,11 @@ impl Conn {
 /// Counts refusals, so that a client that does nothing else is first answered rarely, then closed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Refusals {
+    /// When the window began.
     window_ms: u64,
+    /// When a refusal was last answered.
     answered_ms: u64,
+    /// Refusals in the window.
     count: u32,
 }
 
@@ -176,10 +187,11 @@ pub enum Patience {
 }
 
 impl Refusals {
+    /// How long refusals are counted together.
     const WINDOW_MS: u64 = 60_000;
-    /// From here on one a second is answered.
+    /// Past so many in a window, one a second is answered.
     const ANSWERED_MAX: u32 = 120;
-    /// From here on the connection is closed.
+    /// Past so many in a window, the connection is closed.
     const COUNT_MAX: u32 = 1_200;
 
     /// Counts one.

@@ -20,7 +20,7 @@ use axum::{
 
 use super::{
     limits::ConnectionLimits,
-    shards::Ways,
+    shards::Handles,
     upgrade::{Wanted, is_loopback_host, only, upgrade},
 };
 use crate::{door::Door, metrics::Metrics};
@@ -38,8 +38,8 @@ pub struct Site {
     pub door: Arc<Door>,
     /// The measures.
     pub metrics: Arc<Metrics>,
-    /// The ways into the shards.
-    pub shards: Arc<Ways>,
+    /// The shards.
+    pub shards: Arc<Handles>,
     /// How many connections are admitted; `None`: any number (the demo).
     pub limits: Option<ConnectionLimits>,
     /// Whether only requests to this machine's own names are answered (the demo).

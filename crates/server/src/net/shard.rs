@@ -8,11 +8,14 @@
 
 mod parting;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io::{self, ErrorKind, Read},
+    mem,
     net::Shutdown,
     sync::{
         Arc,
@@ -34,7 +37,7 @@ use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
 use self::time::Drain;
 use super::{
     calls::{CALLS_MAX, UNREAD_LEN_MAX},
-    conn::{Conn, Endpoint, Entry, FIRST_MESSAGE_MAX_MS, Reading, Stage},
+    conn::{Admission, Conn, Endpoint, FIRST_MESSAGE_MAX_MS, Reading, Stage},
     wheel::Wheel,
 };
 use crate::{
@@ -45,7 +48,7 @@ use crate::{
         recent::{Recent, Shape, Speller},
     },
     metrics::Metrics,
-    opening::{Credential, Opened, Since},
+    opening::{Opened, Since},
     sequencer::{CallId, Feed, Item, ReplyTo},
 };
 
@@ -53,8 +56,11 @@ use crate::{
 const WAKER: Token = Token(usize::MAX);
 /// What one read takes from a socket, at most.
 const READ_LEN: usize = 64 << 10;
-/// How often one socket is read before others get their turn.
+/// How many times one socket is read before others get their turn.
 const READS_AT_ONCE: usize = 8;
+/// How long sockets are read before what came from other threads gets its turn: who sends what is slow
+/// to read must not hold up those who only listen.
+const READING_MAX_MS: u64 = 10;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
 
@@ -111,7 +117,7 @@ pub struct Inlet {
     /// The sending half.
     pub feed: Feed,
     /// How many sessions there are, and how many bytes wait for them. Atomics: written by the shard,
-    /// read by whoever asks for metrics.
+    /// read for metrics.
     pub load: Arc<Load>,
 }
 
@@ -150,8 +156,8 @@ pub struct Shard {
     buffer: Box<[u8]>,
     /// Commands of this turn, on their way to the writer.
     writes: Vec<Write<Answer, ReplyTo>>,
-    /// Sockets that have more to read than was their turn.
-    deferred: Vec<SessionId>,
+    /// Sockets that have something to read, each once, in the order of their turns.
+    deferred: VecDeque<SessionId>,
     /// Sessions that are to be shut down once flushed.
     finishing: Vec<SessionId>,
     /// Principals by id, so that many connections of one share it.
@@ -171,7 +177,7 @@ impl Shard {
             wheel: Wheel::new(now_s),
             buffer: vec![0; READ_LEN].into(),
             writes: Vec::new(),
-            deferred: Vec::new(),
+            deferred: VecDeque::new(),
             finishing: Vec::new(),
             principals: HashMap::new(),
             drain: None,
@@ -196,9 +202,7 @@ impl Shard {
                 }
             }
             let more = self.messages(now_ms);
-            for id in std::mem::take(&mut self.deferred) {
-                self.pump(id, now_ms);
-            }
+            self.read_in_turn();
             self.submit(now_ms);
             self.hub.flush(now_ms);
             self.needs(now_ms);
@@ -245,10 +249,33 @@ impl Shard {
         }
         if event.is_readable() || event.is_read_closed() {
             conn.readable = true;
-            self.pump(id, now_ms);
+            self.defer(id);
         }
         if event.is_writable() {
             self.hub.writable(id, now_ms);
+        }
+    }
+
+    /// Lets a socket be read when its turn comes.
+    fn defer(&mut self, id: SessionId) {
+        if let Some(conn) = self.conn(id)
+            && !mem::replace(&mut conn.deferred, true)
+        {
+            self.deferred.push_back(id);
+        }
+    }
+
+    /// Reads sockets, those that waited longest first, as long as there is time.
+    fn read_in_turn(&mut self) {
+        let until_ms = self.now_ms() + READING_MAX_MS;
+        for _ in 0..self.deferred.len() {
+            let Some(id) = self.deferred.pop_front() else { return };
+            self.with_conn(id, |conn| conn.deferred = false);
+            let now_ms = self.now_ms();
+            self.pump(id, now_ms);
+            if now_ms >= until_ms {
+                return;
+            }
         }
     }
 
@@ -293,20 +320,19 @@ impl Shard {
         let Some(id) = self.admit(socket, stream, cursor, now_ms) else { return };
         match endpoint {
             Endpoint::Echo => {
-                self.conn_mut(id, |conn| conn.stage = Stage::Echo);
+                self.with_conn(id, |conn| conn.stage = Stage::Echo);
             }
-            Endpoint::Stream { entry: Entry::Credential(credential), .. } => {
+            Endpoint::Stream { admission: Admission::Credential(credential), .. } => {
                 self.read_for(id, Reading::Connect { credential, since }, now_ms);
             }
-            Endpoint::Stream { entry: Entry::FirstMessage, .. } => {
-                // The credential comes with the first message; the place is kept until then.
-                let reading = Reading::Connect { credential: Credential::Guest, since };
-                self.conn_mut(id, |conn| {
+            Endpoint::Stream { admission: Admission::FirstMessage, .. } => {
+                let reading = Reading::FirstMessage { since };
+                self.with_conn(id, |conn| {
                     conn.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
                     conn.reading = Some(Box::new(reading));
                 });
             }
-            Endpoint::Stream { entry: Entry::Refused(why), .. } => {
+            Endpoint::Stream { admission: Admission::Refused(why), .. } => {
                 self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
             }
         }
@@ -319,7 +345,7 @@ impl Shard {
         self.pump(id, now_ms);
     }
 
-    /// Takes a socket in; `None` if the system will not watch it.
+    /// Takes a socket in; `None` if it cannot be registered with epoll.
     fn admit(
         &mut self,
         socket: std::net::TcpStream,
@@ -328,7 +354,7 @@ impl Shard {
         now_ms: u64,
     ) -> Option<SessionId> {
         if self.hub.is_empty() {
-            // Nobody turned the wheel while there was nobody on it.
+            // The wheel is not turned while nobody is on it.
             self.wheel.skip_to(now_ms / 1_000);
         }
         let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
@@ -354,13 +380,16 @@ impl Shard {
         self.conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
     }
 
-    fn conn_mut<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
+    fn with_conn<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
         self.conn(id).map(f)
     }
 
-    /// Reads a socket as long as it has something, there is room for calls, and it is its turn.
+    /// Reads a socket while it has something, there is room for calls, and its turn lasts.
     fn pump(&mut self, id: SessionId, now_ms: u64) {
-        for _ in 0..READS_AT_ONCE {
+        for reads in 0..READS_AT_ONCE {
+            if reads > 0 && self.now_ms() > now_ms {
+                break;
+            }
             let Some(conn) = self.conn(id) else { return };
             if conn.wire.is_open() && conn.calls.as_ref().is_some_and(|calls| calls.is_full()) {
                 return;
@@ -372,7 +401,7 @@ impl Shard {
             if !conn.readable {
                 return;
             }
-            let mut buffer = std::mem::take(&mut self.buffer);
+            let mut buffer = mem::take(&mut self.buffer);
             let read = self.hub.sink(id).map(|socket| socket.read(&mut buffer));
             let go_on = self.was_read(id, read, &mut buffer, now_ms);
             self.buffer = buffer;
@@ -380,9 +409,10 @@ impl Shard {
                 return;
             }
         }
-        self.deferred.push(id);
+        self.defer(id);
     }
 
+    /// Takes in what a read of a socket gave; says whether to go on reading it.
     fn was_read(
         &mut self,
         id: SessionId,
@@ -393,17 +423,17 @@ impl Shard {
         match read {
             Some(Ok(0)) if self.conn(id).is_some_and(|conn| conn.farewell.is_some()) => {
                 // It sends no more, in good order; its last calls are still to be answered.
-                self.conn_mut(id, |conn| conn.readable = false);
+                self.with_conn(id, |conn| conn.readable = false);
             }
             Some(Ok(0)) | None => self.drop_conn(id),
             Some(Ok(len)) => {
                 // A short read empties the socket: what comes later is announced anew.
-                self.conn_mut(id, |conn| conn.readable = len == buffer.len() || conn.peer_done);
+                self.with_conn(id, |conn| conn.readable = len == buffer.len() || conn.peer_done);
                 self.receive(id, &mut buffer[..len], now_ms);
                 return true;
             }
             Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
-                self.conn_mut(id, |conn| conn.readable = false);
+                self.with_conn(id, |conn| conn.readable = false);
             }
             Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
             Some(Err(_)) => self.drop_conn(id),
@@ -453,7 +483,8 @@ impl Shard {
         }
     }
 
-    /// Begins to close a connection, with the code that the fault stands for; it is told why first.
+    /// Begins to close a connection, with the code that the fault stands for (`None`: the server is
+    /// draining); the client is told why first.
     fn end(&mut self, id: SessionId, why: Option<&Fault>, now_ms: u64) {
         let (code, reason) = match why.map(|fault| fault.code) {
             Some(Code::Unauthenticated) => (4401, "unauthenticated"),
@@ -467,6 +498,7 @@ impl Shard {
         self.close(id, told, code, reason, now_ms);
     }
 
+    /// Begins to close a connection with this code; the frame `told` goes out before the close frame.
     fn close(&mut self, id: SessionId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
         let Some(conn) = self.conn(id) else { return };
         let Some(close) = conn.wire.close(code, reason, now_ms) else {
@@ -480,7 +512,7 @@ impl Shard {
         conn.reading = None;
         self.hub.end(id, told.into_iter().chain([close]), now_ms);
         self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
-        self.deferred.push(id);
+        self.defer(id);
     }
 
     /// Does what the hub asks for.
@@ -526,11 +558,13 @@ impl Shard {
         });
     }
 
+    /// Says for metrics how much this shard bears.
     fn account(&self) {
         self.inlet.load.sessions.store(self.hub.len(), Ordering::Relaxed);
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
     }
 
+    /// Forgets a connection; its socket is closed with that.
     fn drop_conn(&mut self, id: SessionId) {
         if let Some(mut socket) = self.hub.leave(id) {
             let _ = self.inlet.poll.registry().deregister(&mut socket);

@@ -24,12 +24,12 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// The threads of the shards.
 pub struct Shards {
     threads: Vec<JoinHandle<()>>,
-    ways: Arc<Ways>,
+    handles: Arc<Handles>,
 }
 
-/// The ways into the shards.
-pub struct Ways {
-    ways: Vec<(Feed, Arc<Load>)>,
+/// What the rest of the server holds of the shards: their ways in, and how much they bear.
+pub struct Handles {
+    shards: Vec<(Feed, Arc<Load>)>,
     /// Counts connections, to spread them. An atomic: every upgrade takes a number.
     turn: AtomicUsize,
 }
@@ -64,8 +64,9 @@ impl Shards {
     /// # Errors
     /// The system's, when it has no thread left.
     pub fn start(inlets: Vec<Inlet>, common: &Common) -> io::Result<Shards> {
-        let way = |inlet: &Inlet| (inlet.feed.clone(), inlet.load.clone());
-        let ways = inlets.iter().map(way).collect();
+        let handle = |inlet: &Inlet| (inlet.feed.clone(), inlet.load.clone());
+        let handles =
+            Handles { shards: inlets.iter().map(handle).collect(), turn: AtomicUsize::new(0) };
         let start = |(number, inlet): (usize, Inlet)| {
             let Common { door, metrics, serves, limits, outbox_len_max } = common.clone();
             let setup = Setup {
@@ -82,17 +83,17 @@ impl Shards {
             thread.spawn(move || run_or_exit(move || Shard::new(setup, inlet).run()))
         };
         let threads = inlets.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
-        Ok(Shards { threads, ways: Arc::new(Ways { ways, turn: AtomicUsize::new(0) }) })
+        Ok(Shards { threads, handles: Arc::new(handles) })
     }
 
-    /// The ways into them.
-    pub fn ways(&self) -> Arc<Ways> {
-        self.ways.clone()
+    /// What the rest of the server holds of them.
+    pub fn handles(&self) -> Arc<Handles> {
+        self.handles.clone()
     }
 
     /// Closes every session, spread over a second, and waits for the shards to end, within bounds.
     pub fn drain(self) {
-        for (feed, _) in &self.ways.ways {
+        for (feed, _) in &self.handles.shards {
             feed.send(Message::Drain);
         }
         let (done, all_done) = mpsc::channel();
@@ -109,7 +110,7 @@ impl Shards {
 }
 
 /// A shard that is gone would leave its sessions, and every writer that waits for it, in silence.
-/// The process ends instead; nothing acknowledged is lost by that, and whoever runs it starts another.
+/// The process ends instead; nothing acknowledged is lost by that, and its supervisor starts another.
 fn run_or_exit(run: impl FnOnce() -> io::Result<()>) {
     match panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => return,
@@ -119,18 +120,18 @@ fn run_or_exit(run: impl FnOnce() -> io::Result<()>) {
     std::process::exit(1);
 }
 
-impl Ways {
+impl Handles {
     /// Gives a connection to the shard whose turn it is; one that has ended closes it.
     pub fn give(&self, arrival: Arrival) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (feed, _) = &self.ways[turn % self.ways.len()];
+        let (feed, _) = &self.shards[turn % self.shards.len()];
         feed.send(Message::Arrival(Box::new(arrival)));
     }
 
     /// How many sessions there are, and how many bytes wait for them.
     pub fn load(&self) -> (usize, usize) {
         let sum = |f: fn(&Load) -> &AtomicUsize| {
-            self.ways.iter().map(|(_, load)| f(load).load(Ordering::Relaxed)).sum()
+            self.shards.iter().map(|(_, load)| f(load).load(Ordering::Relaxed)).sum()
         };
         (sum(|load| &load.sessions), sum(|load| &load.queued))
     }

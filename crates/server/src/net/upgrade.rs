@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{
-    conn::{Endpoint, Entry},
+    conn::{Admission, Endpoint},
     http::{Site, problem},
     limits::Caller,
     shard::Arrival,
@@ -27,10 +27,10 @@ use crate::opening::{Credential, Since};
 pub async fn upgrade(
     site: Arc<Site>,
     peer: SocketAddr,
-    endpoint: Wanted,
+    wanted: Wanted,
     request: Request,
 ) -> Response {
-    match accept(&site, peer.ip(), endpoint, &request) {
+    match accept(&site, peer.ip(), wanted, &request) {
         Ok((key, endpoint)) => {
             tokio::spawn(hand_over(site, request, endpoint));
             let mut response = Response::new(Body::empty());
@@ -79,8 +79,8 @@ fn accept(
         Some("now") => Since::Now,
         Some(cursor) => Since::Cursor(cursor.to_owned()),
     };
-    let entry = entry(site, peer, headers, uri)?;
-    Ok((key, Endpoint::Stream { stream, since, entry }))
+    let admission = admission(site, peer, headers, uri)?;
+    Ok((key, Endpoint::Stream { stream, since, admission }))
 }
 
 /// Checks the opening handshake; gives the answer to its key.
@@ -119,44 +119,44 @@ fn handshake(request: &Request) -> Result<String, Box<Response>> {
     })
 }
 
-/// Who it is, and whether so many may come.
-fn entry(
+/// How the connection is let in, by its credential and the rate limit.
+fn admission(
     site: &Site,
     peer: IpAddr,
     headers: &HeaderMap,
     uri: &Uri,
-) -> Result<Entry, Box<Response>> {
+) -> Result<Admission, Box<Response>> {
     let now = site.door.clock.now();
     let bearer = only(headers, header::AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim_start());
     let claims;
-    let (entry, caller) = match bearer.or_else(|| parameter(uri, "token")) {
+    let (admission, caller) = match bearer.or_else(|| parameter(uri, "token")) {
         Some(token) => match site.door.keyring.verify(token, now) {
             Some(verified) => {
                 claims = verified;
                 let credential = Credential::Token { jti: claims.jti.clone() };
-                (Entry::Credential(credential), Caller::Principal(&claims.jti))
+                (Admission::Credential(credential), Caller::Principal(&claims.jti))
             }
-            None => (Entry::Refused("token invalid or expired"), Caller::Bad(peer)),
+            None => (Admission::Refused("token invalid or expired"), Caller::Bad(peer)),
         },
         // A header of another scheme is a credential too, and no good one.
         None if headers.contains_key(header::AUTHORIZATION) => (
-            Entry::Refused("the Authorization header must be Bearer with a token"),
+            Admission::Refused("the Authorization header must be Bearer with a token"),
             Caller::Bad(peer),
         ),
         None if parameter(uri, "auth") == Some("message") => {
-            (Entry::FirstMessage, Caller::Anonymous(peer))
+            (Admission::FirstMessage, Caller::Anonymous(peer))
         }
         None if site.door.guests => {
             if !is_own_origin(headers) {
                 let why = "guests come from this machine: the Origin must be loopback";
                 return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
             }
-            (Entry::Credential(Credential::Guest), Caller::Anonymous(peer))
+            (Admission::Credential(Credential::Guest), Caller::Anonymous(peer))
         }
-        None => (Entry::Refused("authentication required"), Caller::Bad(peer)),
+        None => (Admission::Refused("authentication required"), Caller::Bad(peer)),
     };
     if let Some(limits) = &site.limits {
         limits.admit(caller).map_err(|retry_s| {
@@ -167,7 +167,7 @@ fn entry(
             Box::new(response)
         })?;
     }
-    Ok(entry)
+    Ok(admission)
 }
 
 /// Whether a guest's page is one of this machine: a page from elsewhere in the same browser must
@@ -198,7 +198,7 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
         .any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-/// The value of a header that stands there exactly once.
+/// The value of a header that occurs exactly once.
 pub fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;

@@ -305,10 +305,11 @@ impl Ear {
         }
     }
 
-    /// Everything was read that the hub, told up to `told`, had for it.
-    pub fn up_to_date(&self, oracle: &Oracle, told: Offset) -> Result<(), String> {
+    /// Everything was read that the hub, told up to `told`, had for it; what it was given had been
+    /// read with `known` or earlier.
+    pub fn up_to_date(&self, oracle: &Oracle, told: Offset, known: Offset) -> Result<(), String> {
         let place = self.place.or(self.began.get()).ok_or("the connection never began")?;
-        self.nothing_missed(oracle, place, told, told)
+        self.nothing_missed(oracle, place, told, known)
     }
 
     /// Everything was delivered and the connection lives: what it knows is what is true.

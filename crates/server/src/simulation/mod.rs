@@ -31,6 +31,7 @@
 //! A [`Mutant`] is a defect put in on purpose: the simulation has to find it.
 
 pub mod chance;
+mod crash;
 mod ear;
 mod node;
 mod notes;

@@ -122,7 +122,8 @@ impl World {
             return Ok(());
         }
         let key = *self.chance.pick(&keys);
-        self.read(key, false)
+        self.read(key, false)?;
+        self.attend(key.0.into())
     }
 
     fn pass_time(&mut self) {

@@ -1,13 +1,6 @@
 //! One run: a server, its clients, and what happens to them, all drawn from one seed.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, rc::Rc, sync::Arc};
 
 use bellwire_services::kit::{Payload, Principal};
 use bellwire_store::change::{Micros, Offset};
@@ -64,18 +57,19 @@ pub enum Op {
 pub struct Client {
     pub ear: Ear,
     pub link: Option<(u16, SessionId)>,
-    pipe: Option<Rc<RefCell<Pipe>>>,
+    pub pipe: Option<Rc<RefCell<Pipe>>>,
 }
 
 /// Everything there is.
 pub struct World {
     pub chance: Chance,
-    folder: TempDir,
+    /// Where the database is.
+    pub folder: TempDir,
     pub now_ms: u64,
     pub tables: Tables,
     pub knobs: Knobs,
     /// None for the moment of a crash.
-    node: Option<Node>,
+    pub node: Option<Node>,
     pub clients: Vec<Client>,
     pub tokens: Vec<Token>,
     /// Changes of tokens that are to be undone.
@@ -107,8 +101,8 @@ impl World {
             recent_rows: *chance.pick(&[2, 8, 50, 1_000, 1_000]),
             outbox_len_max: *chance.pick(&[1_500, 6_000, 6_000, 1 << 20]),
             padding: *chance.pick(&[0, 10, 300, 300]),
-            churn: *chance.pick(&[6, 20, 36]),
-            eager: chance.one_in(3),
+            churn: *chance.pick(&[6, 12, 24]),
+            eager: chance.one_in(2),
             burst: if chance.one_in(16) { 1_100 } else { 0 },
             lag: *chance.pick(&[1, 3, 8, 8]),
             rooms: *chance.pick(ROOMS),
@@ -253,9 +247,10 @@ impl World {
             let hub = &self.node().shards[shard];
             let (told, live) = (hub.told.get(), hub.hub.is_live(id) && hub.hub.is_flushed(id));
             if live && self.clients[client].link.is_some() {
-                let ear = &self.clients[client].ear;
+                let Client { ear, pipe, .. } = &self.clients[client];
+                let known = told.max(pipe.as_ref().map_or(0, |pipe| pipe.borrow().opened));
                 let failed = |what| format!("up to date, client {client}: {what}");
-                ear.up_to_date(&self.oracle, told).map_err(failed)?;
+                ear.up_to_date(&self.oracle, told, known).map_err(failed)?;
             }
         }
         Ok(())
@@ -449,62 +444,6 @@ impl World {
             None => shard.leave(id),
         }
         Ok(())
-    }
-
-    /// Everything in memory is lost; the database is opened again.
-    pub fn crash(&mut self) -> Result<(), String> {
-        note!(self, "crash");
-        self.tally.count("crash");
-        if self.node().committed.is_some() {
-            self.tally.count("crash before publish");
-        }
-        for client in 0..self.clients.len() {
-            let unread =
-                self.clients[client].pipe.as_ref().map_or(0, |pipe| pipe.borrow().unread());
-            let heard = self.chance.below(unread + 1);
-            self.receive(client, heard, 0)?;
-            self.clients[client].link = None;
-            self.clients[client].pipe = None;
-        }
-        self.ops.clear();
-        self.node = None;
-        self.reopen()
-    }
-
-    fn reopen(&mut self) -> Result<(), String> {
-        let path = self.folder.path().join("db");
-        let mut node = Node::open(&path, &self.tables, &self.knobs, self.now())?;
-        self.oracle.compare(&mut node.reader)?;
-        self.node = Some(node);
-        Ok(())
-    }
-
-    /// What publishing before COMMIT comes to: a batch was told, then the machine stopped, and the
-    /// database knows nothing of it.
-    pub fn publish_too_early(&mut self) -> Result<(), String> {
-        self.node().publish();
-        let files: Vec<PathBuf> =
-            ["db", "db-wal"].iter().map(|name| self.folder.path().join(name)).collect();
-        let before: Vec<_> = files.iter().map(fs::read).collect();
-        self.commit(2)?;
-        self.node().publish();
-        for shard in 0..self.node().shards.len() {
-            self.deliver(shard, usize::MAX);
-        }
-        for client in 0..self.clients.len() {
-            self.receive(client, usize::MAX, 0)?;
-            self.clients[client].link = None;
-        }
-        self.node = None;
-        let _ = fs::remove_file(self.folder.path().join("db-shm"));
-        for (file, before) in files.iter().zip(before) {
-            let restored = match before {
-                Ok(before) => fs::write(file, before),
-                Err(_) => fs::remove_file(file),
-            };
-            restored.map_err(|error| error.to_string())?;
-        }
-        self.reopen()
     }
 
     /// Lets everything that is under way come to its end.

@@ -36,7 +36,8 @@ fn long_messages_that_wait_are_answered_in_order() {
     let server = Server::start();
     let mut client = server.quiet_admin();
     let pad = "0,".repeat(20_000);
-    let ask = |n: usize| format!(r#"{{"type":"states:get","entity_id":"a.b","id":{n},"x":[{pad}0]}}"#);
+    let ask =
+        |n: usize| format!(r#"{{"type":"states:get","entity_id":"a.b","id":{n},"x":[{pad}0]}}"#);
     let flood: Vec<u8> = (0..10).flat_map(|n| text(&ask(n))).collect();
     client.send_bytes(&flood);
     for n in 0..10 {

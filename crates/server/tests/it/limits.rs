@@ -123,6 +123,41 @@ fn readers_that_never_read_cost_little() {
     canary.sings();
 }
 
+/// What they missed is in memory once, even when they come back after a restart.
+#[test]
+fn readers_that_come_back_after_a_restart_and_never_read_cost_little() {
+    const READERS: usize = 100;
+    const ROWS: usize = 256;
+    let server = Server::start();
+    let token = server.token("user", &["states:read:light.*"]);
+    let mut writer = server.quiet_admin();
+    let mut place = server.dial("/api/ws?since=now").bearer(&token.text).open();
+    let resumed = place.text();
+    let cursor = resumed.split('"').nth(7).expect("a cursor").to_owned();
+    drop(place);
+    assert_eq!(flood(&mut writer, 0, |written| written >= ROWS), ROWS);
+    let server = server.kill_and_restart();
+    let mut canary = Canary::new(&server);
+    let dial = server.dial(&format!("/api/ws?since={cursor}")).bearer(&token.text);
+    let all = resumed.replace(r#""replayed":0"#, &format!(r#""replayed":{ROWS}"#));
+    // One reads all of it; with that, what is shared is there.
+    let mut healthy = dial.open();
+    healthy.hears(&all);
+    let heard: Vec<usize> = (0..ROWS).filter_map(|_| state(&healthy.text())).collect();
+    assert_eq!(heard, (0..ROWS).collect::<Vec<_>>());
+    let before = server.resident_bytes();
+    let small = dial.receive_buffer(4 << 10);
+    let mut deaf: Vec<Client> = (0..READERS).map(|_| small.open()).collect();
+    for client in &mut deaf {
+        client.hears(&all);
+    }
+    canary.sings();
+    let grown = server.resident_bytes().saturating_sub(before);
+    // An eighth of a MiB each. What waits for a socket may be 1 MiB, but it is the same for all.
+    assert!(grown < READERS << 17, "{} KiB for {READERS} of them", grown >> 10);
+    canary.sings();
+}
+
 /// Answers wait in the same queue as events, and have the same bound.
 #[test]
 fn who_asks_and_never_reads_is_cut() {

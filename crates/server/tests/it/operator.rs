@@ -4,7 +4,7 @@
 use std::{fs, net::TcpListener, path::Path};
 
 use crate::{
-    harness::DEADLINE,
+    harness::{DEADLINE, Dial},
     process::{self, ANY_PORT, Process, bellwire, output},
     traffic,
 };
@@ -97,6 +97,89 @@ fn data_directories_that_cannot_be_used() {
     });
     let keys = "The signing keys in DATA/keys cannot be used: ";
     check(SERVE, &key, keys, "DATA/keys/k2.key is not a key of 32 bytes");
+}
+
+/// The demo replaces and forgets states: only its own.
+#[test]
+fn the_demo_keeps_to_its_own_directory() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let token = process::token(data, "admin", 3_600);
+    let open = |server: &Process| {
+        traffic::open(server.address(), &token, "?since=now").expect("it is upgraded")
+    };
+    let look = |server: &Process| {
+        let mut client = open(server);
+        [client.text(), client.ask(r#"{"type":"subscribe_entities"}"#)]
+    };
+    let server = Process::serve(data, ANY_PORT, &[]);
+    let mut writer = open(&server);
+    assert!(writer.text().starts_with(r#"{"type":"resumed""#));
+    writer.ask(r#"{"type":"states:create","entity_id":"light.hall","state":"ours"}"#);
+    let before = look(&server);
+    assert!(before[1].contains("light.hall") && before[1].contains("ours"), "{before:?}");
+    drop(writer);
+    server.stop();
+    let sentence = "DATA holds states that no demo made, and the demo would replace them; ";
+    for _ in 0..2 {
+        let demo = ["serve", "--demo", "--listen", ANY_PORT];
+        check(&demo, data, sentence, "give it a directory of its own with --data.");
+        let server = Process::serve(data, ANY_PORT, &[]);
+        assert_eq!(look(&server), before, "not a row was written");
+        server.stop();
+    }
+
+    // Its own it takes again, however it ended.
+    let own = data.join("own");
+    for killed in [true, false, true] {
+        let mut server = Process::serve(&own, ANY_PORT, &["--demo", "--demo-speed", "100"]);
+        let address = server.address();
+        let mut guest = Dial::new(address, "/api/ws").open();
+        assert!(guest.text().starts_with(r#"{"type":"state_changed""#));
+        match killed {
+            true => server.kill(),
+            false => server.stop(),
+        }
+    }
+}
+
+/// What `LOG_LEVEL` leaves of what is logged: a warning at the start, a word at the end.
+#[test]
+fn how_much_is_logged() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    used(folder.path());
+    let database = rusqlite::Connection::open(folder.path().join("bellwire.db")).expect("it opens");
+    // As if the clock had been set back since, by a century.
+    let later = "UPDATE log SET at = at + 100 * 365 * 86400 * 1000000";
+    assert_ne!(database.execute(later, []), Ok(0));
+    database.close().expect("it closes");
+    let rows = [
+        (None, true, true),
+        (Some("info"), true, true),
+        (Some("INFO"), true, true),
+        (Some("debug"), true, true),
+        (Some("warn"), true, false),
+        (Some("error"), false, false),
+        (Some("off"), false, false),
+        (Some("loud"), true, true),
+        (Some(""), true, true),
+    ];
+    for (level, warns, informs) in rows {
+        let mut program = bellwire();
+        // Whatever says that there is a terminal.
+        program.envs([("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]);
+        program.env_remove("NO_COLOR").env_remove("LOG_LEVEL");
+        program.envs(level.map(|level| ("LOG_LEVEL", level)));
+        let mut server = Process::serve_by(program, folder.path(), ANY_PORT, &[]);
+        server.ask_to_stop();
+        assert!(server.wait(DEADLINE).success());
+        let log = server.log();
+        let says = |ends: &str| log.lines().any(|line| line.contains(ends));
+        assert_eq!(says(" WARN the clock is behind the newest change"), warns, "{level:?}: {log}");
+        assert_eq!(says(" INFO stopping"), informs, "{level:?}: {log}");
+        assert!(says("Listening on http://"), "{level:?}: {log}");
+        assert!(!log.contains('\u{1b}'), "{level:?}: {log:?}");
+    }
 }
 
 #[test]

@@ -33,7 +33,12 @@ pub struct Process {
 impl Process {
     /// `bellwire serve` on this data directory and address, once it listens.
     pub fn serve(data: &Path, listen: &str, options: &[&str]) -> Process {
-        let mut child = bellwire()
+        Process::serve_by(bellwire(), data, listen, options)
+    }
+
+    /// The same by this command, which may have an environment of its own.
+    pub fn serve_by(mut program: Command, data: &Path, listen: &str, options: &[&str]) -> Process {
+        let mut child = program
             .args(["serve", "--listen", listen, "--data"])
             .arg(data)
             .args(options)

@@ -270,3 +270,44 @@ fn rights_are_checked_again() {
         assert_eq!(told, expected.iter().map(of_row).collect::<Vec<_>>(), "{before:?} {after:?}");
     }
 }
+
+/// A token's rights begin with it: what was before is not for it, whoever's cursor it shows.
+#[test]
+fn a_token_is_told_nothing_from_before_it() {
+    let rows: &[(&str, &[&str])] = &[
+        ("admin", &[]),
+        ("user", &[]),
+        ("user", &["stations:staff"]),
+        ("user", &["states:read:light.*"]),
+        ("user", &["states:write"]),
+        ("device", &["states:write:light.a", "states:read:lock.*"]),
+        ("client", &["states:read:light.a"]),
+    ];
+    let mut server = Server::start();
+    let tokens = |server: &Server| -> Vec<Token> {
+        rows.iter().map(|(role, scopes)| server.token(role, scopes)).collect()
+    };
+    let mut writer = server.quiet_admin();
+    let oldest = tokens(&server);
+    let cursor = resumed(&mut come_back(&server, &oldest[0], "now"), 0);
+    let mut generations = vec![oldest];
+    for state in 1..=2 {
+        writer.ask(&create("light.a", state));
+        generations.push(tokens(&server));
+    }
+    writer.ask(&create("light.a", 3));
+    // The same in the next life.
+    for _ in 0..2 {
+        for (born, tokens) in generations.iter().enumerate() {
+            for (token, row) in tokens.iter().zip(rows) {
+                let mut reader = come_back(&server, token, &cursor);
+                resumed(&mut reader, 3 - born);
+                let told: Vec<String> = reader.told().iter().map(|event| split(event).0).collect();
+                let expected: Vec<String> =
+                    (born + 1..=3).map(|state| heard("light.a", state)).collect();
+                assert_eq!(told, expected, "{row:?}, made after {born}");
+            }
+        }
+        server = server.kill_and_restart();
+    }
+}

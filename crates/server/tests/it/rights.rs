@@ -164,6 +164,58 @@ fn a_token_changes_under_its_connections() {
     assert_eq!(error, Err("there is no live token tok_999".into()));
 }
 
+/// Who names no `states:` scope for a user may have forgotten it: that never gives all of them.
+#[test]
+fn a_users_token_is_not_widened_by_omission() {
+    let why = "scopes: a user's token without any states: scope may read and write every state; \
+               name one, or revoke it";
+    /// A role, its scopes, those it is to have, and its rights to light.a, light.b, lock.b after
+    /// that; where that is refused, those of before.
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Result<&'a str, &'a str>);
+    let rows: &[Row<'_>] = &[
+        ("user", &["states:read:light.*"], &[], Err("rr-")),
+        ("user", &["states:read:light.*"], &["stations:staff"], Err("rr-")),
+        ("user", &["states:write:light.a", "areas:read"], &["areas:read"], Err("w--")),
+        ("user", &["states:read"], &[], Err("rrr")),
+        ("user", &["states:write"], &[], Err("www")),
+        ("user", &["states:fly"], &["statesx:read"], Err("---")),
+        ("user", &["states:read:light.*"], &["states:write"], Ok("www")),
+        ("user", &["states:read:light.*"], &["states:fly"], Ok("---")),
+        ("user", &["states:read:light.*"], &["stations:staff", "states:read:lock.*"], Ok("--r")),
+        ("user", &[], &["states:read:lock.b"], Ok("--r")),
+        ("user", &["stations:staff"], &["states:read:light.*"], Ok("rr-")),
+        ("user", &[], &["stations:staff"], Ok("www")),
+        ("user", &["stations:staff"], &[], Ok("www")),
+        ("admin", &["states:read:light.*"], &[], Ok("www")),
+        ("client", &["states:read:light.*"], &["stations:staff"], Ok("---")),
+        ("device", &["states:read:light.*"], &[], Ok("---")),
+    ];
+    let server = Server::start();
+    let mut admin = furnish(&server);
+    for (role, before, after, expected) in rows {
+        let name = format!("{role} {before:?} {after:?}");
+        let token = server.token(role, before);
+        let mut live = server.listener(&token);
+        let changed = server.operate("tokens.change", json!({ "id": token.id, "scopes": after }));
+        let (Ok(rights) | Err(rights)) = expected;
+        assert_eq!(changed.is_ok(), expected.is_ok(), "{name}: {changed:?}");
+        assert_eq!(changed.err().as_deref().unwrap_or(why), why, "{name}");
+        for entity_id in HOME {
+            admin.ask(&format!(
+                r#"{{"type":"states:create","entity_id":"{entity_id}","state":"on"}}"#
+            ));
+        }
+        let audible = HOME.iter().zip(rights.chars()).filter(|(_, right)| *right != '-');
+        let audible: Vec<String> = audible.map(|(id, _)| heard(id, "on")).collect();
+        assert_eq!(live.told(), audible, "{name}");
+        for client in [&mut live, &mut server.connect(&token)] {
+            let now: String =
+                (1..).zip(HOME).map(|(state_id, id)| right(client, id, state_id)).collect();
+            assert_eq!(now, *rights, "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_revoked_token_hears_nothing_more() {
     let server = Server::start();
@@ -304,6 +356,7 @@ fn a_token_in_the_first_message() {
         text(r#"{"type":"auth"}"#),
         text(r#"{"type":"auth","token":null}"#),
         text(&get("light.a")),
+        text(r#"{"type":"ping"}"#),
         text("{"),
         text(""),
         frame(bellwire_wire::frame::Opcode::Binary, good.as_bytes()),

@@ -1,5 +1,5 @@
 //! States over the plain endpoint: the exact bytes of answers and events, what each operation
-//! means, and what is said to requests that mean nothing.
+//! means, what is said to requests that mean nothing, and `ping`.
 //!
 //! Times in answers are compared as `T`, after a look at their shape.
 
@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::harness::{DEADLINE, Server};
+use crate::harness::{DEADLINE, Server, text};
 
 /// What is sent, what is answered, and the event that everybody hears (`""`: none).
-type Row = (&'static str, String, String);
+type Row<'a> = (&'a str, String, String);
 
 /// Plays rows on a new server: answers to one connection, events on another.
-fn check(rows: &[Row]) {
+fn check(rows: &[Row<'_>]) {
     let server = Server::start();
     let mut actor = server.quiet_admin();
     let mut listener = server.listener(&server.token("admin", &[]));
@@ -427,4 +427,80 @@ fn times_move_with_what_they_are_of() {
     let server = server.kill_and_restart();
     let kept = server.quiet_admin().ask(r#"{"type":"states:get","entity_id":"light.a"}"#);
     assert_eq!(times(&kept), other);
+}
+
+#[test]
+fn a_ping_is_answered_with_its_timestamp() {
+    let of = |what: &str| format!(r#","timestamp":"{what}""#);
+    let (x, e, bell) = (of(&"x".repeat(64)), of(&"é".repeat(64)), of(&"\u{1F514}".repeat(64)));
+    let (ones, escaped) = (of(&r"\u0001".repeat(64)), of(&r"\ud83d\udd14".repeat(64)));
+    // The fields of a ping, and those of its pong.
+    let pongs = [
+        ("", ""),
+        (r#","id":10"#, r#","id":10"#),
+        (r#","id":"ten","timestamp":"t""#, r#","timestamp":"t","id":"ten""#),
+        (r#","timestamp":"2026-11-20T14:23:19Z""#, r#","timestamp":"2026-11-20T14:23:19Z""#),
+        (r#","timestamp":"""#, r#","timestamp":"""#),
+        (r#","timestamp":"\u0061\/\u00e9 \"\\\n\u0001""#, r#","timestamp":"a/é \"\\\n\u0001""#),
+        (&x, &x),
+        (&e, &e),
+        (&bell, &bell),
+        (&ones, &ones),
+        (&escaped, &bell),
+        (r#","timestamp":0"#, r#","timestamp":0"#),
+        (r#","timestamp":-1.5"#, r#","timestamp":-1.5"#),
+        (r#","timestamp":18446744073709551615"#, r#","timestamp":18446744073709551615"#),
+        (r#","other":[{"timestamp":1}],"entity_id":null"#, ""),
+    ];
+    // The fields of a ping, why it is refused, and what that error echoes.
+    let (x65, e65) = (of(&"x".repeat(65)), of(&"é".repeat(65)));
+    let long = "timestamp: a string or number of at most 64 characters";
+    let errors = [
+        (x65.as_str(), long, ""),
+        (&e65, long, ""),
+        (r#","timestamp":null"#, long, ""),
+        (r#","timestamp":{"a":1},"id":10"#, long, r#","id":10"#),
+        (r#","timestamp":[],"id":"ten""#, long, r#","id":"ten""#),
+        (r#","timestamp":true"#, long, ""),
+        (r#","timestamp":1e400,"id":10"#, "timestamp: a number that cannot be held", r#","id":10"#),
+        (r#","timestamp":"t","id":null"#, "id: an integer or a string to 128 bytes", ""),
+    ];
+    let pongs = pongs.map(|(ping, pong)| (ping, format!(r#"{{"type":"pong"{pong}}}"#)));
+    let errors = errors.map(|(ping, why, echo)| {
+        (ping, format!(r#"{{"type":"error","success":false,"error":"{why}"{echo}}}"#))
+    });
+    let row = |(fields, answer)| (format!(r#"{{"type":"ping"{fields}}}"#), answer);
+    let rows: Vec<(String, String)> = pongs.into_iter().chain(errors).map(row).collect();
+    let rows = rows.iter().map(|(ping, answer)| (&**ping, answer.clone(), String::new()));
+    check(&rows.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_ping_has_its_turn_among_calls() {
+    let rows = [
+        (r#"{"type":"ping","id":1}"#, r#"{"type":"pong","id":1}"#.into()),
+        (
+            r#"{"type":"states:create","entity_id":"light.a","state":"on"}"#,
+            shown("create", 1, "light.a", "on", "{}"),
+        ),
+        (r#"{"type":"ping","timestamp":"t"}"#, r#"{"type":"pong","timestamp":"t"}"#.into()),
+        (r#"{"type":"states:get","entity_id":"light.a"}"#, shown("get", 1, "light.a", "on", "{}")),
+        (r#"{"type":"ping","id":2}"#, r#"{"type":"pong","id":2}"#.into()),
+        ("{", r#"{"type":"error","success":false,"error":"Invalid JSON"}"#.into()),
+        (
+            r#"{"type":"subscribe_entities","entity_ids":[]}"#,
+            r#"{"type":"states:snapshot","data":[]}"#.into(),
+        ),
+        (r#"{"type":"ping","id":3}"#, r#"{"type":"pong","id":3}"#.into()),
+        (r#"{"type":"states:delete","state_id":1}"#, deleted(1)),
+        (r#"{"type":"ping","id":4}"#, r#"{"type":"pong","id":4}"#.into()),
+    ];
+    let server = Server::start();
+    let mut client = server.quiet_admin();
+    let requests: Vec<u8> = rows.iter().flat_map(|(request, _)| text(request)).collect();
+    client.send_bytes(&requests);
+    for (request, answer) in rows {
+        assert_eq!(timeless(&client.text()), answer, "to {request}");
+    }
+    assert_eq!(client.told(), [""; 0]);
 }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Canary, Dial, Response, Server, text};
+use crate::harness::{Canary, Client, Dial, Response, Server, text};
 
 /// Asks something that changes nothing, of a server without that entity.
 const GET: &str = r#"{"type":"states:get","entity_id":"light.none"}"#;
@@ -177,6 +177,7 @@ fn a_demo_answers_to_this_machine_only() {
         ("Host", "Host: localhost\r\nOrigin: http://localhost:80@example.com", 403),
         ("Host", "Host: localhost\r\nOrigin: localhost", 403),
         ("Host", "Host: localhost\r\nOrigin:", 403),
+        ("Host", "Host: localhost\r\nOrigin: null", 403),
     ];
     for (line, instead, status) in rows {
         let dial = server.dial("/api/ws");
@@ -191,8 +192,12 @@ fn a_demo_answers_to_this_machine_only() {
     }
     // A page from elsewhere may show a token: that is what makes it no guest.
     let token = server.token("admin", &[]);
-    let foreign = server.dial("/api/ws").bearer(&token.text).header("Origin: https://example.com");
-    check("a foreign page with a token", &foreign.response(), 101, "");
+    for origin in ["Origin: https://example.com", "Origin: null"] {
+        let foreign = server.dial("/api/ws").bearer(&token.text).header(origin);
+        check("a foreign page with a token", &foreign.response(), 101, "");
+        let foreign = server.dial(&format!("/api/ws?token={}", token.text)).header(origin);
+        check("a foreign page with a token in its path", &foreign.response(), 101, "");
+    }
     // A credential that is present but bad does not make a guest.
     server.dial("/api/ws?token=x").open().refused("token invalid or expired", 4401);
     let mut guest = server.dial("/api/ws").open();
@@ -265,4 +270,43 @@ fn bytes_that_come_with_the_request_count() {
     let close = crate::harness::masked(0x88, &1000_u16.to_be_bytes());
     let mut client = server.dial("/api/ws").bearer(&token.text).with(&close).open();
     assert_eq!(client.closed(), (vec![], Some(1000)));
+}
+
+/// What needs no right is answered in its turn too: not before it is known to whom.
+#[test]
+fn bytes_that_come_with_the_request_are_answered_to_those_who_are_let_in() {
+    const PONG: &str = r#"{"type":"pong","id":1}"#;
+    const BAD: &str = r#"{"type":"error","success":false,"error":"Invalid JSON"}"#;
+    let server = Server::start();
+    let (good, revoked) = (server.token("admin", &[]), server.token("admin", &[]));
+    server.operate("tokens.revoke", json!({ "id": revoked.id })).expect("the token lives");
+    let (ping, bad, get) = (text(r#"{"type":"ping","id":1}"#), text("{"), text(GET));
+    let rows: [(Vec<u8>, &[&str]); 5] = [
+        (ping.clone(), &[PONG]),
+        (bad.clone(), &[BAD]),
+        ([&*ping, &bad, &ping].concat(), &[PONG, BAD, PONG]),
+        ([&*bad, &get, &ping].concat(), &[BAD, NOT_FOUND, PONG]),
+        (ping.repeat(200), &[PONG; 200]),
+    ];
+    for (host, (bytes, answers)) in (10..).zip(rows) {
+        let auth = text(&format!(r#"{{"type":"auth","token":"{}"}}"#, good.text));
+        for mut client in [
+            server.dial("/api/ws?since=now").bearer(&good.text).with(&bytes).open(),
+            server.dial("/api/ws?auth=message&since=now").with(&auth).with(&bytes).open(),
+        ] {
+            let first = client.text();
+            assert!(first.starts_with(r#"{"type":"resumed","cursor":""#), "{first}");
+            answers.iter().for_each(|answer| client.hears(answer));
+            assert_eq!(client.told(), [""; 0]);
+        }
+        for path in ["/api/ws", "/api/ws?since=now", "/api/ws?since="] {
+            let dial = server.dial(path).from(host).with(&bytes);
+            let refused = |mut client: Client, why| client.refused(why, 4401);
+            refused(dial.clone().bearer(&revoked.text).open(), "token invalid, expired or revoked");
+            refused(dial.clone().bearer("none").open(), "token invalid or expired");
+            refused(dial.open(), "authentication required");
+        }
+        let first = "the first message must be auth with a valid token";
+        server.dial("/api/ws?auth=message").with(&bytes).open().refused(first, 4401);
+    }
 }

@@ -6,7 +6,9 @@ use crate::kit::{Role, Scope, present};
 
 /// The shortest and longest life of a token, in seconds: a second, and ten years.
 pub const TTL_S: std::ops::RangeInclusive<i64> = 1..=10 * 366 * 86_400;
-/// As many scopes as a connection may have topics.
+/// The longest subject, in bytes.
+pub const SUBJECT_LEN_MAX: usize = 128;
+/// The most scopes of a token: as many as a connection may pick entities.
 pub const SCOPES_MAX: usize = 1_000;
 
 /// Makes a token. The reply is a [`Token`] with `token`, the signed text, which is told this once.
@@ -20,7 +22,7 @@ pub struct CreateToken {
     /// Rights beyond the role's own.
     #[serde(default)]
     pub scopes: Vec<Scope>,
-    /// How long it counts, in seconds.
+    /// How long it is valid, in seconds.
     pub ttl_s: i64,
 }
 

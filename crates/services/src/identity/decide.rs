@@ -3,13 +3,12 @@
 use bellwire_store::tx::Value;
 
 use super::{
-    contract::{ChangeToken, CreateToken, RevokeToken, SCOPES_MAX, TTL_S, Token},
+    contract::{ChangeToken, CreateToken, RevokeToken, SCOPES_MAX, SUBJECT_LEN_MAX, TTL_S, Token},
     read, sql,
 };
 use crate::{
-    kit::{
-        Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, timestamp,
-    },
+    check_change,
+    kit::{Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Scope, Signed, Tx, timestamp},
     readable_topics,
 };
 
@@ -25,16 +24,15 @@ pub fn create(
             "ttl_s: a token lives between a second and ten years",
         ));
     }
-    if cmd.subject.as_ref().is_some_and(|subject| subject.is_empty() || subject.len() > 128) {
-        return Err(Fault::new(Code::Invalid, "subject: 1 to 128 bytes"));
+    if cmd.subject.as_ref().is_some_and(|subject| !(1..=SUBJECT_LEN_MAX).contains(&subject.len())) {
+        return Err(Fault::new(Code::Invalid, format!("subject: 1 to {SUBJECT_LEN_MAX} bytes")));
     }
-    let scopes = checked(&cmd.scopes)?;
+    let scopes = scopes_json(&cmd.scopes)?;
     let id = format!("tok_{}", tx.next_id("tokens")?);
     let jti = ctx.ids.text();
     let iat = ctx.now.div_euclid(1_000_000);
     // Rounded up, so that a token lives at least as long as was asked.
-    let exp =
-        ctx.now.div_euclid(1_000_000) + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + cmd.ttl_s;
+    let exp = iat + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + cmd.ttl_s;
     tx.execute(
         sql::INSERT,
         &[
@@ -71,7 +69,8 @@ pub fn create(
     Ok(grants.fold(Outcome::reply(Signed { reply, claims }), Outcome::effect))
 }
 
-fn checked(scopes: &[Scope]) -> Result<String, Fault> {
+/// Scopes as the table keeps them.
+fn scopes_json(scopes: &[Scope]) -> Result<String, Fault> {
     if scopes.len() > SCOPES_MAX {
         return Err(Fault::new(Code::Invalid, format!("scopes: at most {SCOPES_MAX}")));
     }
@@ -80,14 +79,10 @@ fn checked(scopes: &[Scope]) -> Result<String, Fault> {
 
 /// Sets a token's scopes: what may no longer be heard is evicted, what is new is granted.
 pub fn change(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &ChangeToken) -> Result<Outcome<()>, Fault> {
-    let scopes = checked(&cmd.scopes)?;
+    let scopes = scopes_json(&cmd.scopes)?;
     let old = live(tx, ctx, &cmd.id)?;
     let new = Principal { scopes: cmd.scopes.clone(), ..old.clone() };
-    if widens_by_omission(&old, &new) {
-        let why = "scopes: a user's token without any states: scope may read and write every state; \
-                   name one, or revoke it";
-        return Err(Fault::new(Code::Invalid, why));
-    }
+    check_change(&old, &new)?;
     tx.execute(sql::CHANGE, &[Value::Text(&cmd.id), Value::Text(&scopes)])?;
     let (before, after) = (readable_topics(&old), readable_topics(&new));
     let principal = || cmd.id.clone();
@@ -96,14 +91,6 @@ pub fn change(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &ChangeToken) -> Result<Outco
     let evict = lost.map(|topic| Effect::Evict { principal: principal(), topic: topic.clone() });
     let grant = won.map(|topic| Effect::Grant { principal: principal(), topic: topic.clone() });
     Ok(evict.chain(grant).fold(Outcome::reply(()), Outcome::effect))
-}
-
-/// Whether a user's token would lose its last limit on states, and with that gain all of them.
-fn widens_by_omission(old: &Principal, new: &Principal) -> bool {
-    let limited = |principal: &Principal| {
-        principal.scopes.iter().any(|scope| scope.of_service("states").is_some())
-    };
-    old.role == Role::User && limited(old) && !limited(new)
 }
 
 /// Ends a token.

@@ -2,7 +2,7 @@
 //! connections live.
 //!
 //! - A token is a signed statement (the server's `credentials`) that points to a row here by its
-//!   `jti`. The row is the truth: role, scopes, and whether it still counts.
+//!   `jti`. The row is the truth: role, scopes, and whether it is still valid.
 //! - Changing scopes grants and evicts topics of live sessions; revoking ends them. Both are
 //!   effects in the log, so they take place between the events around them.
 //! - Only the operator (who can read the data directory) makes and changes tokens.

@@ -1,4 +1,5 @@
-//! Queries about tokens, and the two questions every call asks: who is this, and is it still so.
+//! Queries about tokens, and the two questions that every call asks: whose credential is this, and
+//! does it still hold?
 
 use bellwire_store::tx::{Row, Statement, Value};
 use serde::Serialize;
@@ -37,7 +38,7 @@ pub fn principal(tx: &ReadTx<'_>, jti: &str, now: Micros) -> Result<Principal, F
         .ok_or(Fault::new(Code::Unauthenticated, "token invalid, expired or revoked"))
 }
 
-/// The token of this id, if it counts at `now`.
+/// Who bears the token of this id, if it is valid at `now`.
 pub(super) fn by_id(tx: &ReadTx<'_>, id: &str, now: Micros) -> Result<Option<Principal>, Fault> {
     find(tx, sql::BY_ID, id, now)
 }
@@ -69,11 +70,12 @@ fn scopes(json: &str) -> Vec<Scope> {
     serde_json::from_str(json).expect("scopes are written by this service, as JSON")
 }
 
-/// Whether `principal` still is who he was when he was let in. Asked inside the write transaction,
-/// so that a command queued before a revocation does not run after it; a change of scopes is taken in.
+/// Whether the rights of `principal` are still those it was let in with: `None` if they are, the
+/// principal as it is now if its scopes were changed. Asked inside the write transaction, so that a
+/// command queued before a revocation does not run after it.
 ///
 /// # Errors
-/// [`Code::Unauthenticated`] when the token ended meanwhile.
+/// [`Code::Unauthenticated`] when the token has expired or was revoked meanwhile.
 pub fn check(
     tx: &ReadTx<'_>,
     principal: &Principal,

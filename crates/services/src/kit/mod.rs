@@ -16,8 +16,8 @@ pub use bellwire_store::{
 pub use dialect::{Dialect, Spelling};
 pub use principal::{Principal, Role, Scope};
 pub use service::{
-    Access, Bound, BoundQuery, Command, Query, Service, Snapshot, Stream, Subscribe, Subscription,
-    Tail,
+    Access, BoundCommand, BoundQuery, Command, Query, Service, Snapshot, Stream, Subscribe,
+    Subscription, Tail,
 };
 pub use time::timestamp;
 
@@ -40,7 +40,8 @@ pub struct Ctx<'a> {
     pub ids: Ids,
 }
 
-/// A source of unguessable ids that gives the same ones again when a decision is re-run.
+/// A source of unguessable ids. Made again from the same seed, it gives the same ids again: a decision
+/// that is repeated makes no new ones.
 #[derive(Debug)]
 pub struct Ids {
     seed: [u8; 32],

@@ -1,4 +1,4 @@
-//! Who is calling, and what he may do.
+//! Who is calling, and what they may do.
 
 use bellwire_store::change::Micros;
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,12 @@ impl Principal {
         Principal::fixed("system", Role::System)
     }
 
-    /// Whoever runs `bellwire` commands on the server's machine, with access to its data directory.
+    /// A person who runs `bellwire` commands on the server's machine, with access to its data directory.
     pub fn operator() -> Self {
         Principal::fixed("operator", Role::System)
     }
 
-    /// A caller without a credential, where the demo admits him.
+    /// A caller without a credential; only the demo admits them.
     pub fn guest() -> Self {
         Principal::fixed("guest", Role::Guest)
     }
@@ -88,6 +88,9 @@ impl Role {
 pub struct Scope(String);
 
 impl Scope {
+    /// The longest, in bytes: a right and an entity's id fit.
+    pub const LEN_MAX: usize = 300;
+
     /// What this scope allows of `service`: the right, and to what it is limited (`None`: nothing).
     pub fn of_service(&self, service: &str) -> Option<(&str, Option<&str>)> {
         let rest = self.0.strip_prefix(service)?.strip_prefix(':')?;
@@ -115,7 +118,7 @@ impl TryFrom<String> for Scope {
             && parts
                 .next()
                 .is_none_or(|what| !what.is_empty() && !what.contains(char::is_whitespace));
-        if known && text.len() <= 300 {
+        if known && text.len() <= Self::LEN_MAX {
             Ok(Scope(text))
         } else {
             Err(format!(

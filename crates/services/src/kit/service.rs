@@ -10,8 +10,8 @@ use super::{
     parse,
 };
 
-/// A command whose request was read: it decides when it is run. It may run more than once.
-pub type Bound = Box<dyn Fn(&mut Tx<'_>, &Ctx<'_>) -> Result<Outcome<Answer>, Fault> + Send>;
+/// A command whose request was read: running it decides. It may run more than once.
+pub type BoundCommand = Box<dyn Fn(&mut Tx<'_>, &Ctx<'_>) -> Result<Outcome<Answer>, Fault> + Send>;
 /// A query whose request was read.
 pub type BoundQuery = Box<dyn FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<Answer, Fault> + Send>;
 
@@ -23,7 +23,7 @@ type Bind<B> = Box<dyn Fn(Payload) -> Result<B, Fault> + Send + Sync>;
 /// Who may call something, before its own rules are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever has a connection to the service's stream.
+    /// Anyone with a connection to the service's stream.
     Socket,
     /// The server itself and its operator.
     Operator,
@@ -36,7 +36,7 @@ pub struct Command {
     /// Who may call it.
     pub access: Access,
     /// Reads a request.
-    pub bind: Bind<Bound>,
+    pub bind: Bind<BoundCommand>,
 }
 
 /// Something that answers and changes nothing.
@@ -56,7 +56,7 @@ pub struct Stream {
     pub path: &'static str,
     /// How it spells things.
     pub dialect: Dialect,
-    /// What a principal hears there when he asks for nothing more.
+    /// What a principal hears there without asking for more.
     pub topics: fn(&Principal) -> Vec<Topic>,
 }
 
@@ -174,7 +174,7 @@ impl Service {
     where
         C: DeserializeOwned + Send + 'static,
     {
-        let bind = move |payload: Payload| -> Result<Bound, Fault> {
+        let bind = move |payload: Payload| -> Result<BoundCommand, Fault> {
             let command: C = parse(payload)?;
             Ok(Box::new(move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| decide(tx, ctx, &command)))
         };

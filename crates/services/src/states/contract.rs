@@ -1,4 +1,4 @@
-//! Requests, replies and events about states, as document 000 writes them.
+//! Requests, replies and events about states, as docs/wire.md spells them.
 
 use std::fmt;
 
@@ -56,10 +56,15 @@ impl<'de> Deserialize<'de> for EntityId {
 #[serde(transparent)]
 pub struct StateId(pub i64);
 
+impl StateId {
+    /// The largest: JavaScript counts exactly so far.
+    pub const MAX: i64 = 1 << 53;
+}
+
 impl<'de> Deserialize<'de> for StateId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let id = i64::deserialize(from)?;
-        if (1..=1 << 53).contains(&id) {
+        if (1..=Self::MAX).contains(&id) {
             Ok(StateId(id))
         } else {
             Err(D::Error::custom("a state id is 1 to 2^53"))
@@ -273,7 +278,8 @@ mod tests {
         assert_eq!(size_of::<Attributes>(), size_of::<Box<str>>());
         let attributes: Attributes =
             serde_json::from_str(r#"{"a":[1,2.0],"b":{"c":"d","e":null}}"#).expect("an object");
-        let check = |other: &str, expected| assert_eq!(attributes.equal(other), expected, "{other}");
+        let check =
+            |other: &str, expected| assert_eq!(attributes.equal(other), expected, "{other}");
         check(r#"{"a":[1,2.0],"b":{"c":"d","e":null}}"#, true);
         check(r#"{"b":{"e":null,"c":"d"},"a":[1,2.0]}"#, true);
         check(r#"{"a":[2.0,1],"b":{"c":"d","e":null}}"#, false);

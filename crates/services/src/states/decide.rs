@@ -117,7 +117,7 @@ fn forbidden() -> Fault {
     Fault::new(Code::Forbidden, "Forbidden")
 }
 
-/// The row, if the caller may change it and it holds what he expects.
+/// The row, if the caller may change it and it holds what the caller expects.
 fn writable(
     tx: &ReadTx<'_>,
     ctx: &Ctx<'_>,

@@ -1,13 +1,12 @@
-//! How document 000 spells replies and refusals: `{"type":"states:create:response","success":..}`.
+//! How `/api/ws` spells replies and refusals (docs/wire.md): `{"type":"states:create:response","success":..}`.
 
 use crate::kit::{Dialect, Fault};
 
 /// The dialect of `/api/ws`.
 pub const DIALECT: Dialect = Dialect { reply, refusal, error };
 
-/// A deletion answers `message`, everything else `data`; both come ready from the decision.
+/// `reply` is an object, `{"data":..}` or `{"message":..}`, whose members follow `success`.
 fn reply(name: &str, id: Option<&str>, reply: &str) -> String {
-    // The reply is an object whose members follow `success`.
     let inner = &reply[1..reply.len() - 1];
     format!(
         r#"{{"type":{},"success":true,{inner}{}}}"#,

@@ -1,11 +1,12 @@
-//! Home states (document 000): an append log of rows per entity, and who may read and write it.
+//! Home states: a history of rows per entity, and who may read and write it. docs/wire.md has the
+//! frames.
 //!
 //! - `create` adds a row and always announces; `get` answers the newest row; `update` changes a
 //!   row and is silent when nothing changes; `delete` takes a row away. Changing or deleting a row
 //!   that is not the newest announces the unchanged newest state; deleting the newest exposes the
 //!   one before, or `null` when none is left. `remove` takes the whole entity away, with one event.
 //! - `last_changed` moves when the entity's `state` changes, `last_updated` on every change.
-//! - Absent and forbidden answer alike: nobody learns what he may not read.
+//! - Absent and forbidden answer alike: nobody learns of what they may not read.
 //! - History is kept ten days; an entity's newest row is never pruned.
 
 mod contract;

@@ -55,12 +55,12 @@ impl Stored {
     }
 }
 
-/// The newest row of an entity, whoever asks.
+/// The newest row of an entity, without asking for rights.
 pub(super) fn newest_row(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<Option<Stored>, Fault> {
     tx.one(sql::NEWEST, &[Value::Text(entity_id.as_str())], Stored::of)
 }
 
-/// The row of an id, whoever asks.
+/// The row of an id, without asking for rights.
 pub(super) fn row(tx: &ReadTx<'_>, state_id: i64) -> Result<Option<Stored>, Fault> {
     tx.one(sql::BY_ID, &[Value::Integer(state_id)], Stored::of)
 }
@@ -82,7 +82,7 @@ pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<Shown,
 }
 
 /// `subscribe_entities`. Entities that are absent or may not be read are left out of the snapshot;
-/// when they come to be, or the right does, their changes are heard.
+/// once they exist and may be read, their changes are heard.
 pub fn subscribe(payload: Payload) -> Result<Subscribe, Fault> {
     let request: SubscribeEntities = parse(payload)?;
     if request.entity_ids.as_ref().is_some_and(|ids| ids.len() > ENTITIES_MAX) {

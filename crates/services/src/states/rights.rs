@@ -1,12 +1,12 @@
 //! Who may read and write which entity.
 //!
 //! Admins, users, guests of the demo and the server itself read and write everything. A token with
-//! any `states:*` scope is limited to its scopes, whoever bears it (admins excepted): `states:read`
+//! any `states:*` scope is limited to its scopes, whatever its role (admins excepted): `states:read`
 //! and `states:write`, alone or with `:light.*` or `:light.kitchen`. Writing includes reading, since
-//! a writer is shown what he wrote. Paired screens and devices have no right without a scope.
+//! writers are shown what they wrote. Paired screens and devices have no right without a scope.
 
 use super::contract::EntityId;
-use crate::kit::{Principal, Role, Topic};
+use crate::kit::{Code, Fault, Principal, Role, Topic};
 
 /// What may be done with an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,6 @@ pub enum Right {
     Read,
     /// Change it.
     Write,
-}
-
-enum Reach<'a> {
-    All,
-    Domain(&'a str),
-    Entity(&'a str),
 }
 
 /// Whether `principal` has this right on the entity.
@@ -48,10 +42,36 @@ pub fn topics(principal: &Principal) -> Vec<Topic> {
     topics
 }
 
+/// Refuses a change that takes the last limit on states from a user's token: without one it could
+/// read and write them all.
+///
+/// # Errors
+/// [`Code::Invalid`] for such a change.
+pub fn check_change(old: &Principal, new: &Principal) -> Result<(), Fault> {
+    if old.role == Role::User && is_limited(old) && !is_limited(new) {
+        let why = "scopes: a user's token without any states: scope may read and write every state; \
+                   name one, or revoke it";
+        return Err(Fault::new(Code::Invalid, why));
+    }
+    Ok(())
+}
+
+/// Whether any of its scopes is about states.
+fn is_limited(principal: &Principal) -> bool {
+    principal.scopes.iter().any(|scope| scope.of_service("states").is_some())
+}
+
+/// What one right extends to.
+enum Reach<'a> {
+    All,
+    Domain(&'a str),
+    Entity(&'a str),
+}
+
 fn reaches(principal: &Principal, right: Right) -> impl Iterator<Item = Reach<'_>> {
     let by_role = match principal.role {
         Role::Admin | Role::Guest | Role::System => true,
-        Role::User => !principal.scopes.iter().any(|scope| scope.of_service("states").is_some()),
+        Role::User => !is_limited(principal),
         Role::Client | Role::Device => false,
     };
     let by_scope = principal.scopes.iter().filter_map(move |scope| {

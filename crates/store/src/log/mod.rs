@@ -18,12 +18,16 @@ use std::{fmt, str::FromStr};
 pub(crate) use append::Scratch;
 pub use prune::{Keep, Pruned, prune};
 pub use replay::{ReplayLimits, Replayed, Wanted, grants, replay, tail};
+pub(crate) use sql::{EPOCH, EPOCH_NEW};
 
 use crate::{
     change::{Fault, Micros, Offset, Topic},
     migrate::Migrations,
     tx::{ReadTx, Statement, Value, offset_of, stored},
 };
+
+/// A set of topics.
+pub type Topics = std::collections::HashSet<Topic>;
 
 /// Rows in a block.
 pub const BLOCK_ROWS: u64 = 1_000;
@@ -114,8 +118,6 @@ impl Extent {
         Ok(Extent { first, head, bytes, last_at })
     }
 }
-
-pub(crate) use sql::{EPOCH, EPOCH_NEW};
 
 fn first(tx: &ReadTx<'_>) -> Result<Option<Offset>, Fault> {
     tx.one(sql::FIRST, &[], |row| offset_of(row.integer(0)))
@@ -224,6 +226,3 @@ pub fn resume(tx: &ReadTx<'_>, cursor: &str) -> Result<Resume, Fault> {
 fn range(after: Offset, upto: Offset) -> [Value<'static>; 2] {
     [stored(after), stored(upto)]
 }
-
-/// A set of topics.
-pub type Topics = std::collections::HashSet<Topic>;

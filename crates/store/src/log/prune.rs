@@ -29,7 +29,7 @@ pub struct Keep {
     pub time: Micros,
     /// The newest rows, whatever their age.
     pub events: u64,
-    /// Unless the log is larger than this: then the oldest go first, whatever the rules above say.
+    /// The log's largest size: past it the oldest rows go, whatever the rules above say.
     pub bytes_max: u64,
 }
 
@@ -47,7 +47,7 @@ pub struct Pruned {
     pub rows: u64,
     /// Nothing more is to be done now.
     pub done: bool,
-    /// Rows went that time or number would have kept, because of `bytes_max`: to be told.
+    /// Because of `bytes_max`, rows went that `time` or `events` would have kept: worth a warning.
     pub forced: bool,
 }
 

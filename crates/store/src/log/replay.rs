@@ -119,7 +119,7 @@ pub fn tail(tx: &ReadTx<'_>, rows_max: u64, bytes_max: u64) -> Result<Vec<Logged
 }
 
 /// The last offset at or below `upto` at which `principal` was granted each topic after `after`:
-/// events before a grant are not his. Ordered by topic.
+/// it may not hear events from before a grant. Ordered by topic.
 pub fn grants(
     tx: &ReadTx<'_>,
     principal: &str,
@@ -153,7 +153,7 @@ fn effects(
 struct Scan<'a> {
     wanted: &'a Wanted,
     limits: &'a ReplayLimits<'a>,
-    /// Rows to return whatever their topics, in order; those behind `upto` are taken off.
+    /// Rows to return whatever their topics, in order; those up to `upto` are taken off.
     effects: VecDeque<Offset>,
     rows: Vec<Logged>,
     upto: Offset,
@@ -213,7 +213,7 @@ impl Scan<'_> {
         Ok(self.scanned < self.limits.scanned_max)
     }
 
-    /// Adds a row, unless it is one too many bytes.
+    /// Adds a row, unless that would be too many bytes.
     fn take(&mut self, row: &Row<'_>) -> bool {
         let bytes = usize::try_from(row.integer(9)).unwrap_or(usize::MAX);
         if !self.rows.is_empty() && self.bytes.saturating_add(bytes) > self.limits.bytes_max {

@@ -17,8 +17,8 @@ pub(crate) mod file;
 mod open;
 mod queue;
 mod readers;
-pub(crate) mod session;
 mod store;
+pub(crate) mod watch;
 mod writer;
 
 pub use checkpoint::Checkpoint;

@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::{file, session::Session};
+use super::{file, watch::Watch};
 use crate::{
     change::Micros,
     log::{self, Extent},
@@ -145,7 +145,7 @@ pub(crate) enum Role {
 pub(crate) fn writer(
     options: &Options,
     services: &[Migrations],
-) -> Result<(Connection, Session, Extent, file::Lock), OpenError> {
+) -> Result<(Connection, Watch, Extent, file::Lock), OpenError> {
     let path = &options.path;
     let version = rusqlite::version_number();
     if version < SQLITE_VERSION_MIN {
@@ -166,22 +166,22 @@ pub(crate) fn writer(
     check(&conn, path)?;
     migrate::run(&mut conn, path, services, options.now)?;
     let epoch = epoch(&conn, options).map_err(failed("reading its epoch"))?;
-    let session = Session::new(&mut conn, epoch).map_err(failed("opening it"))?;
-    let extent = Extent::read(&ReadTx::new(&conn, &session));
+    let watch = Watch::new(&mut conn, epoch).map_err(failed("opening it"))?;
+    let extent = Extent::read(&ReadTx::new(&conn, &watch));
     let extent = extent.map_err(|_| {
-        let cause = session.end().map(|failed| failed.cause).unwrap_or_default();
+        let cause = watch.end().map(|failed| failed.cause).unwrap_or_default();
         OpenError::Other(format!("The log of {} cannot be read: {cause}.", path.display()))
     })?;
-    Ok((conn, session, extent, lock))
+    Ok((conn, watch, extent, lock))
 }
 
 /// Opens a connection that only reads. The writer has opened the database before.
-pub(crate) fn reader(options: &Options) -> Result<(Connection, Session), OpenError> {
+pub(crate) fn reader(options: &Options) -> Result<(Connection, Watch), OpenError> {
     let failed = |e: rusqlite::Error| OpenError::of(&options.path, "opening it to read", &e);
     let mut conn = connect(options, Role::Reader).map_err(failed)?;
     let epoch = conn.query_row(log::EPOCH.0, [], |row| row.get(0)).map_err(failed)?;
-    let session = Session::new(&mut conn, epoch).map_err(failed)?;
-    Ok((conn, session))
+    let watch = Watch::new(&mut conn, epoch).map_err(failed)?;
+    Ok((conn, watch))
 }
 
 /// Opens the connection that copies the WAL back into the database.

@@ -44,8 +44,8 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Puts items in, in order, under one lock and with one wake-up, so that whoever takes them finds
-    /// them together. Hands back those that did not fit.
+    /// Puts items in, in order, under one lock and with one wake-up, so that they are
+    /// taken together. Hands back those that did not fit.
     pub(crate) fn push_all(&self, mut items: Vec<T>) -> Vec<T> {
         let mut inner = self.lock();
         let room = if inner.closed { 0 } else { self.len_max.saturating_sub(inner.items.len()) };

@@ -12,7 +12,7 @@ use super::{
     open,
     open::{OpenError, Options},
     queue::Queue,
-    session::Session,
+    watch::Watch,
     writer::message,
 };
 use crate::{change::Fault, tx::ReadTx};
@@ -23,7 +23,7 @@ pub type ReadJob = Box<dyn FnOnce(Result<&ReadTx<'_>, Fault>) + Send>;
 /// A connection that only reads.
 pub struct Reader {
     conn: Connection,
-    session: Session,
+    watch: Watch,
     read_time_max: Duration,
     cause: Option<String>,
 }
@@ -31,16 +31,16 @@ pub struct Reader {
 impl Reader {
     /// Opens the database, which a [`Writer`](super::Writer) has open, for reading.
     pub fn open(options: &Options) -> Result<Reader, OpenError> {
-        let (conn, session) = open::reader(options)?;
-        Ok(Reader { conn, session, read_time_max: options.read_time_max, cause: None })
+        let (conn, watch) = open::reader(options)?;
+        Ok(Reader { conn, watch, read_time_max: options.read_time_max, cause: None })
     }
 
     /// Runs `f` in one read transaction. A statement that fails tells `f` so; this only fails when
     /// the transaction could not begin.
     pub fn read<T>(&mut self, f: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, Fault> {
-        self.session.start(self.read_time_max);
+        self.watch.start(self.read_time_max);
         let read = self.snapshot(f);
-        self.cause = self.session.end().map(|failed| failed.cause);
+        self.cause = self.watch.end().map(|failed| failed.cause);
         read
     }
 
@@ -50,8 +50,8 @@ impl Reader {
     }
 
     fn snapshot<T>(&self, f: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, Fault> {
-        let tx = ReadTx::new(&self.conn, &self.session);
-        let failed = |error| self.session.fail(&self.conn, "BEGIN", &error);
+        let tx = ReadTx::new(&self.conn, &self.watch);
+        let failed = |error| self.watch.fail(&self.conn, "BEGIN", &error);
         let _ends = Ends(&self.conn);
         self.conn.prepare_cached("BEGIN").and_then(|mut s| s.raw_execute()).map_err(failed)?;
         // BEGIN alone takes no snapshot; the first statement does.

@@ -152,34 +152,27 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
             (None, None) => Ok(()),
         }
     }
+}
 
+impl<A, R> Store<A, R> {
     /// Ends the threads; the writer has by then done all that was queued.
     fn stop(&mut self) -> Option<Writer> {
-        stop(&self.shared, &mut self.writer, &mut self.readers, &mut self.checkpointer)
+        self.shared.writes.close();
+        self.shared.reads.close();
+        self.shared.signals.stop();
+        let writer = self.writer.take().and_then(|thread| thread.join().ok());
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let _ = self.checkpointer.take().map(JoinHandle::join);
+        writer
     }
 }
 
 impl<A, R> Drop for Store<A, R> {
     fn drop(&mut self) {
-        stop(&self.shared, &mut self.writer, &mut self.readers, &mut self.checkpointer);
+        self.stop();
     }
-}
-
-fn stop<A, R>(
-    shared: &Shared<A, R>,
-    writer: &mut Option<JoinHandle<Writer>>,
-    readers: &mut Vec<JoinHandle<()>>,
-    checkpointer: &mut Option<JoinHandle<()>>,
-) -> Option<Writer> {
-    shared.writes.close();
-    shared.reads.close();
-    shared.signals.stop();
-    let writer = writer.take().and_then(|thread| thread.join().ok());
-    for reader in readers.drain(..) {
-        let _ = reader.join();
-    }
-    let _ = checkpointer.take().map(JoinHandle::join);
-    writer
 }
 
 impl<A, R> Shared<A, R> {

@@ -27,7 +27,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::{
     Checkpoint, clock, file, open,
     open::{OpenError, Options},
-    session::{self, Failed, Harm, Session},
+    watch::{self, Failed, Harm, Watch},
 };
 use crate::{
     batch::{Answer, Batch, BatchStats, Committed, Incident, Write},
@@ -66,7 +66,7 @@ impl std::error::Error for Fatal {}
 /// The one connection that writes.
 pub struct Writer {
     conn: Connection,
-    session: Session,
+    watch: Watch,
     path: PathBuf,
     command_time_max: Duration,
     /// The log as the running transaction sees it.
@@ -82,7 +82,7 @@ pub struct Writer {
     _lock: file::Lock,
 }
 
-/// How far a batch has come, for whoever feeds it.
+/// How far a batch has come; what feeds it decides by this whether it takes more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Progress {
     pub(crate) rows: u64,
@@ -101,7 +101,7 @@ struct Job<A, R> {
 
 impl<A, R> Job<A, R> {
     fn new(write: Write<A, R>) -> Self {
-        Job { write, result: Err(session::internal()), cause: None, settled: false }
+        Job { write, result: Err(watch::internal()), cause: None, settled: false }
     }
 }
 
@@ -118,7 +118,7 @@ enum Ended {
 impl Writer {
     /// Opens the database for writing, alone: creates, checks and migrates it.
     pub fn open(options: &Options, services: &[Migrations]) -> Result<Writer, OpenError> {
-        let (mut conn, session, extent, lock) = open::writer(options, services)?;
+        let (mut conn, watch, extent, lock) = open::writer(options, services)?;
         let wal_pages = Arc::new(AtomicU32::new(0));
         let shared = Arc::clone(&wal_pages);
         conn.wal_hook(Some(move |_: &mut _, pages: i32| {
@@ -128,7 +128,7 @@ impl Writer {
         .map_err(|e| OpenError::of(&options.path, "opening it", &e))?;
         Ok(Writer {
             conn,
-            session,
+            watch,
             path: options.path.clone(),
             command_time_max: options.command_time_max,
             extent,
@@ -148,7 +148,7 @@ impl Writer {
 
     /// The random text of this database's life.
     pub fn epoch(&self) -> &str {
-        &self.session.epoch
+        &self.watch.epoch
     }
 
     /// What the log holds.
@@ -329,7 +329,7 @@ impl Writer {
             return Err(Ended::Fatal(job.cause.take().unwrap_or_default()));
         }
         if ended {
-            let fault = result.err().unwrap_or_else(session::internal);
+            let fault = result.err().unwrap_or_else(watch::internal);
             let cause = job.cause.clone().unwrap_or_default();
             if fault.code == Code::Timeout {
                 (job.result, job.settled) = (Err(fault), true);
@@ -365,18 +365,18 @@ impl Writer {
         &mut self,
         write: &mut Write<A, R>,
     ) -> (Result<Committed<A>, Fault>, Option<Failed>) {
-        self.session.start(self.command_time_max);
-        let (conn, session) = (&self.conn, &self.session);
+        self.watch.start(self.command_time_max);
+        let (conn, watch) = (&self.conn, &self.watch);
         let (extent, scratch) = (&mut self.extent, &mut self.scratch);
         // What a panic leaves half done is in the transaction alone, and that is rolled back.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let mut tx = Tx::new(conn, session, extent);
+            let mut tx = Tx::new(conn, watch, extent);
             let outcome = (write.run)(&mut tx)?;
-            session.check(conn)?;
+            watch.check(conn)?;
             let logged = scratch.append(&mut tx, write.at, outcome.events, outcome.effects)?;
             Ok(Committed::new(outcome.reply, logged))
         }));
-        let failed = self.session.end();
+        let failed = self.watch.end();
         match ran {
             Ok(Err(_)) if failed.is_some() => {
                 let failed = failed.expect("it was just seen");
@@ -384,7 +384,7 @@ impl Writer {
             }
             Ok(result) => (result, None),
             Err(panic) => {
-                let fault = session::internal();
+                let fault = watch::internal();
                 let cause = format!("a decision panicked: {}", message(&*panic));
                 let failed =
                     failed.unwrap_or(Failed { fault: fault.clone(), cause, harm: Harm::Command });

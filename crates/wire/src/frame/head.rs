@@ -17,9 +17,9 @@ const LENGTH: u8 = 0x7F;
 pub(super) struct Head {
     pub(super) opcode: Opcode,
     pub(super) fin: bool,
-    /// Of the payload, in bytes, as announced.
+    /// The payload's announced length, in bytes.
     pub(super) len: u64,
-    /// All zero on frames of a server, which then are their own unmasking.
+    /// The masking key; zero on a server's frames, where unmasking then changes nothing.
     pub(super) key: [u8; 4],
 }
 

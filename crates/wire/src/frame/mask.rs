@@ -1,7 +1,7 @@
 //! Masking (RFC 6455 section 5.3).
 
 /// Masks or unmasks `payload` in place: the two are one operation. The key starts at its first
-/// byte; who goes on in the middle of a frame rotates it first.
+/// byte; to go on in the middle of a frame, rotate it first.
 ///
 /// Eight bytes at a time, which the compiler widens to the vector registers there are.
 pub(super) fn apply(payload: &mut [u8], key: [u8; 4]) {

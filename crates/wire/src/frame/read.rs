@@ -29,7 +29,7 @@ struct Partial {
     /// The beginning of a header.
     head: [u8; HEAD_LEN_MAX],
     head_len: usize,
-    /// A frame of whose payload bytes are missing; never with nothing missing.
+    /// A frame whose payload is incomplete: at least one byte is still to come.
     frame: Option<Frame>,
     /// What has come of a control frame's payload.
     control: Vec<u8>,
@@ -57,7 +57,7 @@ struct Message {
     is_text: bool,
     fragments: u32,
     payload: Vec<u8>,
-    /// So many bytes of a text are known to be whole, valid characters.
+    /// How many bytes of a text, from its beginning, are known to be whole, valid characters.
     valid_len: usize,
 }
 
@@ -153,7 +153,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads `bytes` until they, the stream or the receiver's patience end; says how far it came.
+    /// Reads `bytes` until they or the stream end, or the receiver pauses; says how far it came.
     fn read(
         &mut self,
         limits: &Limits,
@@ -234,7 +234,7 @@ impl Reader {
             }
         };
         let left = usize::try_from(head.len).map_err(|_| Violation::TOO_BIG)?;
-        // A control frame has its own, smaller limit, which its header has passed.
+        // A control frame has a smaller limit of its own, already checked with its header.
         if !head.opcode.is_control() && left > limits.message_len_max.saturating_sub(gathered_len) {
             return Err(Violation::TOO_BIG);
         }

@@ -28,7 +28,7 @@ pub fn text(payload: &str) -> Bytes {
     encode(Opcode::Text, payload.as_bytes())
 }
 
-/// One text frame of these pieces, laid one behind the other: what saves an event the second copy.
+/// One text frame of these pieces, one behind the other, which saves an event a second copy.
 pub(crate) fn text_of(pieces: &[&str]) -> Bytes {
     let payload_len = pieces.iter().map(|piece| piece.len()).sum();
     let mut frame = Vec::with_capacity(header_len(payload_len) + payload_len);

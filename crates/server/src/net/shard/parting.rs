@@ -42,6 +42,6 @@ impl Shard {
         if farewell.done {
             self.finishing.push(id);
         }
-        self.deferred.push(id);
+        self.defer(id);
     }
 }

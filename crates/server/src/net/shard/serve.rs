@@ -186,8 +186,8 @@ impl Shard {
         let claims = token.and_then(|token| door.keyring.verify(token, self.setup.clock.now()));
         let reading = self.conn(id).and_then(|conn| conn.reading.take());
         match (claims, reading.map(|reading| *reading)) {
-            (Some(claims), Some(Reading::Connect { since, .. })) => {
-                self.conn_mut(id, |conn| conn.stage = Stage::Opening);
+            (Some(claims), Some(Reading::FirstMessage { since })) => {
+                self.with_conn(id, |conn| conn.stage = Stage::Opening);
                 let credential = Credential::Token { jti: claims.jti };
                 self.read_for(id, Reading::Connect { credential, since }, now_ms);
             }
@@ -226,14 +226,14 @@ impl Shard {
                 let call = SubscribeCall { name: &name, payload, id: echo, cursor };
                 door.subscribe(call, principal, stream, answer)
             }
-            (_, None) => Ok(()),
+            (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
         };
         if let Err(fault) = queued {
             self.opened(id, read, Err(fault), now_ms);
         }
     }
 
-    /// A read came back: the session goes live, or on as before, or ends.
+    /// A read came back: the session goes live, continues as before, or ends.
     pub(super) fn opened(
         &mut self,
         id: SessionId,
@@ -261,7 +261,7 @@ impl Shard {
                     return; // It is read again, or ends.
                 }
                 let expires = principal.expires_at.is_some();
-                self.conn_mut(id, |conn| {
+                self.with_conn(id, |conn| {
                     conn.keys = keys;
                     conn.principal = Some(principal);
                     conn.reading = None;
@@ -277,7 +277,7 @@ impl Shard {
                 Some(call) if fault.code != Code::Unauthenticated => {
                     conn.reading = None;
                     self.hub.resume(id, now_ms);
-                    self.refuse_call(id, call, &fault);
+                    self.answer_call(id, call, Err(&fault));
                     self.work(id, now_ms);
                 }
                 _ => self.end(id, Some(&fault), now_ms),
@@ -285,7 +285,7 @@ impl Shard {
         }
     }
 
-    /// One principal for all connections that have the same.
+    /// The one copy of this principal that all its connections share.
     fn shared(&mut self, principal: Arc<Principal>) -> Arc<Principal> {
         match self.principals.get(&principal.id) {
             Some(known) if **known == *principal => known.clone(),
@@ -321,7 +321,7 @@ impl Shard {
         if let Some(conn) = self.conn(id)
             && (conn.readable || conn.wire.has_unread())
         {
-            self.deferred.push(id);
+            self.defer(id);
         }
     }
 
@@ -333,9 +333,9 @@ impl Shard {
         door: &Arc<Door>,
         now_ms: u64,
     ) {
-        let Start { number, name, id: echo, payload } = start;
+        let Start { number, name, kind, id: echo, payload } = start;
         let call = CallId { shard: self.setup.number, session: id, call: number };
-        let started = match door.kind(&name, &principal) {
+        let started = match kind {
             Some(Kind::Command) => door
                 .command(&name, payload, principal, ReplyTo::Call(call))
                 .map(|write| self.writes.push(write)),
@@ -360,7 +360,7 @@ impl Shard {
             }
         };
         if let Err(fault) = started {
-            self.refuse_call(id, number, &fault);
+            self.answer_call(id, number, Err(&fault));
         }
     }
 
@@ -377,10 +377,6 @@ impl Shard {
         }
     }
 
-    fn refuse_call(&mut self, id: SessionId, number: u32, fault: &Fault) {
-        self.answer_call(id, number, Err(fault));
-    }
-
     /// A command was committed or refused, or a query answered.
     pub(super) fn answered(&mut self, call: CallId, result: &Result<Answer, Fault>, now_ms: u64) {
         if matches!(result, Err(fault) if fault.code == Code::Unauthenticated) {
@@ -391,6 +387,7 @@ impl Shard {
         self.work(call.session, now_ms);
     }
 
+    /// Answers a call in the connection's dialect.
     fn answer_call(&mut self, id: SessionId, number: u32, result: Result<&Answer, &Fault>) {
         let Some(door) = self.door() else { return };
         let Some(conn) = self.conn(id) else { return };

@@ -1,4 +1,4 @@
-//! What one connection remembers while a command or a query runs: its deadline, and its failure.
+//! The watch over one connection while a command or a query runs: its deadline, and its failure.
 
 use std::{
     cell::RefCell,
@@ -19,8 +19,9 @@ const STEPS_PER_LOOK: i32 = 1_000;
 /// The deadline of a connection without one.
 const NEVER: u64 = u64::MAX;
 
-/// The state of a connection that its transactions share.
-pub(crate) struct Session {
+/// What the transactions of one connection share: the database's epoch, the deadline that interrupts
+/// what runs, and why it failed.
+pub(crate) struct Watch {
     pub(crate) epoch: String,
     base: Instant,
     /// Nanoseconds after `base`. Written by this connection's thread and read by SQLite's progress
@@ -49,9 +50,9 @@ pub(crate) enum Harm {
     Database,
 }
 
-impl Session {
+impl Watch {
     /// Sets up `conn` so that what runs past its deadline is interrupted.
-    pub(crate) fn new(conn: &mut Connection, epoch: String) -> rusqlite::Result<Session> {
+    pub(crate) fn new(conn: &mut Connection, epoch: String) -> rusqlite::Result<Watch> {
         let base = clock::now();
         let deadline = Arc::new(AtomicU64::new(NEVER));
         let shared = Arc::clone(&deadline);
@@ -62,7 +63,7 @@ impl Session {
                 deadline != NEVER && nanos(clock::since(base)) > deadline
             }),
         )?;
-        Ok(Session { epoch, base, deadline, failed: RefCell::new(None) })
+        Ok(Watch { epoch, base, deadline, failed: RefCell::new(None) })
     }
 
     /// Starts a command or query that may take `time_max`.
@@ -93,7 +94,7 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps the first failure of a command, for [`end`](Session::end) to report.
+    /// Keeps the first failure of a command, for [`end`](Watch::end) to report.
     pub(crate) fn fail(&self, conn: &Connection, sql: &str, error: &rusqlite::Error) -> Fault {
         let mut failed = Failed::of(error, sql);
         if failed.harm == Harm::Command && conn.is_autocommit() {
