@@ -63,7 +63,7 @@ pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
                     tokio::spawn(converse(stream, door.clone()));
                 }
                 Err(error) => {
-                    // No descriptor is left: the operator must get through once some come free.
+                    // No descriptor is left: the operator must get through once some are free again.
                     tracing::warn!(%error, "the operator could not be answered");
                     #[expect(
                         clippy::disallowed_methods,

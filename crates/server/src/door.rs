@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
 };
 
 use bellwire_services::{
@@ -94,7 +94,7 @@ pub struct SubscribeCall<'a> {
     pub payload: Payload,
     /// The request's `id`, as JSON text.
     pub id: Option<String>,
-    /// Whether the connection's events bear a cursor.
+    /// Whether the connection's events have a cursor.
     pub cursor: bool,
 }
 
@@ -202,10 +202,11 @@ impl Door {
         credential: Credential,
         stream: usize,
         since: Since,
+        wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let door = self.clone();
-        self.read(move |tx| {
+        self.read_while(wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 door.with_sources(|sources| {
                     opening::connect(tx, &credential, &door.streams[stream], &since, sources)
@@ -224,10 +225,11 @@ impl Door {
         stream: usize,
         keys: Keys,
         after: Offset,
+        wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let door = self.clone();
-        self.read(move |tx| {
+        self.read_while(wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 let stream = &door.streams[stream];
                 door.with_sources(|sources| {
@@ -246,6 +248,7 @@ impl Door {
         call: SubscribeCall<'_>,
         principal: Arc<Principal>,
         stream: usize,
+        wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let subscription = self.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
@@ -253,7 +256,7 @@ impl Door {
         let keys = keys.map(Arc::new);
         let (cursor, id) = (call.cursor, call.id);
         let door = self.clone();
-        self.read(move |tx| {
+        self.read_while(wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 let stream = &door.streams[stream];
                 door.with_sources(|sources| {
@@ -310,7 +313,7 @@ impl Door {
     ) -> Result<T, Fault> {
         let (sender, answer) = oneshot::channel();
         let now = self.clock.now();
-        // `run` may run twice, the last run counts; it is told once the transaction is committed.
+        // `run` may run twice and the last run counts; its value is handed out after COMMIT.
         let done = Arc::new(Mutex::new(None));
         let result = done.clone();
         let run = move |tx: &mut Tx<'_>| {
@@ -330,6 +333,20 @@ impl Door {
     /// Whether a connection may ask for this, whatever its rights.
     pub fn is_offered(&self, name: &str) -> bool {
         self.kind(name, &Principal::guest()).is_some()
+    }
+
+    /// Queues a read that is passed over if nobody waits for it any more when its turn comes: a
+    /// storm of clients that give up and come back must not wait behind their earlier selves.
+    fn read_while(
+        &self,
+        wanted: Weak<()>,
+        job: impl FnOnce(Result<&ReadTx<'_>, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        self.read(move |tx| {
+            if wanted.strong_count() > 0 {
+                job(tx);
+            }
+        })
     }
 
     fn read(

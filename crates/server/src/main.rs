@@ -63,7 +63,7 @@ enum Token {
     Create {
         #[command(flatten)]
         data: Data,
-        /// What kind of caller bears it.
+        /// What kind of caller holds it.
         #[arg(long)]
         role: Role,
         /// Whom it speaks for: a user's, client's or device's id.

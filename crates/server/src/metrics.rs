@@ -85,7 +85,7 @@ impl Metrics {
         self.commit_seconds.record(stats.commit);
     }
 
-    /// A client's cursor was of no use.
+    /// A client's cursor could not be resumed from.
     pub fn reset(&self, reason: Reason) {
         let labels = vec![Label::from_static_parts("reason", reason.as_str())];
         self.recorder
@@ -128,7 +128,7 @@ const HELP: &[(&str, &str)] = &[
     ("bellwire_connections_accepted_total", "TCP connections accepted."),
     ("bellwire_connections_rate_limited_total", "Connections turned away by the rate limit."),
     ("bellwire_slow_readers_total", "Sessions ended because they did not keep up (4408)."),
-    ("bellwire_resets_total", "Cursors that were of no use, by reason."),
+    ("bellwire_resets_total", "Cursors that could not be resumed from, by reason."),
     ("bellwire_connections", "Live WebSocket connections."),
     ("bellwire_outbound_queued_bytes", "Bytes that wait for sockets which would block."),
     ("bellwire_write_queue_length", "Commands that wait for the writer."),

@@ -43,7 +43,7 @@ pub enum Credential {
 /// Where a connection wants to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// With what comes next; its events bear no cursor.
+    /// With what comes next; its events have no cursor.
     Unasked,
     /// With what comes next, with cursors.
     Now,
@@ -70,7 +70,7 @@ pub struct Opened {
     pub principal: Arc<Principal>,
     /// What it is told first, and what it may hear.
     pub opening: Opening,
-    /// Why its cursor was of no use, if so.
+    /// Why its cursor could not be resumed from, if so.
     pub reset: Option<Reason>,
 }
 
@@ -258,7 +258,7 @@ fn rows(
 struct Rows<'a> {
     opening: &'a Opening,
     kept: Vec<Arc<Entry>>,
-    /// Whether the rows at hand are shared ones.
+    /// Whether the rows being added are shared ones.
     from_memory: bool,
     /// Bytes of the rows kept that are not shared.
     bytes: usize,

@@ -154,8 +154,7 @@ impl Sequencer {
         for incident in &batch.incidents {
             tracing::error!(cause = %incident.cause, "a command failed");
         }
-        let mut items = Vec::new();
-        let mut rows = Vec::new();
+        let (mut items, mut rows, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for answer in batch.answers {
             let (result, logged) = match answer.result.map(|committed| committed.into_parts()) {
                 Ok((reply, logged)) => (Ok(reply), logged),
@@ -163,7 +162,7 @@ impl Sequencer {
             };
             match answer.to {
                 ReplyTo::Call(call) => items.push(Item::Answer(call, result)),
-                ReplyTo::Function(function) => function(result),
+                ReplyTo::Function(function) => calls.push((function, result)),
             }
             for row in logged {
                 let entry = Arc::new(Entry::new(row));
@@ -178,6 +177,8 @@ impl Sequencer {
         for feed in &self.lag.feeds {
             feed.send(Message::Batch(items.clone()));
         }
+        // Last: who is told that a token is revoked may rely on the shards knowing it.
+        calls.into_iter().for_each(|(function, result)| function(result));
         self.wait_for_shards(now_ms);
     }
 

@@ -84,16 +84,16 @@ pub enum Effect {
     },
 }
 
-/// One row of the log: events are what is told, effects what is done right after telling it.
+/// One row of the log: an event to tell, and effects to apply right after it was told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logged {
     /// Its place.
     pub offset: Offset,
     /// When it was committed.
     pub at: Micros,
-    /// What happened; `None` when the row bears effects only.
+    /// What happened; `None` when the row holds effects only.
     pub event: Option<Event>,
-    /// What live sessions undergo, after they were told the event.
+    /// What happens to live sessions, after they were told the event.
     pub effects: Vec<Effect>,
 }
 

@@ -144,7 +144,7 @@ fn apply(
 }
 
 /// Writes a consistent copy beside the database, readable by its owner alone, named with the
-/// versions that it holds. It is whole or it is not there.
+/// versions that it holds. It is complete, or there is none.
 fn copy(conn: &Connection, path: &Path, old: &[(&str, i64)]) -> Result<PathBuf, String> {
     let versions: Vec<String> = old.iter().map(|(name, v)| format!("{name}-{v}")).collect();
     let to = file::beside(path, &format!(".before-{}", versions.join("-")));

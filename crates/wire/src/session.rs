@@ -135,7 +135,7 @@ impl Session {
     ///
     /// # Panics
     ///
-    /// In debug builds, if no close frame may bear this code
+    /// In debug builds, if no close frame may carry this code
     /// ([`frame::is_valid_close_code`]).
     pub fn close(&mut self, code: u16, reason: &str, now_ms: u64) -> Option<Bytes> {
         if !self.is_open() {

@@ -114,7 +114,7 @@ pub struct Conn {
     pub stage: Stage,
     /// Which stream it is on.
     pub stream: u16,
-    /// Whether its events bear a cursor.
+    /// Whether its events have a cursor.
     pub cursor: bool,
     /// Whether the socket may have more to read.
     pub readable: bool,
@@ -134,8 +134,10 @@ pub struct Conn {
     pub calls: Option<Box<Calls>>,
     /// A read that is under way.
     pub reading: Option<Box<Reading>>,
-    /// Counts the reads: the result of one that another has replaced is of no use.
+    /// Counts the reads: the result of one that another has replaced is ignored.
     pub reads: u32,
+    /// Lives as long as somebody waits for the read; one that nobody waits for is passed over.
+    pub awaited: Option<Arc<()>>,
     /// How often it was refused lately.
     pub refusals: Refusals,
 }
@@ -159,6 +161,7 @@ impl Conn {
             calls: None,
             reading: None,
             reads: 0,
+            awaited: None,
             refusals: Refusals::default(),
         }
     }
@@ -189,9 +192,9 @@ pub enum Patience {
 impl Refusals {
     /// How long refusals are counted together.
     const WINDOW_MS: u64 = 60_000;
-    /// Past so many in a window, one a second is answered.
+    /// The most in a window that are all answered; past it, one a second is.
     const ANSWERED_MAX: u32 = 120;
-    /// Past so many in a window, the connection is closed.
+    /// The most in a window; past it, the connection is closed.
     const COUNT_MAX: u32 = 1_200;
 
     /// Counts one.

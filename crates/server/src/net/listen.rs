@@ -62,7 +62,7 @@ pub async fn serve(
                 tokio::spawn(connection(socket, peer, router.clone(), HTTP_MAX));
             }
             Err(error) => {
-                // Most likely no descriptor is left: wait for some to come free.
+                // Most likely no descriptor is left: wait until some are free again.
                 tracing::warn!(%error, "a connection could not be accepted");
                 #[expect(
                     clippy::disallowed_methods,

@@ -90,7 +90,7 @@ pub struct Arrival {
     pub endpoint: Endpoint,
 }
 
-/// What a shard is told to be.
+/// How a shard is set up.
 pub struct Setup {
     /// Its number.
     pub number: u16,
@@ -121,7 +121,7 @@ pub struct Inlet {
     pub load: Arc<Load>,
 }
 
-/// How much a shard bears.
+/// A shard's load.
 #[derive(Debug, Default)]
 pub struct Load {
     /// Live sessions.
@@ -214,6 +214,8 @@ impl Shard {
                 let _ = self.inlet.feed.waker.wake();
             }
             if self.drain.as_ref().is_some_and(Drain::is_done) && self.hub.is_empty() {
+                // Nobody waits for a shard that has ended.
+                self.inlet.feed.handled.store(u64::MAX, Ordering::Release);
                 return Ok(());
             }
         }
@@ -558,7 +560,7 @@ impl Shard {
         });
     }
 
-    /// Says for metrics how much this shard bears.
+    /// Updates this shard's load, for metrics.
     fn account(&self) {
         self.inlet.load.sessions.store(self.hub.len(), Ordering::Relaxed);
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);

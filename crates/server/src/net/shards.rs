@@ -27,7 +27,7 @@ pub struct Shards {
     handles: Arc<Handles>,
 }
 
-/// What the rest of the server holds of the shards: their ways in, and how much they bear.
+/// What the rest of the server holds of the shards: their ways in, and their loads.
 pub struct Handles {
     shards: Vec<(Feed, Arc<Load>)>,
     /// Counts connections, to spread them. An atomic: every upgrade takes a number.

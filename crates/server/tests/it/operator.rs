@@ -136,6 +136,7 @@ fn the_demo_keeps_to_its_own_directory() {
         let address = server.address();
         let mut guest = Dial::new(address, "/api/ws").open();
         assert!(guest.text().starts_with(r#"{"type":"state_changed""#));
+        drop(guest);
         match killed {
             true => server.kill(),
             false => server.stop(),

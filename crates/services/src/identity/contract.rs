@@ -11,10 +11,10 @@ pub const SUBJECT_LEN_MAX: usize = 128;
 /// The most scopes of a token: as many as a connection may pick entities.
 pub const SCOPES_MAX: usize = 1_000;
 
-/// Makes a token. The reply is a [`Token`] with `token`, the signed text, which is told this once.
+/// Makes a token. The reply is a [`Token`] with `token`, the signed text, which is shown this once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CreateToken {
-    /// What kind of caller bears it.
+    /// What kind of caller holds it.
     pub role: Role,
     /// Whom it speaks for, to 128 bytes: a user's, client's or device's id.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct Tokens {}
 pub struct Token {
     /// Its id, e.g. `tok_7`.
     pub id: String,
-    /// What kind of caller bears it.
+    /// What kind of caller holds it.
     pub role: String,
     /// Whom it speaks for.
     pub subject: Option<String>,

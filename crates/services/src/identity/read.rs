@@ -29,7 +29,7 @@ pub fn list(tx: &ReadTx<'_>, _: &Ctx<'_>, _: &Tokens) -> Result<TokenList, Fault
     Ok(TokenList { items })
 }
 
-/// Who bears the token of this `jti`.
+/// The holder of the token with this `jti`.
 ///
 /// # Errors
 /// [`Code::Unauthenticated`] when there is no such token, or it is expired or revoked.
@@ -38,7 +38,7 @@ pub fn principal(tx: &ReadTx<'_>, jti: &str, now: Micros) -> Result<Principal, F
         .ok_or(Fault::new(Code::Unauthenticated, "token invalid, expired or revoked"))
 }
 
-/// Who bears the token of this id, if it is valid at `now`.
+/// The holder of the token with this id, if it is valid at `now`.
 pub(super) fn by_id(tx: &ReadTx<'_>, id: &str, now: Micros) -> Result<Option<Principal>, Fault> {
     find(tx, sql::BY_ID, id, now)
 }

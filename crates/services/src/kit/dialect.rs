@@ -9,7 +9,7 @@ pub struct Dialect {
     pub reply: fn(name: &str, id: Option<&str>, reply: &str) -> String,
     /// The refusal of the operation `name`.
     pub refusal: fn(name: &str, id: Option<&str>, fault: &Fault) -> String,
-    /// What cannot be laid to an operation: bad JSON, an unknown type, a missing credential.
+    /// A fault that belongs to no operation: bad JSON, an unknown type, a missing credential.
     pub error: fn(id: Option<&str>, fault: &Fault) -> String,
 }
 

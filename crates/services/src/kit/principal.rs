@@ -55,13 +55,13 @@ pub enum Role {
     /// No credential; only `--demo` admits guests.
     #[serde(skip)]
     Guest,
-    /// The server itself or its operator; no token bears it.
+    /// The server itself or its operator; no token has it.
     #[serde(skip)]
     System,
 }
 
 impl Role {
-    /// The name that tokens and tables bear.
+    /// Its name in tokens and tables.
     pub fn name(self) -> &'static str {
         match self {
             Role::Admin => "admin",
@@ -73,7 +73,7 @@ impl Role {
         }
     }
 
-    /// The role of that name, of those that a token can bear.
+    /// The role of that name, of those that a token can have.
     pub fn from_name(name: &str) -> Option<Role> {
         [Role::Admin, Role::User, Role::Client, Role::Device]
             .into_iter()

@@ -73,7 +73,7 @@ pub struct Subscribe {
 pub type Snapshot =
     Box<dyn FnOnce(&ReadTx<'_>, &Principal, Tail<'_>) -> Result<String, Fault> + Send>;
 
-/// What a snapshot's frame bears besides the snapshot.
+/// What a snapshot's frame holds besides the snapshot.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tail<'a> {
     /// The cursor of its place, if the connection has one.

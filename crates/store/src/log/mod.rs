@@ -172,7 +172,7 @@ pub(crate) fn is_epoch(text: &str) -> bool {
 pub enum Resume {
     /// Everything after this offset is here.
     From(Offset),
-    /// It is not: the client has to start anew, and is told why.
+    /// Some of it is not: the client has to start anew, and is told why.
     Reset(Reason),
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{change::Fault, tx::ReadTx};
 
-/// A read for the store's readers. It is told when its transaction could not even begin.
+/// A read for the store's readers. It is given the fault if its transaction could not begin.
 pub type ReadJob = Box<dyn FnOnce(Result<&ReadTx<'_>, Fault>) + Send>;
 
 /// A connection that only reads.

@@ -145,7 +145,7 @@ pub enum Flow {
     Pause,
 }
 
-/// Whether a close frame may bear this code: 1000 to 1003, 1007 to 1014, 3000 to 4999.
+/// Whether a close frame may carry this code: 1000 to 1003, 1007 to 1014, 3000 to 4999.
 ///
 /// RFC 6455 section 7.4 keeps 1004 to 1006 and 1015 off the wire, leaves 0 to 999 unused and
 /// reserves the rest of 1016 to 2999 for revisions of itself; 1012 to 1014 are in IANA's WebSocket

@@ -313,7 +313,7 @@ impl Reader {
                 self.ended = true;
                 Incoming::Close(close)
             }
-            Opcode::Continuation => unreachable!("a message bears the opcode of its first frame"),
+            Opcode::Continuation => unreachable!("a message has the opcode of its first frame"),
         };
         self.last_frame_ms = now_ms;
         Ok(on(incoming))

@@ -44,7 +44,7 @@ pub(crate) fn text_of(pieces: &[&str]) -> Bytes {
 ///
 /// # Panics
 ///
-/// In debug builds, if no close frame may bear this code ([`is_valid_close_code`]).
+/// In debug builds, if no close frame may carry this code ([`is_valid_close_code`]).
 pub fn close(code: u16, reason: &str) -> Bytes {
     debug_assert!(is_valid_close_code(code), "close code {code} must not be sent");
     let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_LEN_MAX)];

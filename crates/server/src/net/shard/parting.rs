@@ -36,6 +36,7 @@ impl Shard {
         conn.stage = Stage::Ending;
         conn.calls = None;
         conn.reading = None;
+        conn.awaited = None;
         // There may be more to throw away, or the peer's end to be seen.
         conn.readable = true;
         self.hub.end(id, farewell.close, now_ms);

@@ -210,21 +210,23 @@ impl Shard {
         conn.reading = Some(Box::new(reading.clone()));
         conn.reads = conn.reads.wrapping_add(1);
         let read = conn.reads;
+        let wanted = conn.awaited.insert(Arc::new(()));
+        let wanted = Arc::downgrade(wanted);
         let feed = self.inlet.feed.clone();
         let answer = move |result| {
             feed.send(Message::Opened(id, read, Box::new(result)));
         };
         let queued = match (reading, principal) {
             (Reading::Connect { credential, since }, _) => {
-                door.connect(credential, stream, since, answer)
+                door.connect(credential, stream, since, wanted, answer)
             }
             (Reading::CatchUp { after }, Some(principal)) => {
-                door.catch_up(principal, stream, keys, after, answer)
+                door.catch_up(principal, stream, keys, after, wanted, answer)
             }
             (Reading::Subscribe { name, fields, id: echo, .. }, Some(principal)) => {
                 let payload = serde_json::from_str(&fields).unwrap_or_default();
                 let call = SubscribeCall { name: &name, payload, id: echo, cursor };
-                door.subscribe(call, principal, stream, answer)
+                door.subscribe(call, principal, stream, wanted, answer)
             }
             (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
         };
@@ -265,6 +267,7 @@ impl Shard {
                     conn.keys = keys;
                     conn.principal = Some(principal);
                     conn.reading = None;
+                    conn.awaited = None;
                     conn.stage = Stage::Open;
                 });
                 if expires {
@@ -276,6 +279,7 @@ impl Shard {
             Err(fault) => match subscribing {
                 Some(call) if fault.code != Code::Unauthenticated => {
                     conn.reading = None;
+                    conn.awaited = None;
                     self.hub.resume(id, now_ms);
                     self.answer_call(id, call, Err(&fault));
                     self.work(id, now_ms);
