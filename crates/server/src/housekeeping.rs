@@ -13,9 +13,10 @@ use crate::{door::Door, metrics::Metrics};
 
 /// How often housekeeping runs.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Rows of one slice.
-const SLICE_ROWS: i64 = 200;
-/// The most slices of history in one run; the next run goes on from there.
+/// Replies forgotten in one slice.
+const SLICE_REPLIES: i64 = 200;
+/// Rows of history looked at in one slice, and the most slices in one run; the next goes on from there.
+const SLICE_ROWS: usize = 500;
 const SLICES_MAX: usize = 50;
 /// How long the demo's history is kept: an hour.
 const DEMO_KEPT_MICROS: Micros = 3_600 * 1_000_000;
@@ -49,8 +50,8 @@ async fn tidy(door: &Door, history_kept: Micros, place: &mut Place) -> Result<()
             break;
         }
     }
-    while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_ROWS)).await?
-        == SLICE_ROWS as u64
+    while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_REPLIES)).await?
+        == SLICE_REPLIES as u64
     {}
     for _ in 0..SLICES_MAX {
         let from = *place;

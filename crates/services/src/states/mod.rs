@@ -40,7 +40,6 @@ const MIGRATIONS: &[&str] = &["
         last_updated INTEGER NOT NULL
     );
     CREATE INDEX states_by_entity ON states (entity_id, state_id);
-    CREATE INDEX states_by_age ON states (last_updated, state_id);
 "];
 
 /// What this service offers.

@@ -20,10 +20,9 @@ statements! {
     REMOVE = "DELETE FROM states WHERE entity_id = $1";
     /// The first entity after this one in the order of ids.
     NEXT_ENTITY = "SELECT entity_id FROM states WHERE entity_id > $1 ORDER BY entity_id LIMIT 1";
-    /// Some rows that are past their time, from a place on.
-    OLD = "SELECT last_updated, state_id, entity_id FROM states
-           WHERE last_updated < $1 AND (last_updated, state_id) > ($2, $3)
-           ORDER BY last_updated, state_id LIMIT $4";
+    /// Some rows, in the order in which they were made.
+    ROWS = "SELECT state_id, entity_id, last_updated FROM states
+            WHERE state_id > $1 ORDER BY state_id LIMIT $2";
     /// Takes a row away unless it is its entity's newest.
     PRUNE = "DELETE FROM states WHERE state_id = $1
              AND EXISTS (SELECT 1 FROM states newer WHERE newer.entity_id = $2 AND newer.state_id > $1)";
