@@ -34,7 +34,7 @@ use crate::{
     control,
     credentials::Keyring,
     demo,
-    door::{Door, Parts, chance},
+    door::{Door, Tables, chance},
     housekeeping,
     hub::{
         outbox,
@@ -128,8 +128,9 @@ impl Core {
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
         let events = services.iter().flat_map(|service| service.events.clone());
         let speller = Arc::new(Speller::new(store.epoch(), events));
-        let parts = Parts { store, keyring, guests, clock, recent, speller, lag };
-        Ok(Core { door: Arc::new(Door::new(services, parts)), metrics })
+        let tables = Tables::of(services);
+        let door = Door { tables, store, keyring, guests, clock, recent, speller, lag };
+        Ok(Core { door: Arc::new(door), metrics })
     }
 
     /// Closes the store in good order.

@@ -29,8 +29,11 @@ use tokio::sync::oneshot;
 use crate::{
     clock::Clock,
     credentials::Keyring,
-    hub::recent::{Recent, Speller},
-    opening::{self, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
+    hub::{
+        Keys,
+        recent::{Recent, Speller},
+    },
+    opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
 
@@ -45,36 +48,24 @@ pub enum Kind {
     Subscription,
 }
 
-/// The tables of all services, and what calls need to run.
-pub struct Door {
+/// What all services offer, by name.
+pub struct Tables {
     commands: HashMap<&'static str, Command>,
     queries: HashMap<&'static str, Query>,
     subscriptions: HashMap<&'static str, Subscription>,
     /// The live endpoints.
     pub streams: Vec<Stream>,
+}
+
+/// The tables of all services, and what calls need to run.
+pub struct Door {
+    /// What can be asked.
+    pub tables: Tables,
     /// Where everything is kept.
     pub store: Store<Answer, ReplyTo>,
     /// Signs and verifies tokens.
     pub keyring: Keyring,
     /// Whether callers without a credential are admitted.
-    pub guests: bool,
-    /// The time.
-    pub clock: Arc<Clock>,
-    /// The newest rows of the log.
-    pub recent: Arc<Recent>,
-    /// Spells events.
-    pub speller: Arc<Speller>,
-    /// How far the shards are behind.
-    pub lag: Arc<Lag>,
-}
-
-/// What the door is made of.
-pub struct Parts {
-    /// The store, open.
-    pub store: Store<Answer, ReplyTo>,
-    /// Token keys.
-    pub keyring: Keyring,
-    /// Whether guests are admitted.
     pub guests: bool,
     /// The time.
     pub clock: Arc<Clock>,
@@ -98,30 +89,22 @@ pub struct SubscribeCall<'a> {
     pub cursor: bool,
 }
 
-impl Door {
-    /// A door to these services.
-    pub fn new(services: Vec<Service>, parts: Parts) -> Door {
-        let Parts { store, keyring, guests, clock, recent, speller, lag } = parts;
-        let mut door = Door {
+impl Tables {
+    /// The tables of these services.
+    pub fn of(services: Vec<Service>) -> Tables {
+        let mut tables = Tables {
             commands: HashMap::new(),
             queries: HashMap::new(),
             subscriptions: HashMap::new(),
             streams: Vec::new(),
-            store,
-            keyring,
-            guests,
-            clock,
-            recent,
-            speller,
-            lag,
         };
         for service in services {
-            door.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
-            door.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
-            door.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
-            door.streams.extend(service.streams);
+            tables.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
+            tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
+            tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
+            tables.streams.extend(service.streams);
         }
-        door
+        tables
     }
 
     /// What `name` means to this caller; `None` if nothing.
@@ -135,7 +118,9 @@ impl Door {
             self.subscriptions.contains_key(name).then_some(Kind::Subscription)
         }
     }
+}
 
+impl Door {
     /// Reads a command's request and makes a write of it, for the store. Its answer comes with the
     /// batch that commits it.
     ///
@@ -148,7 +133,7 @@ impl Door {
         principal: Arc<Principal>,
         to: ReplyTo,
     ) -> Result<Write<Answer, ReplyTo>, Fault> {
-        let command = self.commands.get(name).ok_or_else(|| unknown(name))?;
+        let command = self.tables.commands.get(name).ok_or_else(|| unknown(name))?;
         if self.lag.ms(self.clock.elapsed_ms()) > LAG_OVERLOADED_MS {
             return Err(overloaded());
         }
@@ -180,7 +165,7 @@ impl Door {
         principal: Arc<Principal>,
         answer: impl FnOnce(Result<Answer, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        let query = self.queries.get(name).ok_or_else(|| unknown(name))?;
+        let query = self.tables.queries.get(name).ok_or_else(|| unknown(name))?;
         let bound = (query.bind)(payload)?;
         let now = self.clock.now();
         self.read(move |tx| {
@@ -209,7 +194,7 @@ impl Door {
         self.read_while(wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 door.with_sources(|sources| {
-                    opening::connect(tx, &credential, &door.streams[stream], &since, sources)
+                    opening::connect(tx, &credential, &door.tables.streams[stream], &since, sources)
                 })
             }));
         })
@@ -231,7 +216,7 @@ impl Door {
         let door = self.clone();
         self.read_while(wanted, move |tx| {
             answer(tx.and_then(|tx| {
-                let stream = &door.streams[stream];
+                let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
                     opening::catch_up(tx, &principal, stream, keys, after, sources)
                 })
@@ -251,17 +236,18 @@ impl Door {
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        let subscription = self.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
+        let subscription =
+            self.tables.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
         let Subscribe { keys, snapshot } = (subscription.bind)(call.payload)?;
         let keys = keys.map(Arc::new);
         let (cursor, id) = (call.cursor, call.id);
         let door = self.clone();
         self.read_while(wanted, move |tx| {
             answer(tx.and_then(|tx| {
-                let stream = &door.streams[stream];
+                let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
-                    let tail = (cursor, id.as_deref());
-                    opening::subscribe(tx, &principal, stream, keys, snapshot, tail, sources)
+                    let asked = Asked { keys, snapshot, cursor, id: id.as_deref() };
+                    opening::subscribe(tx, &principal, stream, asked, sources)
                 })
             }));
         })
@@ -281,7 +267,7 @@ impl Door {
         let (sender, answer) = oneshot::channel();
         // The caller may have gone; then nobody wants the answer.
         let reply = move |result| drop(sender.send(result));
-        match self.kind(name, &principal) {
+        match self.tables.kind(name, &principal) {
             Some(Kind::Command) => {
                 let to = ReplyTo::Function(Box::new(reply));
                 let write = self.command(name, payload, principal, to)?;
@@ -332,7 +318,7 @@ impl Door {
 
     /// Whether a connection may ask for this, whatever its rights.
     pub fn is_offered(&self, name: &str) -> bool {
-        self.kind(name, &Principal::guest()).is_some()
+        self.tables.kind(name, &Principal::guest()).is_some()
     }
 
     /// Queues a read that is passed over if nobody waits for it any more when its turn comes: a
@@ -367,9 +353,6 @@ impl Door {
         })
     }
 }
-
-/// The keys of a filter.
-pub type Keys = Option<Arc<std::collections::HashSet<String>>>;
 
 fn unknown(name: &str) -> Fault {
     Fault::new(Code::Invalid, format!("unknown operation {name:?}"))

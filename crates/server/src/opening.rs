@@ -1,7 +1,7 @@
 //! How a session gets its place in the stream of events: who it is, what it may hear, what it
 //! missed, all read in one transaction as of one offset. The hub takes it from there.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use bellwire_services::{
     identity,
@@ -15,7 +15,7 @@ use bellwire_wire::frame;
 use bytes::Bytes;
 
 use crate::hub::{
-    Held, Opening,
+    Held, Keys, Opening,
     recent::{Entry, Recent, Speller},
 };
 
@@ -137,7 +137,7 @@ pub fn catch_up(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
     stream: &Stream,
-    keys: Option<Arc<HashSet<String>>>,
+    keys: Keys,
     after: Offset,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
@@ -156,6 +156,18 @@ fn is_kept(tx: &ReadTx<'_>, after: Offset, sources: &Sources<'_>) -> Result<bool
     Ok(log::resume(tx, &sources.speller.cursor(after))? == Resume::From(after))
 }
 
+/// What a subscription asks for.
+pub struct Asked<'a> {
+    /// From now on only events with these keys.
+    pub keys: Keys,
+    /// Reads the snapshot.
+    pub snapshot: Snapshot,
+    /// Whether the connection's events have a cursor: then the snapshot has one too.
+    pub cursor: bool,
+    /// The request's `id`, as JSON text.
+    pub id: Option<&'a str>,
+}
+
 /// Reads the snapshot of a new subscription.
 ///
 /// # Errors
@@ -164,15 +176,14 @@ pub fn subscribe(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
     stream: &Stream,
-    keys: Option<Arc<HashSet<String>>>,
-    snapshot: Snapshot,
-    tail: (bool, Option<&str>),
+    asked: Asked<'_>,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
     let mut opened = current(tx, principal, stream, sources.now)?;
-    opened.opening.keys = keys;
-    let cursor = tail.0.then(|| sources.speller.cursor(opened.opening.at));
-    let text = snapshot(tx, &opened.principal, Tail { cursor: cursor.as_deref(), id: tail.1 })?;
+    opened.opening.keys = asked.keys;
+    let cursor = asked.cursor.then(|| sources.speller.cursor(opened.opening.at));
+    let tail = Tail { cursor: cursor.as_deref(), id: asked.id };
+    let text = (asked.snapshot)(tx, &opened.principal, tail)?;
     opened.opening.frames.push(frame::text(&text));
     Ok(opened)
 }

@@ -34,7 +34,7 @@ use slab::Slab;
 use outbox::{Fate, Frame, Written};
 use recent::{Entry, Recent, Shape, Speller};
 use session::{Behind, Place, Session, concerned};
-pub use session::{Held, Opening, SessionId};
+pub use session::{Held, Keys, Opening, SessionId};
 use tick::Tick;
 
 /// Rows are fetched, and a session that is behind is fed, this much at a time.

@@ -21,6 +21,9 @@ pub struct SessionId {
     pub serial: u32,
 }
 
+/// Only events with these keys are heard, if there are some; sessions may share them.
+pub type Keys = Option<Arc<HashSet<String>>>;
+
 /// A right to hear a topic, and the place from which on it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -38,7 +41,7 @@ pub struct Opening {
     /// The topics that the session may hear.
     pub held: Vec<Held>,
     /// Only events with these keys, if there is a filter.
-    pub keys: Option<Arc<HashSet<String>>>,
+    pub keys: Keys,
     /// What is told first: `resumed`, `reset`, a snapshot.
     pub frames: Vec<bytes::Bytes>,
     /// What is told next: rows up to `at`, those of these topics, in order.
@@ -85,7 +88,7 @@ pub(super) struct Session<S> {
     pub held: Vec<Held>,
     /// The rights were read at this place: effects up to it are in them.
     pub rights_at: Offset,
-    pub keys: Option<Arc<HashSet<String>>>,
+    pub keys: Keys,
 }
 
 impl<S> Session<S> {

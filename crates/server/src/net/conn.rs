@@ -7,8 +7,7 @@ use bellwire_wire::session;
 
 use super::calls::Calls;
 use crate::{
-    door::Keys,
-    hub::SessionId,
+    hub::{Keys, SessionId},
     opening::{Credential, Since},
 };
 

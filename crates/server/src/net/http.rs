@@ -67,7 +67,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/readyz/", get(ready))
         .route("/metrics", get(metrics))
         .route("/metrics/", get(metrics));
-    for (number, stream) in site.door.streams.iter().enumerate() {
+    for (number, stream) in site.door.tables.streams.iter().enumerate() {
         let path = stream.path.trim_end_matches('/');
         for path in [path.to_owned(), format!("{path}/")] {
             router = router.route(&path, get(stream_route(Wanted::Stream(number))));

@@ -21,13 +21,12 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    door::Keys,
     hub::{
-        SessionId,
+        Keys, SessionId,
         recent::{Recent, Speller},
     },
     metrics::Metrics,
-    opening::{self, Opened, Sources},
+    opening::{self, Asked, Opened, Sources},
     sequencer::{ReplyTo, Sequencer},
 };
 
@@ -243,8 +242,9 @@ impl Node {
                 let subscribe = (tables.subscription.bind)(payload.clone())?;
                 let keys: Keys = subscribe.keys.map(Arc::new);
                 let id = id.to_string();
-                let tail = (conn.cursor, Some(id.as_str()));
-                opening::subscribe(tx, principal, stream, keys, subscribe.snapshot, tail, &sources)
+                let snapshot = subscribe.snapshot;
+                let asked = Asked { keys, snapshot, cursor: conn.cursor, id: Some(&id) };
+                opening::subscribe(tx, principal, stream, asked, &sources)
             }
             _ => panic!("only a session with a principal subscribes or catches up"),
         });

@@ -18,9 +18,8 @@ use super::{
     socket::{Pipe, SimSocket},
 };
 use crate::{
-    door::Keys,
     hub::{
-        Ending, Hub, Need, SessionId,
+        Ending, Hub, Keys, Need, SessionId,
         recent::{Recent, Shape, Speller},
     },
     net::shard::Message,

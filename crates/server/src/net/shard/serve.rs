@@ -109,7 +109,7 @@ impl Shard {
     ) -> Option<Bytes> {
         let door = self.door()?;
         let conn = self.conn(id)?;
-        Some(frame::text(&(door.streams[conn.stream as usize].dialect.error)(echo, fault)))
+        Some(frame::text(&(door.tables.streams[conn.stream as usize].dialect.error)(echo, fault)))
     }
 
     /// Takes messages in, in order.
@@ -154,7 +154,7 @@ impl Shard {
                 let Some(door) = self.door() else { return };
                 let frame = match self.conn(id).map(|conn| conn.stream as usize) {
                     Some(stream) if door.is_offered(&name) => {
-                        let refusal = door.streams[stream].dialect.refusal;
+                        let refusal = door.tables.streams[stream].dialect.refusal;
                         Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
                     }
                     _ => self.error_frame(id, echo.as_deref(), &fault),
@@ -318,7 +318,7 @@ impl Shard {
                 self.read(id, number, &text);
                 continue;
             }
-            let Some(start) = calls.start(|name| door.kind(name, &principal)) else { break };
+            let Some(start) = calls.start(|name| door.tables.kind(name, &principal)) else { break };
             self.start(id, start, principal, &door, now_ms);
         }
         // There may be room again for what waits to be read.
@@ -395,7 +395,7 @@ impl Shard {
     fn answer_call(&mut self, id: SessionId, number: u32, result: Result<&Answer, &Fault>) {
         let Some(door) = self.door() else { return };
         let Some(conn) = self.conn(id) else { return };
-        let dialect = door.streams[conn.stream as usize].dialect;
+        let dialect = door.tables.streams[conn.stream as usize].dialect;
         let Some(calls) = &mut conn.calls else { return };
         let Some(call) = calls.running(number) else { return };
         let echo = call.id.as_deref();
