@@ -5,12 +5,12 @@
 //! is refused or means nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
-    sync::Once,
+    sync::{Mutex, MutexGuard, Once},
 };
 
 use bellwire_services::kit::{Claims, Micros};
@@ -33,7 +33,13 @@ pub struct Keyring {
     /// The key that signs: the last by name, k10 after k9.
     current: String,
     keys: HashMap<String, (EncodingKey, DecodingKey)>,
+    /// Tokens that were found to have ended before their time, by `jti`. A `Mutex`: every handshake
+    /// with a token asks, for nanoseconds.
+    ended: Mutex<HashSet<String>>,
 }
+
+/// So many ended tokens are remembered; then they are found out anew.
+const ENDED_MAX: usize = 10_000;
 
 #[derive(Serialize, Deserialize)]
 struct Signed {
@@ -81,7 +87,7 @@ impl Keyring {
         }
         let newest = keys.keys().max_by_key(|kid| (kid.len(), kid.as_str()));
         let current = newest.cloned().unwrap_or_default();
-        Ok(Keyring { current, keys })
+        Ok(Keyring { current, keys, ended: Mutex::default() })
     }
 
     /// The text of a token.
@@ -108,7 +114,21 @@ impl Keyring {
         rules.set_required_spec_claims(&["exp", "iss", "aud"]);
         rules.validate_exp = false; // By our own clock, below.
         let claims = jsonwebtoken::decode::<Signed>(token, key, &rules).ok()?.claims.claims;
-        (claims.expires_at() > now).then_some(claims)
+        (claims.expires_at() > now && !self.lock().contains(&claims.jti)).then_some(claims)
+    }
+
+    /// Remembers that a token was revoked: that is for good, and whoever goes on showing it counts as
+    /// someone without a credential, before anything is read for it.
+    pub fn note_ended(&self, jti: &str) {
+        let mut ended = self.lock();
+        if ended.len() >= ENDED_MAX {
+            ended.clear();
+        }
+        ended.insert(jti.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.ended.lock().expect("nobody panics under this lock")
     }
 }
 

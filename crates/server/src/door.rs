@@ -192,11 +192,18 @@ impl Door {
     ) -> Result<(), Fault> {
         let door = self.clone();
         self.read_while(wanted, move |tx| {
-            answer(tx.and_then(|tx| {
+            let stream = &door.tables.streams[stream];
+            let result = tx.and_then(|tx| {
                 door.with_sources(|sources| {
-                    opening::connect(tx, &credential, &door.tables.streams[stream], &since, sources)
+                    opening::connect(tx, &credential, stream, &since, sources)
                 })
-            }));
+            });
+            if let (Credential::Token { jti }, Err(fault)) = (&credential, &result)
+                && fault.code == Code::Unauthenticated
+            {
+                door.keyring.note_ended(jti);
+            }
+            answer(result);
         })
     }
 

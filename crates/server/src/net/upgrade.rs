@@ -139,7 +139,7 @@ fn admission(
                 let credential = Credential::Token { jti: claims.jti.clone() };
                 (Admission::Credential(credential), Caller::Principal(&claims.jti))
             }
-            None => (Admission::Refused("token invalid or expired"), Caller::Bad(peer)),
+            None => (Admission::Refused("token invalid, expired or revoked"), Caller::Bad(peer)),
         },
         // A header of another scheme is a credential too, and no good one.
         None if headers.contains_key(header::AUTHORIZATION) => (

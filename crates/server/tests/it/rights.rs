@@ -268,7 +268,7 @@ fn a_token_that_expires_ends_its_connections() {
     filtered.refused("token expired", 4401);
     let lived = started.elapsed();
     assert!((1.0..4.0).contains(&lived.as_secs_f64()), "{lived:?}");
-    server.connect(&token).refused("token invalid or expired", 4401);
+    server.connect(&token).refused("token invalid, expired or revoked", 4401);
     canary.sings();
 }
 
@@ -284,7 +284,8 @@ fn tokens_that_are_none() {
     let promoted =
         forge.token(&[], &[("role", json!("admin")), ("scopes", json!(["states:write"]))]);
     assert_eq!(right(&mut open(&server, &promoted), "lock.b", 1), '-');
-    let (refused, unknown) = ("token invalid or expired", "token invalid, expired or revoked");
+    let (refused, unknown) =
+        ("token invalid, expired or revoked", "token invalid, expired or revoked");
     for (host, (name, token)) in (10..).zip(forge.bad_tokens()) {
         let words = if name == "an unknown jti" { unknown } else { refused };
         // Each from an address of its own: bad credentials are counted.
@@ -305,8 +306,10 @@ fn where_a_token_may_stand() {
     let server = Server::start();
     let mut canary = Canary::new(&server);
     let good = server.token("admin", &[]).text;
-    let (invalid, scheme) =
-        ("token invalid or expired", "the Authorization header must be Bearer with a token");
+    let (invalid, scheme) = (
+        "token invalid, expired or revoked",
+        "the Authorization header must be Bearer with a token",
+    );
     let rows: &[(&str, &str, &str)] = &[
         ("", "Authorization: Bearer GOOD", ""),
         ("", "authorization: bearer GOOD", ""),

@@ -199,7 +199,7 @@ fn a_demo_answers_to_this_machine_only() {
         check("a foreign page with a token in its path", &foreign.response(), 101, "");
     }
     // A credential that is present but bad does not make a guest.
-    server.dial("/api/ws?token=x").open().refused("token invalid or expired", 4401);
+    server.dial("/api/ws?token=x").open().refused("token invalid, expired or revoked", 4401);
     let mut guest = server.dial("/api/ws").open();
     guest.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
     while !guest.text().starts_with(r#"{"type":"states:snapshot","data":[]}"#) {}
@@ -212,7 +212,7 @@ fn connections_are_counted_by_address_and_by_principal() {
     let token = server.token("admin", &[]);
     let bad = |host| server.dial("/api/ws").from(host).bearer("none");
     for _ in 0..10 {
-        bad(2).open().refused("token invalid or expired", 4401);
+        bad(2).open().refused("token invalid, expired or revoked", 4401);
     }
     let response = bad(2).response();
     check("the 11th", &response, 429, "RATE_LIMITED");
@@ -236,6 +236,14 @@ fn connections_are_counted_by_address_and_by_principal() {
     );
     let forged = bad(2).header("X-Forwarded-For: 127.0.0.9").header("Forwarded: for=127.0.0.9");
     check("forwarded by nobody we trust", &forged.response(), 429, "RATE_LIMITED");
+    // A revoked token is found out once; from then on it is a bad one.
+    let revoked = server.token("admin", &[]);
+    server.operate("tokens.revoke", json!({ "id": revoked.id })).expect("the token lives");
+    let shown = server.dial("/api/ws").from(5).bearer(&revoked.text);
+    for _ in 0..11 {
+        shown.clone().open().refused("token invalid, expired or revoked", 4401);
+    }
+    check("the 12th with a revoked token", &shown.response(), 429, "RATE_LIMITED");
     let anonymous = || server.dial("/api/ws?auth=message").from(4).response().status;
     let started = Instant::now();
     let admitted = (0..1_000).take_while(|_| anonymous() == 101).count();
@@ -303,7 +311,7 @@ fn bytes_that_come_with_the_request_are_answered_to_those_who_are_let_in() {
             let dial = server.dial(path).from(host).with(&bytes);
             let refused = |mut client: Client, why| client.refused(why, 4401);
             refused(dial.clone().bearer(&revoked.text).open(), "token invalid, expired or revoked");
-            refused(dial.clone().bearer("none").open(), "token invalid or expired");
+            refused(dial.clone().bearer("none").open(), "token invalid, expired or revoked");
             refused(dial.open(), "authentication required");
         }
         let first = "the first message must be auth with a valid token";
