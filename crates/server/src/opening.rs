@@ -15,7 +15,7 @@ use bellwire_wire::frame;
 use bytes::Bytes;
 
 use crate::hub::{
-    Held, Keys, Opening,
+    Held, Keys, Opening, holds,
     recent::{Entry, Recent, Speller},
 };
 
@@ -279,12 +279,10 @@ impl Rows<'_> {
     /// Keeps the row if it is to be told; `false` when that is past a limit.
     fn add(&mut self, entry: Arc<Entry>) -> bool {
         let Some(event) = &entry.logged.event else { return true };
-        let entitled = |held: &Held| {
-            let offers = |topics: &[Topic]| topics.contains(&held.topic);
-            held.since < entry.offset() && event.variants.iter().any(|v| offers(&v.topics))
-        };
+        let held = &self.opening.held;
+        let entitled = event.variants.iter().any(|v| holds(held, &v.topics, entry.offset()));
         let filtered = self.opening.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key));
-        if !filtered && self.opening.held.iter().any(entitled) {
+        if !filtered && entitled {
             self.bytes += if self.from_memory { 0 } else { entry.memory_len() };
             self.kept.push(entry);
         }

@@ -34,7 +34,7 @@ use slab::Slab;
 use outbox::{Fate, Frame, Written};
 use recent::{Entry, Recent, Shape, Speller};
 use session::{Behind, Place, Session, concerned};
-pub use session::{Held, Keys, Opening, SessionId};
+pub use session::{Held, Keys, Opening, SessionId, holds};
 use tick::Tick;
 
 /// Rows are fetched, and a session that is behind is fed, this much at a time.
@@ -225,22 +225,13 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    /// Whether a read is still awaited for the session.
-    pub fn is_pending(&self, id: SessionId) -> bool {
-        self.slot_of(id)
-            .is_some_and(|slot| matches!(self.sessions[slot as usize].place, Place::Pending(_)))
-    }
-
     /// Feeds a session that is behind, as far as its socket takes it, until it is live.
     fn advance(&mut self, slot: u32, now_ms: u64) {
         let feed_below = self.outbox_len_max / FEED_PART;
         loop {
             self.flush_one(slot, now_ms);
-            let waiting = |session: &Session<S>| {
-                session.outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
-            };
             let Some(session) = self.sessions.get_mut(slot as usize) else { return };
-            if waiting(session) >= feed_below {
+            if session.queued_len() >= feed_below {
                 return;
             }
             let Place::Behind(behind) = &mut session.place else { return };
@@ -250,8 +241,7 @@ impl<S: Write> Hub<S> {
                     return;
                 }
                 let Some(rows) = self.recent.range(behind.at, self.at, ROWS_AT_ONCE) else {
-                    let (after, session_id) =
-                        (behind.at, SessionId { slot, serial: session.serial });
+                    let (after, session_id) = (behind.at, session.id(slot));
                     self.suspend(session_id);
                     self.needs.push(Need::CatchUp { session: session_id, after });
                     return;
@@ -447,7 +437,6 @@ impl<S: Write> Hub<S> {
 
     fn settle(&mut self, slot: u32, written: Written, now_ms: u64) {
         let session = &mut self.sessions[slot as usize];
-        let id = SessionId { slot, serial: session.serial };
         match written {
             Written::All => {
                 session.outbox = None;
@@ -455,15 +444,20 @@ impl<S: Write> Hub<S> {
             }
             Written::Blocked => {
                 self.blocked.insert(slot);
-                let slow = session
-                    .outbox
-                    .as_ref()
-                    .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
-                if slow && !matches!(session.place, Place::Ending) {
-                    self.cut_off(slot);
-                }
+                self.cut_off_if_slow(slot, now_ms);
             }
-            Written::Gone => self.needs.push(Need::Gone(id)),
+            Written::Gone => self.needs.push(Need::Gone(session.id(slot))),
+        }
+    }
+
+    fn cut_off_if_slow(&mut self, slot: u32, now_ms: u64) {
+        let session = &self.sessions[slot as usize];
+        let slow = session
+            .outbox
+            .as_ref()
+            .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
+        if slow && !matches!(session.place, Place::Ending) {
+            self.cut_off(slot);
         }
     }
 
@@ -474,21 +468,14 @@ impl<S: Write> Hub<S> {
         if let Some(outbox) = &mut session.outbox {
             outbox.clear();
         }
-        self.needs.push(Need::End(SessionId { slot, serial: session.serial }, Ending::Slow));
+        self.needs.push(Need::End(session.id(slot), Ending::Slow));
     }
 
     /// Finds the sessions whose sockets have taken nothing for too long. To be called about once a second.
     pub fn find_stalled(&mut self, now_ms: u64) {
         let blocked: Vec<u32> = self.blocked.iter().copied().collect();
         for slot in blocked {
-            let session = &self.sessions[slot as usize];
-            let slow = session
-                .outbox
-                .as_ref()
-                .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
-            if slow && !matches!(session.place, Place::Ending) {
-                self.cut_off(slot);
-            }
+            self.cut_off_if_slow(slot, now_ms);
         }
     }
 
@@ -533,10 +520,7 @@ impl<S: Write> Hub<S> {
 
     /// The bytes that wait for slow sockets.
     pub fn queued_bytes(&self) -> usize {
-        let waiting = |slot: &u32| {
-            self.sessions[*slot as usize].outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
-        };
-        self.blocked.iter().map(waiting).sum()
+        self.blocked.iter().map(|&slot| self.sessions[slot as usize].queued_len()).sum()
     }
 
     /// How many event frames were told since this was asked last.

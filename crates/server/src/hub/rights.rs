@@ -8,11 +8,11 @@ use std::{io::Write, sync::Arc};
 use bellwire_store::change::{Effect, Offset, Topic};
 
 use super::{
-    Ending, Hub, Need, SessionId,
+    Ending, Hub, Need,
     outbox::{Fate, Frame},
     recent::Entry,
     remove,
-    session::{Place, concerned},
+    session::{Place, concerned, holds},
 };
 
 impl<S: Write> Hub<S> {
@@ -26,10 +26,7 @@ impl<S: Write> Hub<S> {
                 Effect::Revoke { .. } => {
                     let session = &self.sessions[slot as usize];
                     if !matches!(session.place, Place::Ending) {
-                        self.needs.push(Need::End(
-                            SessionId { slot, serial: session.serial },
-                            Ending::Revoked,
-                        ));
+                        self.needs.push(Need::End(session.id(slot), Ending::Revoked));
                         self.stop(slot);
                     }
                 }
@@ -105,11 +102,8 @@ impl<S: Write> Hub<S> {
         let (held, shape) = (&session.held, session.shape);
         let revise = |entry: &Arc<Entry>, variant: usize| {
             let Some(event) = &entry.logged.event else { return Fate::Drop };
-            let entitled = |variant: &usize| {
-                let topics = &event.variants[*variant].topics;
-                let mut held = held.iter().filter(|held| held.since < entry.offset());
-                held.any(|held| topics.contains(&held.topic))
-            };
+            let entitled =
+                |variant: &usize| holds(held, &event.variants[*variant].topics, entry.offset());
             if entitled(&variant) {
                 return Fate::Keep;
             }

@@ -33,6 +33,11 @@ pub struct Held {
     pub since: Offset,
 }
 
+/// Whether one of these rights lets an event of this offset, for these topics, be told.
+pub fn holds(held: &[Held], topics: &[Topic], offset: Offset) -> bool {
+    held.iter().any(|held| held.since < offset && topics.contains(&held.topic))
+}
+
 /// What a read transaction found out for a session that is going live: all of it as of one place.
 #[derive(Debug, Default)]
 pub struct Opening {
@@ -92,6 +97,16 @@ pub(super) struct Session<S> {
 }
 
 impl<S> Session<S> {
+    /// Its name, given its place in the hub's slab.
+    pub fn id(&self, slot: u32) -> SessionId {
+        SessionId { slot, serial: self.serial }
+    }
+
+    /// How many bytes wait for its socket.
+    pub fn queued_len(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
+    }
+
     /// Whether only the newest value of each key is kept for it when it does not keep up.
     pub fn is_coalesced(&self) -> bool {
         mutant!(CursorCoalesced => return true);
@@ -100,7 +115,7 @@ impl<S> Session<S> {
 
     /// Whether it may hear one of these topics at this place.
     pub fn holds(&self, topics: &[Topic], offset: Offset) -> bool {
-        self.held.iter().any(|held| held.since < offset && topics.contains(&held.topic))
+        holds(&self.held, topics, offset)
     }
 
     /// Whether the event leaves it out, or its filter does.

@@ -164,6 +164,19 @@ impl Conn {
             refusals: Refusals::default(),
         }
     }
+
+    /// The read that was under way is done, or nobody waits for it any more.
+    pub fn forget_read(&mut self) {
+        self.reading = None;
+        self.awaited = None;
+    }
+
+    /// Nothing more is answered or read for it; what is queued may still go out.
+    pub fn stop(&mut self) {
+        self.stage = Stage::Ending;
+        self.calls = None;
+        self.forget_read();
+    }
 }
 
 /// Counts refusals, so that a client that does nothing else is first answered rarely, then closed.

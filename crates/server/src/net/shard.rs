@@ -509,9 +509,7 @@ impl Shard {
             self.parted(id, now_ms);
             return;
         };
-        conn.stage = Stage::Ending;
-        conn.calls = None;
-        conn.reading = None;
+        conn.stop();
         self.hub.end(id, told.into_iter().chain([close]), now_ms);
         self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
         self.defer(id);

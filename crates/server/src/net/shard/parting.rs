@@ -33,10 +33,7 @@ impl Shard {
             return;
         }
         let Some(farewell) = conn.farewell.take() else { return };
-        conn.stage = Stage::Ending;
-        conn.calls = None;
-        conn.reading = None;
-        conn.awaited = None;
+        conn.stop();
         // There may be more to throw away, or the peer's end to be seen.
         conn.readable = true;
         self.hub.end(id, farewell.close, now_ms);

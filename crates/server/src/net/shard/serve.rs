@@ -32,7 +32,7 @@ pub(super) enum Inbound {
 
 /// A text message, read as far as the protocol goes.
 #[derive(Debug)]
-enum Asked {
+enum Parsed {
     /// It names an operation.
     Call { name: String, id: Option<String>, payload: Payload },
     /// It names an operation, but a field is wrong.
@@ -45,23 +45,23 @@ fn json(id: &Id) -> String {
     serde_json::to_string(id).expect("strings and numbers serialise")
 }
 
-impl Asked {
-    fn parse(text: &str) -> Asked {
+impl Parsed {
+    fn parse(text: &str) -> Parsed {
         let invalid = |message: String| Fault::new(Code::Invalid, message);
         match plain::parse(text) {
-            Ok(message) => Asked::Call {
+            Ok(message) => Parsed::Call {
                 name: message.name,
                 id: message.id.as_ref().map(json),
                 payload: message.payload,
             },
-            Err(Refused::Json) => Asked::Error(invalid("Invalid JSON".into())),
-            Err(Refused::Type) => Asked::Error(invalid("Unknown message type".into())),
-            Err(Refused::Id { name }) => Asked::Refused {
+            Err(Refused::Json) => Parsed::Error(invalid("Invalid JSON".into())),
+            Err(Refused::Type) => Parsed::Error(invalid("Unknown message type".into())),
+            Err(Refused::Id { name }) => Parsed::Refused {
                 name,
                 id: None,
                 fault: invalid("id: an integer or a string to 128 bytes".into()),
             },
-            Err(Refused::Number { name, id, field }) => Asked::Refused {
+            Err(Refused::Number { name, id, field }) => Parsed::Refused {
                 name,
                 id: id.as_ref().map(json),
                 fault: invalid(format!("{field}: a number that cannot be held")),
@@ -139,18 +139,18 @@ impl Shard {
 
     /// Reads a message whose turn has come; what can be answered at once is.
     fn read(&mut self, id: SessionId, number: u32, text: &str) {
-        let (frame, refused) = match Asked::parse(text) {
-            Asked::Call { name, id: echo, payload } if name == "ping" => {
+        let (frame, refused) = match Parsed::parse(text) {
+            Parsed::Call { name, id: echo, payload } if name == "ping" => {
                 match pong(echo.as_deref(), &payload) {
                     Ok(text) => (Some(frame::text(&text)), false),
                     Err(fault) => (self.error_frame(id, echo.as_deref(), &fault), true),
                 }
             }
-            Asked::Call { name, id: echo, payload } => {
+            Parsed::Call { name, id: echo, payload } => {
                 self.calls(id, |calls| calls.read(number, name, echo, payload));
                 return;
             }
-            Asked::Refused { name, id: echo, fault } => {
+            Parsed::Refused { name, id: echo, fault } => {
                 let Some(door) = self.door() else { return };
                 let frame = match self.conn(id).map(|conn| conn.stream as usize) {
                     Some(stream) if door.is_offered(&name) => {
@@ -161,7 +161,7 @@ impl Shard {
                 };
                 (frame, true)
             }
-            Asked::Error(fault) => (self.error_frame(id, None, &fault), true),
+            Parsed::Error(fault) => (self.error_frame(id, None, &fault), true),
         };
         self.calls(id, |calls| calls.answer(number, frame, refused));
     }
@@ -174,11 +174,11 @@ impl Shard {
     fn first_message(&mut self, id: SessionId, message: Inbound, now_ms: u64) {
         let Some(door) = self.door() else { return };
         let asked = match message {
-            Inbound::Text(text) => Some(Asked::parse(&text)),
+            Inbound::Text(text) => Some(Parsed::parse(&text)),
             Inbound::Binary => None,
         };
         let token = match &asked {
-            Some(Asked::Call { name, payload, .. }) if name == "auth" => {
+            Some(Parsed::Call { name, payload, .. }) if name == "auth" => {
                 payload.get("token").and_then(|t| t.as_str())
             }
             _ => None,
@@ -266,8 +266,7 @@ impl Shard {
                 self.with_conn(id, |conn| {
                     conn.keys = keys;
                     conn.principal = Some(principal);
-                    conn.reading = None;
-                    conn.awaited = None;
+                    conn.forget_read();
                     conn.stage = Stage::Open;
                 });
                 if expires {
@@ -278,8 +277,7 @@ impl Shard {
             }
             Err(fault) => match subscribing {
                 Some(call) if fault.code != Code::Unauthenticated => {
-                    conn.reading = None;
-                    conn.awaited = None;
+                    conn.forget_read();
                     self.hub.resume(id, now_ms);
                     self.answer_call(id, call, Err(&fault));
                     self.work(id, now_ms);
@@ -300,12 +298,10 @@ impl Shard {
         }
     }
 
-    /// Starts what may start, and sends the answers whose turn it is.
+    /// Starts what may start, and sends the answers whose turn it is. While a connection is opening there
+    /// are none: nothing is read, let alone answered, before it is known to whom.
     fn work(&mut self, id: SessionId, now_ms: u64) {
         let Some(door) = self.door() else { return };
-        if self.conn(id).is_some_and(|conn| conn.stage == Stage::Opening) {
-            return; // Nothing is said before it is known to whom.
-        }
         loop {
             self.send_answers(id, now_ms);
             let Some(conn) = self.conn(id) else { return };
