@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
-use bellwire_services::kit::{Answer, Fault};
+use bellwire_services::kit::{Answer, Fault, Settings};
 use bellwire_store::{
     log,
     sqlite::{self, Store},
@@ -30,11 +30,12 @@ use tokio::{
 };
 
 use crate::{
+    accounts,
     clock::Clock,
     control,
     credentials::Keyring,
     demo,
-    door::{Door, Tables, chance},
+    door::{Door, SlowWork, Tables, chance},
     housekeeping,
     hub::{
         outbox,
@@ -42,8 +43,9 @@ use crate::{
     },
     metrics::Metrics,
     net::{
+        caller::Rules,
         http::{Site, conformance_router, router},
-        limits::ConnectionLimits,
+        limits::{ConnectionLimits, LoginLimits},
         listen,
         shards::{self, Common, Shards},
     },
@@ -128,8 +130,10 @@ impl Core {
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
         let events = services.iter().flat_map(|service| service.events.clone());
         let speller = Arc::new(Speller::new(store.epoch(), events));
-        let tables = Tables::of(services);
-        let door = Door { tables, store, keyring, guests, clock, recent, speller, lag };
+        let tables = Arc::new(Tables::of(services));
+        let (settings, slow) = (Arc::new(Settings::default()), SlowWork::new());
+        let door =
+            Door { tables, store, keyring, guests, clock, recent, speller, lag, settings, slow };
         Ok(Core { door: Arc::new(door), metrics })
     }
 
@@ -194,15 +198,22 @@ async fn run(options: &Options, server: &Server) -> anyhow::Result<()> {
     let Server { core: Core { door, metrics }, site, .. } = server;
     // First, so that a port that is taken is all that is said.
     let listeners = bind(&options.listen)?;
-    if options.demo.is_some() {
-        demo::claim(&options.data, door).await?;
+    match options.demo {
+        Some(_) => demo::claim(&options.data, door).await?,
+        None => demo::refuse(&options.data)?,
     }
     let control = control::listen(&options.data, door.clone())?;
     let housekeeping = housekeeping::run(door.clone(), metrics.clone(), options.demo.is_some());
     let mut tasks = vec![control, tokio::spawn(housekeeping)];
     if let Some(speed) = options.demo {
         tasks.push(tokio::spawn(demo::run(door.clone(), speed)));
+        accounts::add_samples(door).await?;
         demo::greet(door).await?;
+    } else if let Some(password) = accounts::first_admin(door).await? {
+        eprintln!(
+            "An admin was made. This is the only time that the password is shown:\n  \
+             username: admin\n  password: {password}"
+        );
     }
     let result = listen_until_stopped(listeners, router(site.clone()), site).await;
     for task in tasks {
@@ -272,6 +283,8 @@ impl Server {
             metrics: core.metrics.clone(),
             shards: shards.handles(),
             limits: (purpose == Purpose::Production).then(ConnectionLimits::new),
+            logins: LoginLimits::new(),
+            rules: Rules::default(),
             loopback_only: purpose == Purpose::Demo,
             draining: AtomicBool::new(false),
         });

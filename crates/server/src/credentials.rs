@@ -25,6 +25,8 @@ use sha2::Sha256;
 use signature::{Signer, Verifier};
 
 const ISSUER: &str = "bellwire";
+/// Whom a token is for, and whom a ticket: so neither is ever taken for the other.
+const AUDIENCES: [&str; 2] = ["bellwire", "bellwire/ticket"];
 /// The longest text of a token, in bytes.
 const TOKEN_LEN_MAX: usize = 4 << 10;
 
@@ -36,6 +38,7 @@ pub struct Keyring {
     /// Tokens that were found to have ended before their time, by `jti`. A `Mutex`: every handshake
     /// with a token asks, for nanoseconds.
     ended: Mutex<HashSet<String>>,
+    digest_secret: [u8; 32],
 }
 
 /// So many ended tokens are remembered; then they are found out anew.
@@ -58,43 +61,37 @@ impl Keyring {
     pub fn open(directory: &Path, chance: &[u8; 32]) -> io::Result<Keyring> {
         install_hs256();
         DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
-        let mut keys = HashMap::new();
+        let mut secrets = HashMap::new();
         for file in fs::read_dir(directory)? {
             let path = file?.path();
             let Some(kid) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".key"))
             else {
                 continue;
             };
-            let secret = fs::read(&path)?;
-            if secret.len() != 32 {
-                return Err(io::Error::other(format!(
-                    "{} is not a key of 32 bytes",
-                    path.display()
-                )));
-            }
-            keys.insert(kid.to_owned(), pair(&secret));
+            let secret: [u8; 32] = fs::read(&path)?.try_into().map_err(|_| {
+                io::Error::other(format!("{} is not a key of 32 bytes", path.display()))
+            })?;
+            secrets.insert(kid.to_owned(), secret);
         }
-        if keys.is_empty() {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(directory.join("k1.key"))?;
-            file.write_all(chance)?;
-            file.sync_all()?;
-            fs::File::open(directory)?.sync_all()?;
-            keys.insert("k1".to_owned(), pair(chance));
+        if secrets.is_empty() {
+            write_key(directory, "k1", chance)?;
+            secrets.insert("k1".to_owned(), *chance);
         }
-        let newest = keys.keys().max_by_key(|kid| (kid.len(), kid.as_str()));
-        let current = newest.cloned().unwrap_or_default();
-        Ok(Keyring { current, keys, ended: Mutex::default() })
+        let newest = secrets.iter().max_by_key(|(kid, _)| (kid.len(), kid.as_str()));
+        let (current, secret) = newest.expect("there is at least one");
+        let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        let digest_secret = mac.chain_update(b"digests of requests").finalize().into_bytes().into();
+        let current = current.clone();
+        let keys = secrets.iter().map(|(kid, secret)| (kid.clone(), pair(secret))).collect();
+        Ok(Keyring { current, keys, ended: Mutex::default(), digest_secret })
     }
 
-    /// The text of a token.
+    /// The text of a token or a ticket.
     pub fn sign(&self, claims: &Claims) -> String {
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(self.current.clone());
-        let signed = Signed { iss: ISSUER.into(), aud: ISSUER.into(), claims: claims.clone() };
+        let audience = AUDIENCES[usize::from(claims.is_ticket())].to_owned();
+        let signed = Signed { iss: ISSUER.into(), aud: audience, claims: claims.clone() };
         let (key, _) = &self.keys[&self.current];
         jsonwebtoken::encode(&header, &signed, key)
             .expect("claims serialise and HS256 is installed")
@@ -103,18 +100,34 @@ impl Keyring {
     /// What a token says, if it is one of ours and has not ended. Whether it was revoked only its
     /// row tells.
     pub fn verify(&self, token: &str, now: Micros) -> Option<Claims> {
-        if token.len() > TOKEN_LEN_MAX {
+        let claims = self.decode(token, AUDIENCES[0], now).filter(|claims| !claims.is_ticket())?;
+        (!self.lock().contains(&claims.jti)).then_some(claims)
+    }
+
+    /// What a ticket says, if it is one of ours and has not ended. Whether it was used only its row tells.
+    pub fn verify_ticket(&self, ticket: &str, now: Micros) -> Option<Claims> {
+        self.decode(ticket, AUDIENCES[1], now).filter(Claims::is_ticket)
+    }
+
+    fn decode(&self, text: &str, audience: &str, now: Micros) -> Option<Claims> {
+        if text.len() > TOKEN_LEN_MAX {
             return None;
         }
-        let header = jsonwebtoken::decode_header(token).ok()?;
+        let header = jsonwebtoken::decode_header(text).ok()?;
         let (_, key) = self.keys.get(header.kid.as_deref()?)?;
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[ISSUER]);
+        rules.set_audience(&[audience]);
         rules.set_required_spec_claims(&["exp", "iss", "aud"]);
         rules.validate_exp = false; // By our own clock, below.
-        let claims = jsonwebtoken::decode::<Signed>(token, key, &rules).ok()?.claims.claims;
-        (claims.expires_at() > now && !self.lock().contains(&claims.jti)).then_some(claims)
+        let claims = jsonwebtoken::decode::<Signed>(text, key, &rules).ok()?.claims.claims;
+        (claims.expires_at() > now).then_some(claims)
+    }
+
+    /// A secret for digests of requests that may hold passwords, so that who has the database alone
+    /// cannot try passwords on them.
+    pub fn digest_secret(&self) -> &[u8; 32] {
+        &self.digest_secret
     }
 
     /// Remembers that a token was revoked: that is for good, and whoever goes on showing it counts as
@@ -130,6 +143,17 @@ impl Keyring {
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
         self.ended.lock().expect("nobody panics under this lock")
     }
+}
+
+/// Writes a key; it is there whole or not at all.
+fn write_key(directory: &Path, kid: &str, secret: &[u8; 32]) -> io::Result<()> {
+    let part = directory.join(format!("{kid}.part"));
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(secret)?;
+    file.sync_all()?;
+    fs::rename(&part, directory.join(format!("{kid}.key")))?;
+    fs::File::open(directory)?.sync_all()
 }
 
 fn pair(secret: &[u8]) -> (EncodingKey, DecodingKey) {

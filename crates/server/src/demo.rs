@@ -12,7 +12,10 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::door::Door;
+use crate::{
+    accounts::{SAMPLE_PASSWORD, SAMPLES},
+    door::Door,
+};
 
 const STATES: &[u8] = include_bytes!("../../../data/home-assistant/states.json.gz");
 const CHANGES: &[u8] = include_bytes!("../../../data/home-assistant/changes.jsonl.gz");
@@ -63,7 +66,22 @@ pub async fn claim(data: &Path, door: &Door) -> anyhow::Result<()> {
         .with_context(|| format!("Cannot write {}", marker.display()))
 }
 
-/// Makes tokens to try and prints them.
+/// Refuses to serve a demo's data in earnest.
+///
+/// # Errors
+/// When the directory is a demo's.
+pub fn refuse(data: &Path) -> anyhow::Result<()> {
+    if data.join("demo").exists() {
+        bail!(
+            "{} is a demo's, whose passwords everyone knows: serve it with --demo, or choose another \
+             directory with --data.",
+            data.display()
+        );
+    }
+    Ok(())
+}
+
+/// Makes tokens to try and prints them, with the sample users' logins.
 ///
 /// # Errors
 /// When the tokens cannot be made.
@@ -77,7 +95,7 @@ pub async fn greet(door: &Door) -> anyhow::Result<()> {
             json!(["states:read:light.*", "states:read:lock.front_door"]),
         ),
     ] {
-        let payload = match json!({ "role": role, "scopes": scopes, "ttl_s": 86_400 }) {
+        let payload = match json!({ "role": role, "scopes": scopes, "ttl": 86_400 }) {
             serde_json::Value::Object(payload) => payload,
             _ => Payload::new(),
         };
@@ -91,7 +109,9 @@ pub async fn greet(door: &Door) -> anyhow::Result<()> {
         ));
     }
     eprintln!(
-        "This is a demo: anyone who reaches this machine's loopback may read and write. Tokens to try:\n{}",
+        "This is a demo: anyone who reaches this machine's loopback may read and write.\n\
+         Users to sign in as, password `{SAMPLE_PASSWORD}`: {}\nTokens to try:\n{}",
+        SAMPLES.map(|sample| sample.login).join(", "),
         tokens.join("\n")
     );
     Ok(())

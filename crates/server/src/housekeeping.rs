@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bellwire_services::{
+    identity,
     kit::{Fault, Micros, Tx, idempotency},
     states::retention::{self, Place},
 };
@@ -13,7 +14,7 @@ use crate::{door::Door, metrics::Metrics};
 
 /// How often housekeeping runs.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Replies forgotten in one slice.
+/// Replies, tokens and tickets forgotten in one slice.
 const SLICE_REPLIES: i64 = 200;
 /// Rows of history looked at in one slice, and the most slices in one run; the next goes on from there.
 const SLICE_ROWS: usize = 500;
@@ -53,6 +54,7 @@ async fn tidy(door: &Door, history_kept: Micros, place: &mut Place) -> Result<()
     while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_REPLIES)).await?
         == SLICE_REPLIES as u64
     {}
+    while door.maintain(|tx, now| identity::forget(tx, now, SLICE_REPLIES)).await? > 0 {}
     for _ in 0..SLICES_MAX {
         let from = *place;
         let sweep =

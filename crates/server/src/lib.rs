@@ -7,11 +7,14 @@
 //! |---|---|
 //! | [`app`] | puts a server together, runs it, drains it |
 //! | [`door`] | the one door: finds the call, reads it, runs it in a transaction |
+//! | [`faults`] | what a fault is on the wire |
 //! | [`opening`] | how a session gets its place: rights, snapshot, what it missed, in one transaction |
 //! | [`sequencer`] | from the writer to the shards, in commit order |
 //! | [`hub`] | topics to sessions, encode once, write directly |
 //! | [`net`] | HTTP, upgrades, and the shards with their sockets |
+//! | [`rest`] | HTTP from the services' tables |
 //! | [`credentials`] | tokens as text |
+//! | [`accounts`] | the users that a server begins with |
 //! | [`control`] | the operator's way in while the server runs |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
@@ -31,17 +34,20 @@ macro_rules! mutant {
     ($name:ident => $defect:expr) => {};
 }
 
+pub mod accounts;
 pub mod app;
 pub mod clock;
 pub mod control;
 pub mod credentials;
 pub mod demo;
 pub mod door;
+pub mod faults;
 pub mod housekeeping;
 pub mod hub;
 pub mod metrics;
 pub mod net;
 pub mod opening;
+pub mod rest;
 pub mod sequencer;
 #[cfg(test)]
 mod simulation;

@@ -167,7 +167,7 @@ fn run_token(token: Token) -> anyhow::Result<()> {
     match token {
         Token::Create { data, role, subject, scopes, ttl } => {
             let role = role.to_possible_value().map(|value| value.get_name().to_owned());
-            let mut request = json!({ "role": role, "scopes": scopes, "ttl_s": ttl });
+            let mut request = json!({ "role": role, "scopes": scopes, "ttl": ttl });
             if let Some(subject) = subject {
                 request["subject"] = subject.into();
             }

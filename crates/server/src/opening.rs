@@ -218,7 +218,10 @@ fn add_missed(
     opened: &mut Opened,
 ) -> Result<bool, Fault> {
     let Opened { principal, opening, .. } = opened;
-    let grants = log::grants(tx, &principal.id, after, opening.at)?;
+    let mut grants = Vec::new();
+    for name in principal.names() {
+        grants.extend(log::grants(tx, &name, after, opening.at)?);
+    }
     let topics = opening.held.iter().map(|held| held.topic.clone());
     opening.held = held(topics.collect(), &grants);
     let Some(rows) = rows(tx, after, opening, sources)? else { return Ok(false) };
@@ -230,7 +233,8 @@ fn add_missed(
 fn held(topics: Vec<Topic>, grants: &[(Topic, Offset)]) -> Vec<Held> {
     let since = |topic: &Topic| {
         mutant!(GrantTakenEarly => return 0);
-        grants.iter().find(|(granted, _)| granted == topic).map_or(0, |(_, offset)| *offset)
+        let of_topic = grants.iter().filter(|(granted, _)| granted == topic);
+        of_topic.map(|(_, offset)| *offset).max().unwrap_or(0)
     };
     topics.into_iter().map(|topic| Held { since: since(&topic), topic }).collect()
 }

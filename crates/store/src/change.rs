@@ -146,6 +146,10 @@ pub enum Code {
     NotFound,
     /// The state is not what the caller expected, or an idempotency key names another request.
     Conflict,
+    /// What the caller has seen is no longer what is there (`If-Match`).
+    PreconditionFailed,
+    /// This caller asks too often; try again later.
+    RateLimited,
     /// Too much at once or too fast; try again later.
     Overloaded,
     /// The disk is full: nothing is written until there is room.

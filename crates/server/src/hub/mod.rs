@@ -27,6 +27,7 @@ use std::{
     sync::Arc,
 };
 
+use bellwire_services::kit::Principal;
 use bellwire_store::change::{Effect, Event, Offset, Topic};
 use bytes::Bytes;
 use slab::Slab;
@@ -79,10 +80,10 @@ pub struct Hub<S> {
     topics: HashMap<Topic, Vec<u32>>,
     /// Live sessions with a filter, by key.
     keys: HashMap<String, Vec<u32>>,
-    /// All sessions whose principal is known, by principal: whom effects concern.
-    principals: HashMap<Arc<str>, Vec<u32>>,
+    /// All sessions whose principal is known, by all of its names: whom effects concern.
+    principals: HashMap<String, Vec<u32>>,
     /// The principal of sessions of which nothing is known yet.
-    nobody: Arc<str>,
+    nobody: Arc<Principal>,
     /// Sessions for whose sockets something waits.
     blocked: HashSet<u32>,
     /// Everything up to here was told to whom it concerns.
@@ -107,7 +108,7 @@ impl<S: Write> Hub<S> {
             topics: HashMap::new(),
             keys: HashMap::new(),
             principals: HashMap::new(),
-            nobody: Arc::from(""),
+            nobody: Arc::new(Principal::nobody()),
             blocked: HashSet::new(),
             at,
             tick: Tick::default(),
@@ -175,7 +176,7 @@ impl<S: Write> Hub<S> {
     pub fn open(
         &mut self,
         id: SessionId,
-        principal: Arc<str>,
+        principal: Arc<Principal>,
         opening: Opening,
         now_ms: u64,
     ) -> bool {
@@ -217,11 +218,15 @@ impl<S: Write> Hub<S> {
         true
     }
 
-    fn identify(&mut self, slot: u32, principal: Arc<str>) {
-        let before = mem::replace(&mut self.sessions[slot as usize].principal, principal.clone());
-        if before != principal {
-            remove(&mut self.principals, &before, slot);
-            self.principals.entry(principal).or_default().push(slot);
+    fn identify(&mut self, slot: u32, principal: Arc<Principal>) {
+        let session = &mut self.sessions[slot as usize];
+        let before = mem::replace(&mut session.principal, principal);
+        let (before, after) = (before.names(), session.principal.names());
+        if before != after {
+            before.iter().for_each(|name| remove(&mut self.principals, name, slot));
+            for name in after {
+                self.principals.entry(name).or_default().push(slot);
+            }
         }
     }
 
@@ -295,8 +300,11 @@ impl<S: Write> Hub<S> {
             return told;
         }
         let mut granted = Vec::new();
-        for effect in
-            entry.logged.effects.iter().filter(|effect| concerned(effect) == &*session.principal)
+        for effect in entry
+            .logged
+            .effects
+            .iter()
+            .filter(|effect| session.principal.is_named(concerned(effect)))
         {
             match effect {
                 Effect::Grant { topic, .. } if !behind.is_lost(topic, offset) => {
@@ -488,8 +496,8 @@ impl<S: Write> Hub<S> {
     pub fn leave(&mut self, id: SessionId) -> Option<S> {
         let slot = self.slot_of(id)?;
         self.unlist(slot);
-        let principal = self.sessions[slot as usize].principal.clone();
-        remove(&mut self.principals, &principal, slot);
+        let names = self.sessions[slot as usize].principal.names();
+        names.iter().for_each(|name| remove(&mut self.principals, name, slot));
         self.blocked.remove(&slot);
         Some(self.sessions.remove(slot as usize).sink)
     }

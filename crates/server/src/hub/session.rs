@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use bellwire_services::kit::Principal;
 use bellwire_store::change::{Effect, Event, Offset, Topic};
 
 use super::{
@@ -89,7 +90,7 @@ pub(super) struct Session<S> {
     /// This tick's frames: first and last node of a list in the hub's tick.
     pub chain: Option<(u32, u32)>,
     pub outbox: Option<Box<Outbox>>,
-    pub principal: Arc<str>,
+    pub principal: Arc<Principal>,
     pub held: Vec<Held>,
     /// The rights were read at this place: effects up to it are in them.
     pub rights_at: Offset,
@@ -127,7 +128,7 @@ impl<S> Session<S> {
     /// An exception for a topic is of those who held it when the event was committed.
     fn is_excepted(&self, event: &Event, offset: Offset) -> bool {
         event.except.iter().any(|except| match except.strip_prefix("principal/") {
-            Some(principal) => *principal == *self.principal,
+            Some(principal) => *principal == self.principal.id,
             None => self.holds(std::slice::from_ref(except), offset),
         })
     }
@@ -176,15 +177,17 @@ impl Behind {
     }
 
     /// Notes the evictions of `principal` among rows that lie ahead. Says whether a revocation is among them.
-    pub fn look_ahead(&mut self, rows: &[Arc<Entry>], principal: &str) -> bool {
+    pub fn look_ahead(&mut self, rows: &[Arc<Entry>], principal: &Principal) -> bool {
         let mut revoked = false;
         for row in rows {
             for effect in &row.logged.effects {
                 match effect {
-                    Effect::Evict { principal: whose, topic } if **whose == *principal => {
+                    Effect::Evict { principal: whose, topic } if principal.is_named(whose) => {
                         self.lost.push((topic.clone(), row.offset()))
                     }
-                    Effect::Revoke { principal: whose } if **whose == *principal => revoked = true,
+                    Effect::Revoke { principal: whose } if principal.is_named(whose) => {
+                        revoked = true
+                    }
                     _ => {}
                 }
             }

@@ -137,7 +137,8 @@ impl House {
             frames: if snapshot { vec![frame] } else { vec![] },
             rows: self.log[after as usize..at as usize].to_vec(),
         };
-        self.hub.open(self.id, "ann".into(), opening, self.now_ms);
+        let ann = Principal { id: "ann".into(), ..Principal::nobody() };
+        self.hub.open(self.id, Arc::new(ann), opening, self.now_ms);
     }
 
     fn drain(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::Principal;
+use bellwire_services::kit::{Fault, Principal};
 use bellwire_wire::session;
 
 use super::calls::Calls;
@@ -34,8 +34,8 @@ pub enum Admission {
     Credential(Credential),
     /// With the credential of its first message, to come within 10 s.
     FirstMessage,
-    /// Not at all, for this reason: it is told so and closed (4401).
-    Refused(&'static str),
+    /// Not at all, for this reason: it is told so and closed (4401, 4403).
+    Refused(Fault),
 }
 
 /// How long the first message may take.

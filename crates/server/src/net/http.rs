@@ -12,18 +12,20 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request, State},
-    http::{StatusCode, Version, header},
+    http::{HeaderMap, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 
 use super::{
-    limits::ConnectionLimits,
+    caller::Rules,
+    cors,
+    limits::{ConnectionLimits, LoginLimits},
     shards::Handles,
-    upgrade::{Wanted, is_loopback_host, only, upgrade},
+    upgrade::{Wanted, only, upgrade},
 };
-use crate::{door::Door, metrics::Metrics};
+use crate::{door::Door, metrics::Metrics, rest};
 
 /// The longest request line, in bytes.
 pub const REQUEST_LINE_LEN_MAX: usize = 8 << 10;
@@ -42,6 +44,10 @@ pub struct Site {
     pub shards: Arc<Handles>,
     /// How many connections are admitted; `None`: any number (the demo).
     pub limits: Option<ConnectionLimits>,
+    /// How often somebody may try to sign in.
+    pub logins: LoginLimits,
+    /// What the operator set about callers.
+    pub rules: Rules,
     /// Whether only requests to this machine's own names are answered (the demo).
     pub loopback_only: bool,
     /// Set once, when the server begins to shut down; read by every upgrade.
@@ -73,7 +79,9 @@ pub fn router(site: Arc<Site>) -> Router {
             router = router.route(&path, get(stream_route(Wanted::Stream(number))));
         }
     }
-    finish(router, site)
+    let router = rest::add_routes(router, &site.door.tables.routes);
+    let cors = middleware::from_fn_with_state(site.clone(), cors::layer);
+    finish(router, site).layer(cors)
 }
 
 /// The routes of a conformance server: the production path, and nothing but echo.
@@ -101,6 +109,25 @@ fn stream_route(
     move |State(site), ConnectInfo(peer), request| Box::pin(upgrade(site, peer, wanted, request))
 }
 
+/// Whether a guest's page is one of this machine: a page from elsewhere in the same browser must
+/// not reach the demo. No Origin is no browser. `null` is refused: any site can have it, in a
+/// sandboxed frame.
+pub fn is_own_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    host.is_some_and(is_loopback_host)
+}
+
+/// Whether a Host (or an Origin's) names this machine, with or without a port.
+pub fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
 /// The limits of a request's head, and of whom it is addressed to.
 async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     // "METHOD target HTTP/1.1"
@@ -121,6 +148,10 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if host.is_none() && (request.version() == Version::HTTP_11 || hosts > 0) {
         return problem(StatusCode::BAD_REQUEST, "INVALID", "one Host header is required");
+    }
+    if host.is_some_and(|host| !site.rules.is_host(host)) {
+        let why = "this server has other names";
+        return problem(StatusCode::MISDIRECTED_REQUEST, "MISDIRECTED", why);
     }
     if site.loopback_only && !host.is_none_or(is_loopback_host) {
         return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "the demo answers to localhost only");
@@ -183,4 +214,27 @@ fn file(media_type: &'static str, text: &'static str) -> Response {
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_this_machine() {
+        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
+            assert!(is_loopback_host(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "127.0.0.1.example.com:80",
+            "evil:8080@localhost",
+            "::1",
+            "localhost:x",
+        ] {
+            assert!(!is_loopback_host(host), "{host}");
+        }
+    }
 }

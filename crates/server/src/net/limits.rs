@@ -1,6 +1,10 @@
 //! How many connections an address or a principal may open per minute.
 
-use std::{hash::Hash, net::IpAddr, num::NonZeroU32};
+use std::{
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+};
 
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
@@ -50,16 +54,71 @@ impl ConnectionLimits {
     /// The seconds after which to try again, when there were too many.
     pub fn admit(&self, caller: Caller<'_>) -> Result<(), u64> {
         match caller {
-            Caller::Bad(address) => check(&self.bad, &address),
-            Caller::Anonymous(address) => check(&self.anonymous, &address),
+            Caller::Bad(address) => check(&self.bad, &household(address)),
+            Caller::Anonymous(address) => check(&self.anonymous, &household(address)),
             Caller::Principal(jti) => check(&self.principal, &jti.to_owned()),
         }
+    }
+}
+
+/// How often somebody may try to sign in, per minute.
+pub struct LoginLimits {
+    /// As one account from one address.
+    pairs: DefaultKeyedRateLimiter<(String, IpAddr)>,
+    /// From one address, whoever it tries.
+    addresses: DefaultKeyedRateLimiter<IpAddr>,
+    /// As one account, from wherever: high, since a stranger can use it up for the owner.
+    accounts: DefaultKeyedRateLimiter<String>,
+}
+
+const LOGINS_PER_PAIR: u32 = 10;
+const LOGINS_PER_ADDRESS: u32 = 30;
+const LOGINS_PER_ACCOUNT: u32 = 100;
+
+impl LoginLimits {
+    /// Nobody has tried yet.
+    pub fn new() -> Self {
+        LoginLimits {
+            pairs: limiter(LOGINS_PER_PAIR),
+            addresses: limiter(LOGINS_PER_ADDRESS),
+            accounts: limiter(LOGINS_PER_ACCOUNT),
+        }
+    }
+
+    /// Counts a try.
+    ///
+    /// # Errors
+    /// The seconds after which to try again, when there were too many.
+    pub fn admit(&self, account: &str, address: IpAddr) -> Result<(), u64> {
+        // An account's name can be as long as a body; past the longest login it is nobody's anyway.
+        let account: String = account.chars().take(ACCOUNT_CHARS_MAX).collect();
+        let address = household(address);
+        check(&self.addresses, &address)?;
+        check(&self.pairs, &(account.clone(), address))?;
+        check(&self.accounts, &account)
+    }
+}
+
+/// As much of an account's name as is counted by.
+const ACCOUNT_CHARS_MAX: usize = 80;
+
+impl Default for LoginLimits {
+    fn default() -> Self {
+        LoginLimits::new()
     }
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
         ConnectionLimits::new()
+    }
+}
+
+/// Whom an address stands for: with IPv6 a household has 2^64 of them (RFC 6177), and counts once.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
     }
 }
 

@@ -6,8 +6,10 @@
 //! locked, an idle connection costs no task and no buffer, and a reply, an event and a close frame
 //! cannot overtake each other.
 
+pub mod caller;
 pub mod calls;
 pub mod conn;
+pub mod cors;
 pub mod http;
 pub mod limits;
 pub mod listen;

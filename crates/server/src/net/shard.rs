@@ -43,6 +43,7 @@ use super::{
 use crate::{
     clock::Clock,
     door::Door,
+    faults,
     hub::{
         Ending, Hub, Need, SessionId,
         recent::{Recent, Shape, Speller},
@@ -335,7 +336,7 @@ impl Shard {
                 });
             }
             Endpoint::Stream { admission: Admission::Refused(why), .. } => {
-                self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
+                self.end(id, Some(&why), now_ms);
             }
         }
         if !unread.is_empty() {
@@ -488,14 +489,8 @@ impl Shard {
     /// Begins to close a connection, with the code that the fault stands for (`None`: the server is
     /// draining); the client is told why first.
     fn end(&mut self, id: SessionId, why: Option<&Fault>, now_ms: u64) {
-        let (code, reason) = match why.map(|fault| fault.code) {
-            Some(Code::Unauthenticated) => (4401, "unauthenticated"),
-            Some(Code::Forbidden) => (4403, "forbidden"),
-            Some(Code::Overloaded) => (1013, "try again later"),
-            Some(Code::Invalid) => (1008, "policy violation"),
-            Some(_) => (1011, "internal error"),
-            None => (1012, "service restart"),
-        };
+        let (code, reason) =
+            why.map_or((1012, "service restart"), |fault| faults::close(fault.code));
         let told = why.and_then(|fault| self.error_frame(id, None, fault));
         self.close(id, told, code, reason, now_ms);
     }

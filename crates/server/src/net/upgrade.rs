@@ -1,9 +1,6 @@
 //! From an HTTP request to a WebSocket session (RFC 6455 section 4.2).
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     body::Body,
@@ -11,17 +8,22 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, Version, header},
     response::Response,
 };
+use bellwire_services::kit::{Code, Fault};
 use bellwire_wire::frame;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{
+    caller::{Shown, parameter},
     conn::{Admission, Endpoint},
-    http::{Site, problem},
+    http::{Site, is_own_origin, problem},
     limits::Caller,
     shard::Arrival,
 };
-use crate::opening::{Credential, Since};
+use crate::{
+    faults,
+    opening::{Credential, Since},
+};
 
 /// Answers a request for a stream: switches protocols, or says why not.
 pub async fn upgrade(
@@ -30,7 +32,8 @@ pub async fn upgrade(
     wanted: Wanted,
     request: Request,
 ) -> Response {
-    match accept(&site, peer.ip(), wanted, &request) {
+    let accepted = accept(&site, peer, wanted, Head::of(&request)).await;
+    match accepted {
         Ok((key, endpoint)) => {
             tokio::spawn(hand_over(site, request, endpoint));
             let mut response = Response::new(Body::empty());
@@ -48,6 +51,21 @@ pub async fn upgrade(
     }
 }
 
+/// The head of a request: its body is not shared between threads.
+struct Head<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    version: Version,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Head<'a> {
+    fn of(request: &'a Request) -> Head<'a> {
+        let (method, uri) = (request.method(), request.uri());
+        Head { method, uri, version: request.version(), headers: request.headers() }
+    }
+}
+
 /// What a path stands for.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted {
@@ -57,11 +75,11 @@ pub enum Wanted {
     Echo,
 }
 
-fn accept(
+async fn accept(
     site: &Site,
-    peer: IpAddr,
+    peer: SocketAddr,
     wanted: Wanted,
-    request: &Request,
+    head: Head<'_>,
 ) -> Result<(String, Endpoint), Box<Response>> {
     if site.is_draining() {
         return Err(problem(
@@ -71,23 +89,22 @@ fn accept(
         )
         .into());
     }
-    let key = handshake(request)?;
+    let key = handshake(&head)?;
     let Wanted::Stream(stream) = wanted else { return Ok((key, Endpoint::Echo)) };
-    let (headers, uri) = (request.headers(), request.uri());
-    let since = match parameter(uri, "since") {
+    let since = match parameter(head.uri, "since") {
         None => Since::Unasked,
         Some("now") => Since::Now,
         Some(cursor) => Since::Cursor(cursor.to_owned()),
     };
-    let admission = admission(site, peer, headers, uri)?;
+    let admission = admission(site, peer, &head).await?;
     Ok((key, Endpoint::Stream { stream, since, admission }))
 }
 
 /// Checks the opening handshake; gives the answer to its key.
-fn handshake(request: &Request) -> Result<String, Box<Response>> {
-    let headers = request.headers();
-    let upgrades = request.method() == Method::GET
-        && request.version() == Version::HTTP_11
+fn handshake(head: &Head<'_>) -> Result<String, Box<Response>> {
+    let headers = head.headers;
+    let upgrades = *head.method == Method::GET
+        && head.version == Version::HTTP_11
         && has_token(headers, header::CONNECTION, "upgrade")
         && has_token(headers, header::UPGRADE, "websocket");
     let version = only(headers, header::SEC_WEBSOCKET_VERSION);
@@ -120,44 +137,55 @@ fn handshake(request: &Request) -> Result<String, Box<Response>> {
 }
 
 /// How the connection is let in, by its credential and the rate limit.
-fn admission(
+async fn admission(
     site: &Site,
-    peer: IpAddr,
-    headers: &HeaderMap,
-    uri: &Uri,
+    peer: SocketAddr,
+    head: &Head<'_>,
 ) -> Result<Admission, Box<Response>> {
-    let now = site.door.clock.now();
-    let bearer = only(headers, header::AUTHORIZATION)
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim_start());
-    let claims;
-    let (admission, caller) = match bearer.or_else(|| parameter(uri, "token")) {
-        Some(token) => match site.door.keyring.verify(token, now) {
-            Some(verified) => {
-                claims = verified;
-                let credential = Credential::Token { jti: claims.jti.clone() };
-                (Admission::Credential(credential), Caller::Principal(&claims.jti))
+    let (headers, uri, door) = (head.headers, head.uri, &site.door);
+    let from = site.rules.from(peer, false, headers);
+    let head = (head.method, uri, headers);
+    let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
+    let bad = Caller::Bad(from.address);
+    let jti;
+    let (admission, caller) =
+        match site.rules.shown(&door.keyring, door.clock.now(), (from, true), head) {
+            Shown::Token { claims, .. } => {
+                jti = claims.jti;
+                let credential = Credential::Token { jti: jti.clone() };
+                (Admission::Credential(credential), Caller::Principal(&jti))
             }
-            None => (Admission::Refused("token invalid, expired or revoked"), Caller::Bad(peer)),
-        },
-        // A header of another scheme is a credential too, and no good one.
-        None if headers.contains_key(header::AUTHORIZATION) => (
-            Admission::Refused("the Authorization header must be Bearer with a token"),
-            Caller::Bad(peer),
-        ),
-        None if parameter(uri, "auth") == Some("message") => {
-            (Admission::FirstMessage, Caller::Anonymous(peer))
-        }
-        None if site.door.guests => {
-            if !is_own_origin(headers) {
-                let why = "guests come from this machine: the Origin must be loopback";
-                return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
+            Shown::Ticket(ticket) => match door.redeem(ticket).await {
+                Ok(Some(credential)) => {
+                    let Credential::Token { jti: own } = &credential else {
+                        unreachable!("a ticket stands for a token")
+                    };
+                    jti = own.clone();
+                    (Admission::Credential(credential), Caller::Principal(&jti))
+                }
+                Ok(None) => (refused("ticket invalid, expired or used"), bad),
+                Err(fault) => {
+                    let status = faults::status(fault.code);
+                    return Err(problem(status, faults::name(fault.code), &fault.message).into());
+                }
+            },
+            Shown::Bad(why) => (refused(why), bad),
+            Shown::Nothing if parameter(uri, "auth") == Some("message") => {
+                (Admission::FirstMessage, Caller::Anonymous(from.address))
             }
-            (Admission::Credential(Credential::Guest), Caller::Anonymous(peer))
-        }
-        None => (Admission::Refused("authentication required"), Caller::Bad(peer)),
-    };
+            Shown::Nothing | Shown::Foreign if door.guests => {
+                if !is_own_origin(headers) {
+                    let why = "guests come from this machine: the Origin must be loopback";
+                    return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
+                }
+                (Admission::Credential(Credential::Guest), Caller::Anonymous(from.address))
+            }
+            Shown::Foreign => {
+                let why = "the session cookie is for pages of this server's own origin";
+                (Admission::Refused(Fault::new(Code::Forbidden, why)), bad)
+            }
+            Shown::Nothing => (refused("authentication required"), bad),
+        };
     if let Some(limits) = &site.limits {
         limits.admit(caller).map_err(|retry_s| {
             site.metrics.rate_limited.increment(1);
@@ -168,25 +196,6 @@ fn admission(
         })?;
     }
     Ok(admission)
-}
-
-/// Whether a guest's page is one of this machine: a page from elsewhere in the same browser must
-/// not reach the demo. No Origin is no browser. `null` is refused: any site can have it, in a
-/// sandboxed frame.
-fn is_own_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    host.is_some_and(is_loopback_host)
-}
-
-/// Whether a Host (or an Origin's) names this machine, with or without a port.
-pub fn is_loopback_host(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
@@ -205,11 +214,6 @@ pub fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     values.next().is_none().then_some(value)
 }
 
-/// A query parameter. Tokens and cursors consist of characters that need no escape.
-fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
-    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
 /// Takes the socket from the HTTP library and gives it to a shard.
 async fn hand_over(site: Arc<Site>, request: Request, endpoint: Endpoint) {
     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
@@ -217,36 +221,4 @@ async fn hand_over(site: Arc<Site>, request: Request, endpoint: Endpoint) {
     let (socket, unread) = (parts.io.into_inner(), parts.read_buf);
     let Ok(socket) = socket.into_std() else { return };
     site.shards.give(Arrival { socket, unread, endpoint });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_of_this_machine() {
-        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
-            assert!(is_loopback_host(host), "{host}");
-        }
-        for host in [
-            "",
-            "example.com",
-            "localhost.example.com",
-            "127.0.0.1.example.com:80",
-            "evil:8080@localhost",
-            "::1",
-            "localhost:x",
-        ] {
-            assert!(!is_loopback_host(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn query_parameters() {
-        let uri: Uri = "/api/ws?a=1&since=e.7&token=x.y-z_&since=later".parse().unwrap();
-        assert_eq!(parameter(&uri, "since"), Some("e.7"));
-        assert_eq!(parameter(&uri, "token"), Some("x.y-z_"));
-        assert_eq!(parameter(&uri, "tok"), None);
-        assert_eq!(parameter(&"/api/ws".parse().unwrap(), "since"), None);
-    }
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use bellwire_services::{
     identity,
-    kit::{Answer, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Service, Stream},
+    kit::{
+        Answer, BoundCommand, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Reply as _,
+        Service, Settings, Stream,
+    },
 };
 use bellwire_store::{
     batch::{Batch, Write},
@@ -154,13 +157,17 @@ impl Node {
         let mut bound = Vec::new();
         for (name, payload) in calls {
             let command = &tables.commands[name];
-            bound.push((command.bind)(payload).map_err(|fault| format!("{name}: {fault}"))?);
+            match (command.bind)(payload).map_err(|fault| format!("{name}: {fault}"))? {
+                BoundCommand::Decide(decision) => bound.push(decision),
+                BoundCommand::Prepare(_) => return Err(format!("{name} is slow")),
+            }
         }
         let run = move |tx: &mut bellwire_services::kit::Tx<'_>| {
             let changed = identity::check(tx, &principal, now)?;
             let principal = changed.as_ref().unwrap_or(&principal);
-            let ctx = Ctx { now, principal, ids: Ids::new(seed) };
-            let mut all = Outcome::reply(Answer::of(&serde_json::json!({}), None)?);
+            let settings = Settings::default();
+            let ctx = Ctx { now, principal, ids: Ids::new(seed), settings: &settings };
+            let mut all = Outcome::reply(serde_json::json!({}).answer()?);
             for decide in &bound {
                 let one = decide(tx, &ctx)?;
                 all.reply = one.reply;
@@ -189,7 +196,7 @@ impl Node {
         let keep = Keep { time: 0, events, bytes_max: u64::MAX };
         let run = move |tx: &mut bellwire_services::kit::Tx<'_>| {
             prune(tx, now, &keep)?;
-            Ok(Outcome::reply(Answer::of(&(), None)?))
+            Ok(Outcome::reply(().answer()?))
         };
         let batch = self.writer.batch(vec![Write { at: now, run: Box::new(run), to }]);
         batch.map(drop).map_err(|fatal| fatal.to_string())

@@ -236,8 +236,7 @@ impl Shard {
                 }
                 tally.count(if at > self.told.get() { "opened ahead" } else { "opened behind" });
                 let (principal, keys) = (opened.principal, opened.opening.keys.clone());
-                let whose = principal.id.as_str().into();
-                if self.hub.open(id, whose, opened.opening, now_ms) {
+                if self.hub.open(id, principal.clone(), opened.opening, now_ms) {
                     conn.keys = keys;
                     conn.principal = Some(principal);
                     conn.reading = None;

@@ -288,7 +288,7 @@ impl World {
     /// A token is made.
     pub fn create_token(&mut self) -> Result<(), String> {
         let scopes = self.scopes();
-        let fields = json!({"role": "device", "scopes": scopes, "ttl_s": 86_400});
+        let fields = json!({"role": "device", "scopes": scopes, "ttl": 86_400});
         let to = self.nobody();
         let calls = vec![("tokens.create", payload(fields))];
         self.queue(calls, Arc::new(Principal::operator()), to, Op::Create { scopes })

@@ -19,6 +19,7 @@ mod operator;
 mod patience;
 mod process;
 mod recording;
+mod rest;
 mod resume;
 mod rights;
 mod schema;

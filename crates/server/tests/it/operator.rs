@@ -148,7 +148,7 @@ fn the_demo_keeps_to_its_own_directory() {
 #[test]
 fn how_much_is_logged() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    used(folder.path());
+    Process::serve(folder.path(), ANY_PORT, &[]).stop();
     let database = rusqlite::Connection::open(folder.path().join("bellwire.db")).expect("it opens");
     // As if the clock had been set back since, by a century.
     let later = "UPDATE log SET at = at + 100 * 365 * 86400 * 1000000";
@@ -273,7 +273,7 @@ fn tokens_while_the_server_runs_and_while_it_does_not() {
         [["states:write"], ["states:read:light.*"]].map(|scopes| serde_json::json!(scopes));
     assert_eq!(
         shown,
-        [(&"tok_1".into(), &one, &false.into()), (&"tok_2".into(), &two, &true.into())]
+        [(&"tok_2".into(), &two, &true.into()), (&"tok_1".into(), &one, &false.into())]
     );
     operate(&["revoke", "tok_1"], data);
     check(&["token", "revoke", "tok_1"], data, "there is no live token tok_1", "");

@@ -128,7 +128,7 @@ pub fn operate(call: &str, payload: Value, data: &Path) -> Value {
 /// Makes a token: its text.
 #[track_caller]
 pub fn token(data: &Path, role: &str, ttl_s: i64) -> String {
-    let request = json!({ "role": role, "scopes": [], "ttl_s": ttl_s });
+    let request = json!({ "role": role, "scopes": [], "ttl": ttl_s });
     let made = operate("tokens.create", request, data);
     made["token"].as_str().expect("a token has a text").to_owned()
 }

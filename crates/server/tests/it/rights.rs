@@ -411,7 +411,7 @@ fn tokens_from_the_command_line() {
     let mut client = open(&server, &token);
     assert_eq!(client.ask(&get("light.a")), no("get", "State not found: light.a"));
     let (listed, list) = run(&["list"]);
-    let expected = r#"{"id":"tok_1","role":"user","subject":null,"scopes":["states:read:light.*"],"expiresAt":""#;
+    let expected = r#"{"id":"tok_1","role":"user","subject":null,"scopes":["states:read:light.*"],"session":false,"createdAt":""#;
     assert!(listed && list.starts_with(expected) && !list.contains(&token), "{list}");
     assert!(run(&["change", "tok_1", "--scope", "states:write"]).0);
     let wrote = client.ask(r#"{"type":"states:create","entity_id":"light.a","state":"on"}"#);

@@ -1,23 +1,40 @@
-//! Who may call: tokens with a role and scopes, verified, changeable and revocable while
-//! connections live.
+//! Who may call: users with passwords, and tokens with a role and scopes; both changeable and revocable
+//! while connections live. docs/protocol.md has the requests.
 //!
 //! - A token is a signed statement (the server's `credentials`) that points to a row here by its
 //!   `jti`. The row is the truth: role, scopes, and whether it is still valid.
-//! - Changing scopes grants and evicts topics of live sessions; revoking ends them. Both are
-//!   effects in the log, so they take place between the events around them.
-//! - Only the operator (who can read the data directory) makes and changes tokens.
+//! - Signing in makes a session: a token that has its user's role and scopes at any time. A token made
+//!   by an admin has scopes of its own, or those of a user if none are named; its role is never more
+//!   than its user's.
+//! - Changing rights grants and evicts topics of live sessions; revoking ends them. Both are effects in
+//!   the log, so they take place between the events around them. They name a token, a user with all
+//!   tokens (`user/1`), or those that have the user's own scopes (`user/1/scopes`).
+//! - A password is hashed before the transaction, never inside; who does not exist takes as long to
+//!   refuse as who does.
+//! - A ticket stands for a token once: what is kept is that it was used.
 
 mod contract;
-mod decide;
+mod password;
 mod read;
+mod seed;
+mod session;
 mod sql;
+mod tokens;
+mod users;
 
-pub use contract::{ChangeToken, CreateToken, RevokeToken, Token, Tokens};
-pub use read::{check, principal};
+pub use contract::{
+    ChangeToken, ChangeUser, CreateToken, CreateUser, Kind, ListTokens, ListUsers, Login,
+    NewPassword, Nothing, Token, TokenId, User, UserId, UserRole,
+};
+pub use read::{check, has_users, principal, user};
+pub use seed::{Sample, add_sample, hash_sample};
 
-use crate::kit::{Access, Service};
+use bellwire_store::tx::Value;
 
-const MIGRATIONS: &[&str] = &["
+use crate::kit::{Access, Cookie, Fault, Micros, Prepared, Route, Service, Tx};
+
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE tokens (
         token_id TEXT PRIMARY KEY,
         jti TEXT NOT NULL UNIQUE,
@@ -29,13 +46,115 @@ const MIGRATIONS: &[&str] = &["
         expires_at INTEGER NOT NULL,
         revoked_at INTEGER
     );
-"];
+",
+    "
+    CREATE TABLE users (
+        user_id INTEGER PRIMARY KEY,
+        login TEXT NOT NULL UNIQUE,
+        username TEXT NOT NULL,
+        password TEXT,
+        role TEXT NOT NULL,
+        kind TEXT,
+        email TEXT,
+        scopes TEXT NOT NULL,
+        disabled INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    );
+    ALTER TABLE tokens ADD COLUMN user_id INTEGER;
+    ALTER TABLE tokens ADD COLUMN follows INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tokens ADD COLUMN session INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX tokens_by_user ON tokens (user_id);
+    CREATE INDEX tokens_by_age ON tokens (created_at, token_id);
+    CREATE INDEX tokens_by_end ON tokens (expires_at);
+    CREATE TABLE tickets (
+        ticket TEXT PRIMARY KEY,
+        expires_at INTEGER NOT NULL
+    );
+    CREATE INDEX tickets_by_end ON tickets (expires_at);
+",
+];
+
+/// How long the rows of tokens are kept after their end: a month.
+const ENDED_KEPT_MICROS: Micros = 30 * 86_400 * 1_000_000;
 
 /// What this service offers.
 pub fn service() -> Service {
-    Service::new("identity", MIGRATIONS, sql::STATEMENTS)
-        .signing_command("tokens.create", Access::Operator, decide::create)
-        .command("tokens.change", Access::Operator, decide::change)
-        .command("tokens.revoke", Access::Operator, decide::revoke)
-        .query("tokens.list", Access::Operator, read::list)
+    let service = Service::new("identity", MIGRATIONS, sql::STATEMENTS)
+        .prepared_command(
+            "auth.login",
+            Access::Anyone,
+            Prepared { look: session::look, work: session::compare, decide: session::login },
+        )
+        .query("auth.verify", Access::Bearer, read::verify)
+        .command("auth.refresh", Access::Bearer, session::refresh)
+        .command("auth.logout", Access::Bearer, session::logout)
+        .query("auth.ticket", Access::Bearer, session::ticket)
+        .command("auth.use_ticket", Access::Operator, session::use_ticket)
+        .prepared_command(
+            "auth.password",
+            Access::Bearer,
+            Prepared {
+                look: session::look_at_own,
+                work: session::compare_own,
+                decide: session::change_password,
+            },
+        )
+        .rest("auth.login", Route::post("/api/auth/login").status(200).cookie(Cookie::Set))
+        .rest("auth.verify", Route::get("/api/auth/verify"))
+        .rest("auth.refresh", Route::post("/api/auth/refresh").status(200).cookie(Cookie::Renew))
+        .rest("auth.logout", Route::post("/api/auth/logout").status(204).cookie(Cookie::Clear))
+        .rest("auth.ticket", Route::post("/api/auth/ticket"))
+        .rest("auth.password", Route::post("/api/auth/password").status(204));
+    administration(service)
+}
+
+/// What only admins do.
+fn administration(service: Service) -> Service {
+    service
+        .command("tokens.create", Access::Admin, tokens::create)
+        .command("tokens.change", Access::Admin, tokens::change)
+        .command("tokens.revoke", Access::Admin, tokens::revoke)
+        .query("tokens.list", Access::Admin, read::tokens)
+        .query("tokens.get", Access::Admin, read::token)
+        .rest("tokens.list", Route::get("/api/tokens?limit:int&cursor"))
+        .rest("tokens.create", Route::post("/api/tokens"))
+        .rest("tokens.get", Route::get("/api/tokens/{id}"))
+        .rest("tokens.change", Route::patch("/api/tokens/{id}"))
+        .rest("tokens.revoke", Route::delete("/api/tokens/{id}"))
+        .prepared_command(
+            "users.create",
+            Access::Admin,
+            Prepared { look: users::look_at_new, work: users::hash_new, decide: users::create },
+        )
+        .prepared_command(
+            "users.change",
+            Access::Admin,
+            Prepared {
+                look: users::look_at_change,
+                work: users::hash_change,
+                decide: users::change,
+            },
+        )
+        .command("users.delete", Access::Admin, users::delete)
+        .query("users.list", Access::Admin, read::users)
+        .query("users.get", Access::Admin, read::one_user)
+        .rest("users.list", Route::get("/api/users?limit:int&cursor"))
+        .rest("users.create", Route::post("/api/users"))
+        .rest("users.get", Route::get("/api/users/{userId}"))
+        .rest("users.change", Route::patch("/api/users/{userId}"))
+        .rest("users.delete", Route::delete("/api/users/{userId}"))
+}
+
+/// Forgets up to `rows_max` tokens that ended a month ago, and as many tickets; says how many.
+///
+/// # Errors
+/// The store's.
+pub fn forget(tx: &mut Tx<'_>, now: Micros, rows_max: i64) -> Result<u64, Fault> {
+    let ended = [Value::Integer(now - ENDED_KEPT_MICROS), Value::Integer(rows_max)];
+    let tokens = tx.execute(sql::FORGET, &ended)?;
+    let tickets =
+        tx.execute(sql::FORGET_TICKETS, &[Value::Integer(now), Value::Integer(rows_max)])?;
+    Ok(tokens + tickets)
 }

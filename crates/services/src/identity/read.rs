@@ -1,33 +1,18 @@
-//! Queries about tokens, and the two questions that every call asks: whose credential is this, and
-//! does it still hold?
+//! The questions that every call asks: whose credential is this, and does it still hold? And queries
+//! about tokens and users.
 
 use bellwire_store::tx::{Row, Statement, Value};
-use serde::Serialize;
 
 use super::{
-    contract::{Token, Tokens},
+    contract::{
+        Kind, ListTokens, ListUsers, OneUser, Person, Token, TokenId, User, UserId, UserRole,
+        Verified,
+    },
     sql,
 };
-use crate::kit::{Code, Ctx, Fault, Micros, Principal, ReadTx, Role, Scope, timestamp};
-
-/// The list of tokens.
-#[derive(Debug, Serialize)]
-pub struct TokenList {
-    items: Vec<Token>,
-}
-
-/// All tokens, without their text.
-pub fn list(tx: &ReadTx<'_>, _: &Ctx<'_>, _: &Tokens) -> Result<TokenList, Fault> {
-    let items = tx.all(sql::LIST, &[], |row| Token {
-        id: row.text(0),
-        role: row.text(1),
-        subject: row.optional_text(2),
-        scopes: scopes(row.text_ref(3)),
-        expires_at: timestamp(row.integer(4)),
-        revoked: row.optional_integer(5).is_some(),
-    })?;
-    Ok(TokenList { items })
-}
+use crate::kit::{
+    Code, Ctx, Fault, Micros, Page, Principal, ReadTx, Role, Scope, timestamp, wrong_cursor,
+};
 
 /// The holder of the token with this `jti`.
 ///
@@ -57,13 +42,39 @@ fn bearer(row: &Row<'_>, now: Micros) -> Option<Principal> {
     if revoked_at.is_some() || expires_at <= now {
         return None;
     }
-    Some(Principal {
+    let mut bearer = Principal {
         id: row.text(0),
+        token: row.text(0),
+        follows: row.integer(8) != 0,
         role: Role::from_name(row.text_ref(1))?,
+        subject: row.optional_text(6),
         scopes: scopes(row.text_ref(2)),
         generation: row.integer(3),
         expires_at: Some(expires_at),
-    })
+    };
+    match (bearer.role, row.optional_integer(7)) {
+        (Role::Admin | Role::User, Some(user_id)) => {
+            // Without a row there is no such user any more.
+            let role = UserRole::from_name(row.optional_text_ref(9)?)?;
+            if row.integer(12) != 0 {
+                return None;
+            }
+            bearer.id = Principal::user(user_id);
+            bearer.generation += row.integer(11);
+            if bearer.follows {
+                (bearer.role, bearer.scopes) = (role.role(), scopes(row.text_ref(10)));
+            } else if role == UserRole::User {
+                bearer.role = Role::User;
+            }
+        }
+        (Role::Client | Role::Device, _) => {
+            if let Some(subject) = &bearer.subject {
+                bearer.id = format!("{}/{subject}", bearer.role.name());
+            }
+        }
+        _ => {}
+    }
+    Some(bearer)
 }
 
 fn scopes(json: &str) -> Vec<Scope> {
@@ -71,7 +82,7 @@ fn scopes(json: &str) -> Vec<Scope> {
 }
 
 /// Whether the rights of `principal` are still those it was let in with: `None` if they are, the
-/// principal as it is now if its scopes were changed. Asked inside the write transaction, so that a
+/// principal as it is now if they were changed. Asked inside the write transaction, so that a
 /// command queued before a revocation does not run after it.
 ///
 /// # Errors
@@ -84,14 +95,144 @@ pub fn check(
     if matches!(principal.role, Role::Guest | Role::System) {
         return Ok(None);
     }
-    let place = [Value::Text(&principal.id), Value::Integer(now)];
+    let place = [Value::Text(&principal.token), Value::Integer(now)];
     match tx.one(sql::GENERATION, &place, |row| row.integer(0))? {
         Some(generation) if generation == principal.generation => Ok(None),
-        Some(_) => by_id(tx, &principal.id, now)?.map(Some).ok_or_else(ended),
+        Some(_) => by_id(tx, &principal.token, now)?.map(Some).ok_or_else(ended),
         None => Err(ended()),
     }
 }
 
 fn ended() -> Fault {
     Fault::new(Code::Unauthenticated, "token expired or revoked")
+}
+
+/// What a caller without a token is told where one is needed.
+pub(super) fn no_token() -> Fault {
+    Fault::new(Code::Unauthenticated, "authentication required")
+}
+
+/// `auth.verify`: who the credential stands for.
+pub fn verify(_: &ReadTx<'_>, ctx: &Ctx<'_>, _: &super::Nothing) -> Result<Verified, Fault> {
+    let principal = ctx.principal;
+    let subject =
+        |roles: &[Role]| principal.subject.clone().filter(|_| roles.contains(&principal.role));
+    Ok(Verified {
+        valid: true,
+        role: principal.role.name(),
+        user_id: subject(&[Role::Admin, Role::User]),
+        client_id: subject(&[Role::Client]),
+        device_id: subject(&[Role::Device]),
+        expires_at: principal.expires_at.map(timestamp),
+    })
+}
+
+/// `tokens.list`: all tokens, without their text. A cursor is the last one's time and id.
+pub fn tokens(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &ListTokens) -> Result<Page<Token>, Fault> {
+    let len = query.paging.page_len()?;
+    let (at, id) = match query.paging.cursor.as_deref().map(|cursor| cursor.split_once('.')) {
+        None => (i64::MAX, ""),
+        Some(Some((at, id))) => (at.parse().map_err(|_| wrong_cursor())?, id),
+        Some(None) => return Err(wrong_cursor()),
+    };
+    let place = [Value::Integer(at), Value::Text(id), Value::Integer(len as i64 + 1)];
+    let rows = tx.all(sql::LIST, &place, |row| (row.integer(5), shown(row)))?;
+    let page = Page::of(rows, len, |(at, token)| format!("{at}.{}", token.id));
+    Ok(Page { items: page.items.into_iter().map(|(_, token)| token).collect(), next: page.next })
+}
+
+/// `tokens.get`.
+pub fn token(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &TokenId) -> Result<Token, Fault> {
+    tx.one(sql::SHOW, &[Value::Text(&query.id)], shown)?
+        .ok_or_else(|| Fault::new(Code::NotFound, "there is no such token"))
+}
+
+fn shown(row: &Row<'_>) -> Token {
+    Token {
+        id: row.text(0),
+        role: row.text(1),
+        subject: row.optional_text(2),
+        scopes: scopes(row.text_ref(3)),
+        session: row.integer(4) != 0,
+        created_at: timestamp(row.integer(5)),
+        expires_at: timestamp(row.integer(6)),
+        revoked: row.optional_integer(7).is_some(),
+    }
+}
+
+/// `users.list`: all users. A cursor is the last one's id.
+pub fn users(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &ListUsers) -> Result<Page<User>, Fault> {
+    let len = query.paging.page_len()?;
+    let after = query.paging.after()?.unwrap_or(0);
+    let rows =
+        tx.all(sql::USERS, &[Value::Integer(after), Value::Integer(len as i64 + 1)], known)?;
+    Ok(Page::of(rows, len, |user| user.user_id.0.to_string()))
+}
+
+/// `users.get`.
+pub fn one_user(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &OneUser) -> Result<User, Fault> {
+    user(tx, query.user_id)?.ok_or_else(no_user)
+}
+
+/// What is said when there is no such user.
+pub(super) fn no_user() -> Fault {
+    Fault::new(Code::NotFound, "there is no such user")
+}
+
+/// The user with this id.
+///
+/// # Errors
+/// The store's.
+pub fn user(tx: &ReadTx<'_>, id: UserId) -> Result<Option<User>, Fault> {
+    tx.one(sql::USER, &[Value::Integer(id.0)], known)
+}
+
+fn known(row: &Row<'_>) -> User {
+    User {
+        user_id: UserId(row.integer(0)),
+        login: row.text(1),
+        username: row.text(2),
+        role: UserRole::from_name(row.text_ref(3)).expect("only roles are stored"),
+        kind: row.optional_text_ref(4).and_then(Kind::from_name),
+        email: row.optional_text(5),
+        scopes: scopes(row.text_ref(6)),
+        disabled: row.integer(7) != 0,
+        created_at: timestamp(row.integer(8)),
+        updated_at: timestamp(row.integer(9)),
+    }
+}
+
+impl User {
+    /// The user as a caller with all of their rights.
+    pub(super) fn principal(&self) -> Principal {
+        Principal {
+            id: Principal::user(self.user_id.0),
+            token: String::new(),
+            follows: true,
+            role: self.role.role(),
+            subject: Some(self.user_id.0.to_string()),
+            scopes: self.scopes.clone(),
+            generation: 0,
+            expires_at: None,
+        }
+    }
+
+    /// The user as they see themselves.
+    pub(super) fn person(&self) -> Person {
+        Person {
+            user_id: self.user_id,
+            username: self.username.clone(),
+            role: self.role,
+            kind: self.kind,
+            email: self.email.clone(),
+        }
+    }
+}
+
+/// Whether there is any user.
+///
+/// # Errors
+/// The store's.
+pub fn has_users(tx: &ReadTx<'_>) -> Result<bool, Fault> {
+    Ok(tx.one(sql::ANY_USER, &[], |_| ())?.is_some())
 }

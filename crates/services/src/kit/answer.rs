@@ -9,32 +9,70 @@ use serde_json::value::{RawValue, to_raw_value};
 pub struct Answer {
     /// The reply.
     pub json: Box<RawValue>,
-    /// When present, the door makes a token of it and adds it to the reply as `token`. So no token
-    /// is ever stored, not even for an idempotent replay.
+    /// When present, the door makes a token or a ticket of it and adds it to the reply, as `token` or
+    /// `ticket`. So neither is ever stored, not even for an idempotent replay.
     pub sign: Option<Claims>,
+    /// Whether the call made something that was not there, where that is not always so.
+    pub is_new: Option<bool>,
 }
 
-impl Answer {
-    /// The answer that `reply` serialises to.
+/// What a decision or a query may reply with: anything that serialises, or that in [`Signed`] or
+/// [`Upserted`].
+pub trait Reply {
+    /// The reply as an answer.
     ///
     /// # Errors
     /// [`Code::Internal`] if it does not serialise, which is a bug in the reply's type.
-    pub fn of<R: Serialize>(reply: &R, sign: Option<Claims>) -> Result<Answer, Fault> {
-        let json = to_raw_value(reply).map_err(|error| {
+    fn answer(&self) -> Result<Answer, Fault>;
+}
+
+impl<R: Serialize> Reply for R {
+    fn answer(&self) -> Result<Answer, Fault> {
+        let json = to_raw_value(self).map_err(|error| {
             Fault::new(Code::Internal, format!("a reply does not serialise: {error}"))
         })?;
-        Ok(Answer { json, sign })
+        Ok(Answer { json, sign: None, is_new: None })
     }
 }
 
-/// What a token says (RFC 7519): the door adds `iss` and `aud` and signs it.
+/// A reply that goes out with a freshly signed token or ticket in it.
+#[derive(Debug)]
+pub struct Signed<R> {
+    /// The rest of the reply: an object.
+    pub reply: R,
+    /// What to sign.
+    pub claims: Claims,
+}
+
+impl<R: Serialize> Reply for Signed<R> {
+    fn answer(&self) -> Result<Answer, Fault> {
+        Ok(Answer { sign: Some(self.claims.clone()), ..self.reply.answer()? })
+    }
+}
+
+/// The reply of a call that makes a thing or changes it, and says which it was.
+#[derive(Debug)]
+pub struct Upserted<R> {
+    /// The thing.
+    pub reply: R,
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
+impl<R: Serialize> Reply for Upserted<R> {
+    fn answer(&self) -> Result<Answer, Fault> {
+        Ok(Answer { is_new: Some(self.is_new), ..self.reply.answer()? })
+    }
+}
+
+/// What a signed text says (RFC 7519): the door adds `iss` and `aud` and signs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// The token's own id, unguessable; the row in `tokens` is found by it.
+    /// Its own id, unguessable; the row of a token is found by it.
     pub jti: String,
-    /// Whom it speaks for.
+    /// Whom a token speaks for; for a ticket, the `jti` of the token it stands for.
     pub sub: String,
-    /// The role's name.
+    /// The role's name; [`Claims::TICKET`] for a ticket.
     pub role: String,
     /// When it was made, in seconds since the epoch.
     pub iat: i64,
@@ -43,17 +81,16 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// What stands for a role in a ticket, which is no token and is never taken for one.
+    pub const TICKET: &str = "ticket";
+
     /// When it ends, in microseconds.
     pub fn expires_at(&self) -> Micros {
         self.exp.saturating_mul(1_000_000)
     }
-}
 
-/// A reply that goes out with a freshly signed token in it.
-#[derive(Debug)]
-pub struct Signed<R> {
-    /// The rest of the reply: an object without `token`.
-    pub reply: R,
-    /// What to sign.
-    pub claims: Claims,
+    /// Whether this is a ticket's.
+    pub fn is_ticket(&self) -> bool {
+        self.role == Claims::TICKET
+    }
 }

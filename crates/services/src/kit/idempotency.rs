@@ -26,17 +26,22 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (principal, command, idempotency_key)
     );
     CREATE INDEX idempotency_at ON idempotency (at);
+", "
+    -- Replies about states were kept as {\"data\":STATE}; they are the state itself now.
+    ALTER TABLE idempotency ADD COLUMN is_new INTEGER;
+    UPDATE idempotency SET reply = substr(reply, 9, length(reply) - 9) WHERE substr(reply, 1, 8) = '{\"data\":';
 "];
 
 statements! {
     /// The reply given under a key.
-    FIND = "SELECT request, reply, claims, at FROM idempotency
+    FIND = "SELECT request, reply, claims, at, is_new FROM idempotency
             WHERE principal = $1 AND command = $2 AND idempotency_key = $3";
     /// Keeps a reply; one that is past its time makes way.
-    KEEP = "INSERT INTO idempotency (principal, command, idempotency_key, request, reply, claims, at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+    KEEP = "INSERT INTO idempotency (principal, command, idempotency_key, request, reply, claims, at, is_new)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (principal, command, idempotency_key) DO UPDATE
-            SET request = excluded.request, reply = excluded.reply, claims = excluded.claims, at = excluded.at";
+            SET request = excluded.request, reply = excluded.reply, claims = excluded.claims, at = excluded.at,
+                is_new = excluded.is_new";
     /// Forgets some of what is past its time.
     FORGET = "DELETE FROM idempotency WHERE (principal, command, idempotency_key) IN (
               SELECT principal, command, idempotency_key FROM idempotency WHERE at < $1 ORDER BY at LIMIT $2)";
@@ -55,16 +60,17 @@ pub struct Key {
 }
 
 impl Key {
-    /// Takes `idempotency_key` out of a request. The rest of the request is what the key stands for.
+    /// Takes `idempotency_key` out of a request. The rest of the request is what the key stands for: a
+    /// digest of it is kept, made with `secret`, since a password may be part of it.
     ///
     /// # Errors
     /// [`Code::Invalid`] unless it is a string of 1 to 128 bytes.
-    pub fn take(payload: &mut Payload) -> Result<Option<Key>, Fault> {
+    pub fn take(payload: &mut Payload, secret: &[u8]) -> Result<Option<Key>, Fault> {
         let Some(value) = payload.shift_remove("idempotency_key") else { return Ok(None) };
         match value {
             serde_json::Value::String(text) if (1..=KEY_LEN_MAX).contains(&text.len()) => {
-                let request = Sha256::digest(canonical(payload)).into();
-                Ok(Some(Key { text, request }))
+                let request = Sha256::new().chain_update(secret).chain_update(canonical(payload));
+                Ok(Some(Key { text, request: request.finalize().into() }))
             }
             _ => Err(Fault::new(Code::Invalid, "idempotency_key: a string of 1 to 128 bytes")),
         }
@@ -92,9 +98,9 @@ pub fn once(
     let principal = ctx.principal.id.as_str();
     let place = [Value::Text(principal), Value::Text(command), Value::Text(&key.text)];
     let kept = tx.one(FIND, &place, |row| {
-        (row.blob(0), row.text(1), row.optional_text(2), row.integer(3))
+        (row.blob(0), row.text(1), row.optional_text(2), row.integer(3), row.optional_integer(4))
     })?;
-    if let Some((request, reply, claims, at)) = kept
+    if let Some((request, reply, claims, at, is_new)) = kept
         && at > ctx.now - KEPT_MICROS
     {
         if request != key.request {
@@ -103,7 +109,9 @@ pub fn once(
                 "conflict: this idempotency_key stood for another request",
             ));
         }
-        return replayed(reply, claims.as_deref()).map(Outcome::reply);
+        let mut answer = replayed(reply, claims.as_deref())?;
+        answer.is_new = is_new.map(|is_new| is_new != 0);
+        return Ok(Outcome::reply(answer));
     }
     let outcome = decide(tx)?;
     let claims = outcome.reply.sign.as_ref().map(|claims| serde_json::json!(claims).to_string());
@@ -117,6 +125,7 @@ pub fn once(
             Value::Text(outcome.reply.json.get()),
             claims.as_deref().map_or(Value::Null, Value::Text),
             Value::Integer(ctx.now),
+            outcome.reply.is_new.map_or(Value::Null, |is_new| Value::Integer(is_new.into())),
         ],
     )?;
     Ok(outcome)
@@ -129,6 +138,7 @@ fn replayed(reply: String, claims: Option<&str>) -> Result<Answer, Fault> {
     Ok(Answer {
         json: RawValue::from_string(reply).map_err(broken)?,
         sign: claims.map(serde_json::from_str).transpose().map_err(broken)?,
+        is_new: None,
     })
 }
 

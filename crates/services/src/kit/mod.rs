@@ -4,20 +4,24 @@
 mod answer;
 mod dialect;
 pub mod idempotency;
+mod page;
 mod principal;
+mod route;
 mod service;
 mod time;
 
-pub use answer::{Answer, Claims, Signed};
+pub use answer::{Answer, Claims, Reply, Signed, Upserted};
 pub use bellwire_store::{
     change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant},
     tx::{ReadTx, Tx},
 };
 pub use dialect::{Dialect, Spelling};
+pub use page::{PAGE_LEN, PAGE_LEN_MAX, Page, Paging, wrong_cursor};
 pub use principal::{Principal, Role, Scope};
+pub use route::{Cookie, Method, Route};
 pub use service::{
-    Access, BoundCommand, BoundQuery, Command, Query, Service, Snapshot, Stream, Subscribe,
-    Subscription, Tail,
+    Access, BoundCommand, BoundQuery, Command, Decision, Look, Prepared, Query, Service, Snapshot,
+    Stream, Subscribe, Subscription, Tail, Work,
 };
 pub use time::timestamp;
 
@@ -38,6 +42,21 @@ pub struct Ctx<'a> {
     pub principal: &'a Principal,
     /// Fresh, unguessable ids.
     pub ids: Ids,
+    /// What the operator set.
+    pub settings: &'a Settings,
+}
+
+/// What an operator sets about the services.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a login lasts, in seconds.
+    pub session_s: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { session_s: 12 * 3_600 }
+    }
 }
 
 /// A source of unguessable ids. Made again from the same seed, it gives the same ids again: a decision
@@ -56,11 +75,19 @@ impl Ids {
 
     /// 128 bits as 32 hexadecimal digits.
     pub fn text(&self) -> String {
+        self.bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// 128 bits.
+    pub fn bytes(&self) -> [u8; 16] {
         let count = self.made.get();
         self.made.set(count + 1);
-        let digest =
-            Sha256::new().chain_update(self.seed).chain_update(count.to_be_bytes()).finalize();
-        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(self.seed)
+            .chain_update(count.to_be_bytes())
+            .finalize()
+            .into();
+        *digest.first_chunk().expect("a digest has 32 bytes")
     }
 }
 

@@ -6,10 +6,17 @@ use serde::{Deserialize, Serialize};
 /// Who is calling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The stable id that effects name: a token's id (`tok_7`), `guest`, `system` or `operator`.
+    /// The stable id that effects name: `user/1`, `client/client_7`, `device/3`; the token's own id if
+    /// it speaks for nobody else; `guest`, `system` or `operator`.
     pub id: String,
+    /// The token that was shown, e.g. `tok_7`; empty without one.
+    pub token: String,
+    /// Whether its scopes are those of the user it speaks for, at all times.
+    pub follows: bool,
     /// What kind of caller.
     pub role: Role,
+    /// Whom the token speaks for: the id of a user, a client or a device.
+    pub subject: Option<String>,
     /// Rights beyond the role's own; see [`Scope`].
     pub scopes: Vec<Scope>,
     /// Counts the changes of this principal's rights: a decision compares it, so that nothing
@@ -30,13 +37,58 @@ impl Principal {
         Principal::fixed("operator", Role::System)
     }
 
+    /// Someone of whom nothing is known yet.
+    pub fn nobody() -> Self {
+        Principal::fixed("", Role::Guest)
+    }
+
     /// A caller without a credential; only the demo admits them.
     pub fn guest() -> Self {
         Principal::fixed("guest", Role::Guest)
     }
 
     fn fixed(id: &str, role: Role) -> Self {
-        Principal { id: id.into(), role, scopes: Vec::new(), generation: 0, expires_at: None }
+        Principal {
+            id: id.into(),
+            token: String::new(),
+            follows: false,
+            role,
+            subject: None,
+            scopes: Vec::new(),
+            generation: 0,
+            expires_at: None,
+        }
+    }
+
+    /// Whether an effect that names `name` concerns this caller.
+    pub fn is_named(&self, name: &str) -> bool {
+        name == self.id
+            || (!self.token.is_empty() && name == self.token)
+            || (self.follows && name.strip_suffix("/scopes") == Some(&self.id))
+    }
+
+    /// What effects may call this caller: who it is, the token by which it came, and, if it has the
+    /// scopes of its user, [that](Principal::scopes_of).
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec![self.id.clone()];
+        if !self.token.is_empty() && self.token != self.id {
+            names.push(self.token.clone());
+        }
+        if self.follows {
+            names.push(Principal::scopes_of(&self.id));
+        }
+        names
+    }
+
+    /// The name of all callers that have the scopes of the user `id`; a token with scopes of its own is
+    /// not among them.
+    pub fn scopes_of(id: &str) -> String {
+        format!("{id}/scopes")
+    }
+
+    /// The id of the user with this number.
+    pub fn user(user_id: i64) -> String {
+        format!("user/{user_id}")
     }
 }
 

@@ -3,36 +3,90 @@
 use std::collections::HashSet;
 
 use bellwire_store::{migrate::Migrations, tx::Statement};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
-    Answer, Ctx, Dialect, Fault, Outcome, Payload, Principal, ReadTx, Signed, Spelling, Topic, Tx,
-    parse,
+    Answer, Code, Ctx, Dialect, Fault, Outcome, Payload, Principal, ReadTx, Reply, Role, Route,
+    Spelling, Topic, Tx, parse,
 };
 
-/// A command whose request was read: running it decides. It may run more than once.
-pub type BoundCommand = Box<dyn Fn(&mut Tx<'_>, &Ctx<'_>) -> Result<Outcome<Answer>, Fault> + Send>;
+/// Decides, and may run more than once.
+pub type Decision = Box<dyn Fn(&mut Tx<'_>, &Ctx<'_>) -> Result<Outcome<Answer>, Fault> + Send>;
+/// Reads what a command's slow work needs.
+pub type Look = Box<dyn FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<Work, Fault> + Send>;
+/// Slow work that needs nothing but what it was given, such as hashing a password.
+pub type Work = Box<dyn FnOnce() -> Result<Decision, Fault> + Send>;
 /// A query whose request was read.
 pub type BoundQuery = Box<dyn FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<Answer, Fault> + Send>;
+
+/// A command whose request was read.
+pub enum BoundCommand {
+    /// It can be decided.
+    Decide(Decision),
+    /// It needs slow work first.
+    Prepare(Look),
+}
 
 /// The code behind a command that replies with `R`.
 type Decide<C, R> = fn(&mut Tx<'_>, &Ctx<'_>, &C) -> Result<Outcome<R>, Fault>;
 
 type Bind<B> = Box<dyn Fn(Payload) -> Result<B, Fault> + Send + Sync>;
 
+/// A command with slow, stateless work before its transaction.
+pub struct Prepared<C, M, P, R> {
+    /// Reads what the work needs.
+    pub look: fn(&ReadTx<'_>, &Ctx<'_>, &C) -> Result<M, Fault>,
+    /// Does it, outside of any transaction.
+    pub work: fn(&C, M) -> Result<P, Fault>,
+    /// Decides, given what came of it.
+    pub decide: DecidePrepared<C, P, R>,
+}
+
+/// The code behind a command that was prepared.
+type DecidePrepared<C, P, R> = fn(&mut Tx<'_>, &Ctx<'_>, &C, &P) -> Result<Outcome<R>, Fault>;
+
 /// Who may call something, before its own rules are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anyone with a connection to the service's stream.
-    Socket,
+    /// Anyone, without any credential: to get one.
+    Anyone,
+    /// Whoever the server lets in: holders of tokens, and guests where there are any.
+    Caller,
+    /// Holders of tokens.
+    Bearer,
+    /// Admins, and the operator.
+    Admin,
     /// The server itself and its operator.
     Operator,
+}
+
+impl Access {
+    /// Whether this caller is let through.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] if a credential could help, [`Code::Forbidden`] if another is needed.
+    pub fn check(self, principal: &Principal) -> Result<(), Fault> {
+        let role = principal.role;
+        let admitted = match self {
+            Access::Anyone | Access::Caller => true,
+            Access::Bearer => role != Role::Guest,
+            Access::Admin => matches!(role, Role::Admin | Role::System),
+            Access::Operator => role == Role::System,
+        };
+        match role {
+            _ if admitted => Ok(()),
+            Role::Guest => Err(Fault::new(Code::Unauthenticated, "authentication required")),
+            _ => Err(Fault::new(Code::Forbidden, "Forbidden")),
+        }
+    }
 }
 
 /// Something that changes the world when asked.
 pub struct Command {
     /// Its documented name, in every dialect.
     pub name: &'static str,
+    /// The service that offers it.
+    pub service: &'static str,
     /// Who may call it.
     pub access: Access,
     /// Reads a request.
@@ -43,6 +97,8 @@ pub struct Command {
 pub struct Query {
     /// Its documented name, in every dialect.
     pub name: &'static str,
+    /// The service that offers it.
+    pub service: &'static str,
     /// Who may call it.
     pub access: Access,
     /// Reads a request.
@@ -52,6 +108,8 @@ pub struct Query {
 /// A live endpoint: where events of the service are heard.
 #[derive(Debug, Clone, Copy)]
 pub struct Stream {
+    /// The service whose events are heard there, and whose calls can be made.
+    pub service: &'static str,
     /// Its path, e.g. `/api/ws`; a trailing slash is optional.
     pub path: &'static str,
     /// How it spells things.
@@ -87,6 +145,8 @@ pub struct Tail<'a> {
 pub struct Subscription {
     /// Its name.
     pub name: &'static str,
+    /// The service that offers it.
+    pub service: &'static str,
     /// Reads a request.
     pub bind: fn(Payload) -> Result<Subscribe, Fault>,
 }
@@ -109,6 +169,8 @@ pub struct Service {
     pub subscriptions: Vec<Subscription>,
     /// Its events and their plain spelling.
     pub events: Vec<(&'static str, Spelling)>,
+    /// Where its commands and queries are found over HTTP.
+    pub routes: Vec<Route>,
 }
 
 impl Service {
@@ -127,58 +189,53 @@ impl Service {
             streams: Vec::new(),
             subscriptions: Vec::new(),
             events: Vec::new(),
+            routes: Vec::new(),
         }
     }
 
     /// Adds a command.
-    pub fn command<C, R>(self, name: &'static str, access: Access, decide: Decide<C, R>) -> Self
+    pub fn command<C, R>(mut self, name: &'static str, access: Access, decide: Decide<C, R>) -> Self
     where
         C: DeserializeOwned + Send + 'static,
-        R: Serialize + 'static,
-    {
-        self.answering(name, access, move |tx, ctx, command: &C| {
-            let outcome = decide(tx, ctx, command)?;
-            let answer = Answer::of(&outcome.reply, None)?;
-            Ok(outcome.map(|_| answer))
-        })
-    }
-
-    /// Adds a command whose reply holds a token to sign.
-    pub fn signing_command<C, R>(
-        self,
-        name: &'static str,
-        access: Access,
-        decide: Decide<C, Signed<R>>,
-    ) -> Self
-    where
-        C: DeserializeOwned + Send + 'static,
-        R: Serialize + 'static,
-    {
-        self.answering(name, access, move |tx, ctx, command: &C| {
-            let outcome = decide(tx, ctx, command)?;
-            let answer = Answer::of(&outcome.reply.reply, Some(outcome.reply.claims.clone()))?;
-            Ok(outcome.map(|_| answer))
-        })
-    }
-
-    fn answering<C>(
-        mut self,
-        name: &'static str,
-        access: Access,
-        decide: impl Fn(&mut Tx<'_>, &Ctx<'_>, &C) -> Result<Outcome<Answer>, Fault>
-        + Copy
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self
-    where
-        C: DeserializeOwned + Send + 'static,
+        R: Reply + 'static,
     {
         let bind = move |payload: Payload| -> Result<BoundCommand, Fault> {
             let command: C = parse(payload)?;
-            Ok(Box::new(move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| decide(tx, ctx, &command)))
+            Ok(BoundCommand::Decide(Box::new(move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
+                answered(decide(tx, ctx, &command)?)
+            })))
         };
-        self.commands.push(Command { name, access, bind: Box::new(bind) });
+        self.commands.push(Command { name, service: self.name, access, bind: Box::new(bind) });
+        self
+    }
+
+    /// Adds a command with slow work.
+    pub fn prepared_command<C, M, P, R>(
+        mut self,
+        name: &'static str,
+        access: Access,
+        prepared: Prepared<C, M, P, R>,
+    ) -> Self
+    where
+        C: DeserializeOwned + Send + 'static,
+        M: Send + 'static,
+        P: Send + 'static,
+        R: Reply + 'static,
+    {
+        let Prepared { look, work, decide } = prepared;
+        let bind = move |payload: Payload| -> Result<BoundCommand, Fault> {
+            let command: C = parse(payload)?;
+            Ok(BoundCommand::Prepare(Box::new(move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| {
+                let material = look(tx, ctx, &command)?;
+                Ok(Box::new(move || {
+                    let prepared = work(&command, material)?;
+                    Ok(Box::new(move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
+                        answered(decide(tx, ctx, &command, &prepared)?)
+                    }) as Decision)
+                }) as Work)
+            })))
+        };
+        self.commands.push(Command { name, service: self.name, access, bind: Box::new(bind) });
         self
     }
 
@@ -191,15 +248,19 @@ impl Service {
     ) -> Self
     where
         Q: DeserializeOwned + Send + 'static,
-        R: Serialize + 'static,
+        R: Reply + 'static,
     {
         let bind = move |payload: Payload| -> Result<BoundQuery, Fault> {
             let query: Q = parse(payload)?;
-            Ok(Box::new(move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| {
-                Answer::of(&read(tx, ctx, &query)?, None)
-            }))
+            Ok(Box::new(move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| read(tx, ctx, &query)?.answer()))
         };
-        self.queries.push(Query { name, access, bind: Box::new(bind) });
+        self.queries.push(Query { name, service: self.name, access, bind: Box::new(bind) });
+        self
+    }
+
+    /// Says where a command or query of this service is found over HTTP.
+    pub fn rest(mut self, call: &'static str, route: Route) -> Self {
+        self.routes.push(Route { call, ..route });
         self
     }
 
@@ -216,7 +277,7 @@ impl Service {
         dialect: Dialect,
         topics: fn(&Principal) -> Vec<Topic>,
     ) -> Self {
-        self.streams.push(Stream { path, dialect, topics });
+        self.streams.push(Stream { service: self.name, path, dialect, topics });
         self
     }
 
@@ -226,7 +287,12 @@ impl Service {
         name: &'static str,
         bind: fn(Payload) -> Result<Subscribe, Fault>,
     ) -> Self {
-        self.subscriptions.push(Subscription { name, bind });
+        self.subscriptions.push(Subscription { name, service: self.name, bind });
         self
     }
+}
+
+fn answered<R: Reply>(outcome: Outcome<R>) -> Result<Outcome<Answer>, Fault> {
+    let answer = outcome.reply.answer()?;
+    Ok(outcome.map(|_| answer))
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::kit::{Event, Overflow, Topic, Variant, present};
+use crate::kit::{Event, Overflow, Paging, Topic, Variant, present};
 
 /// `^[a-z0-9_]+\.[a-z0-9_]+$`, to 255 bytes, e.g. `light.kitchen`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -177,6 +178,37 @@ pub struct CreateState {
 pub struct GetState {
     /// Of which entity.
     pub entity_id: EntityId,
+}
+
+/// `states:row`: the row of an id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetRow {
+    /// Which row.
+    pub state_id: StateId,
+}
+
+/// `states:list`: the newest row of each entity that the caller may read, by entity id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListStates {
+    /// Which page.
+    #[serde(flatten)]
+    pub paging: Paging,
+}
+
+/// `states:history`: the rows of an entity, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListHistory {
+    /// Of which entity.
+    pub entity_id: EntityId,
+    /// Only rows last updated at this time or later, RFC 3339.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Only rows last updated before this time, RFC 3339.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Which page.
+    #[serde(flatten)]
+    pub paging: Paging,
 }
 
 /// `states:update`: changes a row; one of `state` and `attributes` is needed.

@@ -5,22 +5,27 @@ use serde::Serialize;
 
 use super::{
     contract::{
-        CreateState, DeleteState, EntityId, Expected, RemoveEntity, StateId, UpdateState,
+        CreateState, DeleteState, EntityId, Expected, RemoveEntity, State, StateId, UpdateState,
         state_changed, stored,
     },
-    read::{Shown, Stored, newest_row, not_found, row},
+    read::{Stored, newest_row, not_found, row},
     rights::{Right, may},
     sql,
 };
-use crate::kit::{Code, Ctx, Event, Fault, Outcome, ReadTx, Tx};
+use crate::kit::{Code, Ctx, Event, Fault, Outcome, ReadTx, Tx, Upserted};
 
 /// `states:create`: adds a row and announces it.
-pub fn create(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &CreateState) -> Result<Outcome<Shown>, Fault> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    cmd: &CreateState,
+) -> Result<Outcome<Upserted<State>>, Fault> {
     if !may(ctx.principal, Right::Write, &cmd.entity_id) {
         return Err(forbidden());
     }
     let before = newest_row(tx, &cmd.entity_id)?;
     expect(cmd.expected.as_ref(), before.as_ref())?;
+    let is_new = before.is_none();
     let last_changed = match before {
         Some(before) if before.state == cmd.state.0 => before.last_changed,
         _ => ctx.now,
@@ -46,11 +51,11 @@ pub fn create(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &CreateState) -> Result<Outco
     )?;
     let shown = row.show();
     let event = state_changed(&cmd.entity_id, Some((&shown.state, &shown.attributes)));
-    Ok(Outcome::reply(Shown { data: shown }).event(event))
+    Ok(Outcome::reply(Upserted { reply: shown, is_new }).event(event))
 }
 
 /// `states:update`: changes a row, and announces the entity's newest state unless nothing changed.
-pub fn update(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &UpdateState) -> Result<Outcome<Shown>, Fault> {
+pub fn update(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &UpdateState) -> Result<Outcome<State>, Fault> {
     if cmd.state.is_none() && cmd.attributes.is_none() {
         return Err(Fault::new(Code::Invalid, "state or attributes is needed"));
     }
@@ -59,7 +64,7 @@ pub fn update(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &UpdateState) -> Result<Outco
     let attributes =
         cmd.attributes.as_ref().filter(|attributes| !attributes.equal(&row.attributes));
     if state.is_none() && attributes.is_none() {
-        return Ok(Outcome::reply(Shown { data: row.show() }));
+        return Ok(Outcome::reply(row.show()));
     }
     if let Some(state) = state {
         row.state.clone_from(&state.0);
@@ -80,7 +85,7 @@ pub fn update(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &UpdateState) -> Result<Outco
         ],
     )?;
     let event = announce(tx, &row.entity_id)?;
-    Ok(Outcome::reply(Shown { data: row.show() }).event(event))
+    Ok(Outcome::reply(row.show()).event(event))
 }
 
 /// The reply to a deletion.

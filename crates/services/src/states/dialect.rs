@@ -5,11 +5,14 @@ use crate::kit::{Dialect, Fault};
 /// The dialect of `/api/ws`.
 pub const DIALECT: Dialect = Dialect { reply, refusal, error };
 
-/// `reply` is an object, `{"data":..}` or `{"message":..}`, whose members follow `success`.
+/// A deletion is answered in words, `"message":..`, everything else with `"data":REPLY`.
 fn reply(name: &str, id: Option<&str>, reply: &str) -> String {
-    let inner = &reply[1..reply.len() - 1];
+    let answer = match name {
+        "states:delete" => reply[1..reply.len() - 1].to_owned(),
+        _ => format!(r#""data":{reply}"#),
+    };
     format!(
-        r#"{{"type":{},"success":true,{inner}{}}}"#,
+        r#"{{"type":{},"success":true,{answer}{}}}"#,
         json(&format!("{name}:response")),
         echo(id)
     )

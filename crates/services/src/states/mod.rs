@@ -12,6 +12,7 @@
 mod contract;
 mod decide;
 mod dialect;
+mod list;
 mod read;
 pub mod retention;
 pub mod rights;
@@ -23,7 +24,7 @@ pub use contract::{
 
 use bellwire_store::tx::Value;
 
-use crate::kit::{Access, Fault, ReadTx, Service, Spelling};
+use crate::kit::{Access, Fault, ReadTx, Route, Service, Spelling};
 
 /// How many entities one connection may pick.
 pub const ENTITIES_MAX: usize = 1_000;
@@ -42,14 +43,27 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX states_by_entity ON states (entity_id, state_id);
 "];
 
+const HISTORY: &str = "/api/states/{entity_id}/history?from&to&limit:int&cursor";
+
 /// What this service offers.
 pub fn service() -> Service {
     Service::new("states", MIGRATIONS, sql::STATEMENTS)
-        .command("states:create", Access::Socket, decide::create)
-        .command("states:update", Access::Socket, decide::update)
-        .command("states:delete", Access::Socket, decide::delete)
-        .command("states:remove", Access::Operator, decide::remove)
-        .query("states:get", Access::Socket, read::newest)
+        .command("states:create", Access::Caller, decide::create)
+        .command("states:update", Access::Caller, decide::update)
+        .command("states:delete", Access::Caller, decide::delete)
+        .command("states:remove", Access::Caller, decide::remove)
+        .query("states:get", Access::Caller, read::newest)
+        .query("states:row", Access::Caller, read::by_id)
+        .query("states:list", Access::Caller, list::list)
+        .query("states:history", Access::Caller, list::history)
+        .rest("states:list", Route::get("/api/states?limit:int&cursor"))
+        .rest("states:get", Route::get("/api/states/{entity_id}"))
+        .rest("states:create", Route::post("/api/states/{entity_id}"))
+        .rest("states:remove", Route::delete("/api/states/{entity_id}"))
+        .rest("states:history", Route::get(HISTORY))
+        .rest("states:row", Route::get("/api/states/by-id/{state_id:int}"))
+        .rest("states:update", Route::patch("/api/states/by-id/{state_id:int}"))
+        .rest("states:delete", Route::delete("/api/states/by-id/{state_id:int}"))
         .event("state_changed", Spelling::Nested)
         .stream("/api/ws", dialect::DIALECT, rights::topics)
         .subscription("subscribe_entities", read::subscribe)

@@ -3,22 +3,14 @@
 use std::collections::HashSet;
 
 use bellwire_store::tx::{Row, Value};
-use serde::Serialize;
 
 use super::{
     ENTITIES_MAX, SNAPSHOT_LEN_MAX,
-    contract::{EntityId, GetState, State, SubscribeEntities, stored},
+    contract::{EntityId, GetRow, GetState, State, SubscribeEntities, stored},
     rights::{Right, may},
     sql,
 };
 use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Subscribe, Tail, parse, timestamp};
-
-/// A reply that shows a row: `{"data":ROW}`.
-#[derive(Debug, Serialize)]
-pub struct Shown {
-    /// The row.
-    pub data: State,
-}
 
 /// A row with its exact times.
 pub(super) struct Stored {
@@ -31,7 +23,8 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    fn of(row: &Row<'_>) -> Stored {
+    /// A row of one of the statements that select whole rows.
+    pub fn of(row: &Row<'_>) -> Stored {
         Stored {
             state_id: row.integer(0),
             entity_id: EntityId::parse(row.text_ref(1)).expect("only entity ids are stored"),
@@ -71,14 +64,20 @@ pub(super) fn not_found(what: impl std::fmt::Display) -> Fault {
 }
 
 /// `states:get`.
-pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<Shown, Fault> {
+pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<State, Fault> {
     let found = if may(ctx.principal, Right::Read, &query.entity_id) {
         newest_row(tx, &query.entity_id)?
     } else {
         None
     };
-    let row = found.ok_or_else(|| not_found(&query.entity_id))?;
-    Ok(Shown { data: row.show() })
+    found.map(Stored::show).ok_or_else(|| not_found(&query.entity_id))
+}
+
+/// `states:row`.
+pub fn by_id(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetRow) -> Result<State, Fault> {
+    let id = query.state_id.0;
+    let found = row(tx, id)?.filter(|row| may(ctx.principal, Right::Read, &row.entity_id));
+    found.map(Stored::show).ok_or_else(|| not_found(id))
 }
 
 /// `subscribe_entities`. Entities that are absent or may not be read are left out of the snapshot;

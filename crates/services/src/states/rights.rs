@@ -99,8 +99,7 @@ mod tests {
         hears: &[&str],
     ) {
         let scopes = scopes.iter().map(|s| Scope::try_from((*s).to_owned()).unwrap()).collect();
-        let principal =
-            Principal { id: "tok_1".into(), role, scopes, generation: 1, expires_at: None };
+        let principal = Principal { role, scopes, ..Principal::guest() };
         let may = |right, id: &&str| may(&principal, right, &EntityId::parse(id).unwrap());
         assert!(reads.iter().all(|id| may(Right::Read, id)), "reads {reads:?}");
         assert!(writes.iter().all(|id| may(Right::Write, id)), "writes {writes:?}");

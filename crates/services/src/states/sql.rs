@@ -20,6 +20,9 @@ statements! {
     REMOVE = "DELETE FROM states WHERE entity_id = $1";
     /// The first entity after this one in the order of ids.
     NEXT_ENTITY = "SELECT entity_id FROM states WHERE entity_id > $1 ORDER BY entity_id LIMIT 1";
+    /// The rows of an entity before this one, the newest first.
+    BEFORE = "SELECT state_id, entity_id, state, attributes, last_changed, last_updated FROM states
+              WHERE entity_id = $1 AND state_id < $2 ORDER BY state_id DESC";
     /// Some rows, in the order in which they were made.
     ROWS = "SELECT state_id, entity_id, last_updated FROM states
             WHERE state_id > $1 ORDER BY state_id LIMIT $2";

@@ -152,12 +152,14 @@ impl Shard {
             }
             Parsed::Refused { name, id: echo, fault } => {
                 let Some(door) = self.door() else { return };
-                let frame = match self.conn(id).map(|conn| conn.stream as usize) {
-                    Some(stream) if door.is_offered(&name) => {
-                        let refusal = door.tables.streams[stream].dialect.refusal;
+                let Some(conn) = self.conn(id) else { return };
+                let stream = &door.tables.streams[conn.stream as usize];
+                let frame = match door.tables.kind(stream.service, &name) {
+                    Some(_) => {
+                        let refusal = stream.dialect.refusal;
                         Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
                     }
-                    _ => self.error_frame(id, echo.as_deref(), &fault),
+                    None => self.error_frame(id, echo.as_deref(), &fault),
                 };
                 (frame, true)
             }
@@ -258,8 +260,7 @@ impl Shard {
                 }
                 let principal = self.shared(opened.principal);
                 let keys = opened.opening.keys.clone();
-                let whose: Arc<str> = principal.id.as_str().into();
-                if !self.hub.open(id, whose, opened.opening, now_ms) {
+                if !self.hub.open(id, principal.clone(), opened.opening, now_ms) {
                     return; // It is read again, or ends.
                 }
                 let expires = principal.expires_at.is_some();
@@ -289,10 +290,11 @@ impl Shard {
 
     /// The one copy of this principal that all its connections share.
     fn shared(&mut self, principal: Arc<Principal>) -> Arc<Principal> {
-        match self.principals.get(&principal.id) {
+        let key = if principal.token.is_empty() { &principal.id } else { &principal.token };
+        match self.principals.get(key) {
             Some(known) if **known == *principal => known.clone(),
             _ => {
-                self.principals.insert(principal.id.clone(), principal.clone());
+                self.principals.insert(key.clone(), principal.clone());
                 principal
             }
         }
@@ -314,7 +316,8 @@ impl Shard {
                 self.read(id, number, &text);
                 continue;
             }
-            let Some(start) = calls.start(|name| door.tables.kind(name, &principal)) else { break };
+            let service = door.tables.streams[conn.stream as usize].service;
+            let Some(start) = calls.start(|name| door.tables.kind(service, name)) else { break };
             self.start(id, start, principal, &door, now_ms);
         }
         // There may be room again for what waits to be read.

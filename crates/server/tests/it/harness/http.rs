@@ -7,6 +7,7 @@ use std::{
 };
 
 use bellwire_wire::frame::accept_key;
+use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Client, DEADLINE};
@@ -23,6 +24,13 @@ pub struct Response {
 }
 
 impl Response {
+    /// The body as JSON; `null` if there is none.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let json = |body| serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {self:?}"));
+        if self.body.is_empty() { Value::Null } else { json(&self.body) }
+    }
+
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {

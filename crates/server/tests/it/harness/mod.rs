@@ -5,6 +5,7 @@
 //! | `server` | [`Server`]: the program on a free port, with its data directory, ended with the test |
 //! | `client` | [`Client`]: a blocking WebSocket client that can also send what no client should |
 //! | `http` | [`Dial`] and [`Response`]: requests, upgrades among them, byte by byte |
+//! | `rest` | [`Ask`]: requests of REST |
 //! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
 //!
 //! Not here: what any service means.
@@ -12,6 +13,7 @@
 mod canary;
 mod client;
 mod http;
+mod rest;
 mod server;
 
 use std::time::Duration;
@@ -19,6 +21,7 @@ use std::time::Duration;
 pub use canary::Canary;
 pub use client::{Client, Got, frame, masked, start_of_frame, text};
 pub use http::{Dial, Response, read_response};
+pub use rest::Ask;
 pub use server::{Server, Token};
 
 /// How long anything may take that is bound to come. Far above what it takes, for slow machines.

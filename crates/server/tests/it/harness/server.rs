@@ -13,7 +13,7 @@ use bellwire::control;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Client, DEADLINE, Dial, Response};
+use super::{Ask, Client, DEADLINE, Dial, Response};
 
 /// A running server. It is killed when this is dropped, and its data directory goes with the last
 /// server that used it.
@@ -116,10 +116,29 @@ impl Server {
 
     /// Makes a token that lives for so many seconds.
     pub fn token_for(&self, role: &str, scopes: &[&str], ttl_s: i64) -> Token {
-        let request = json!({ "role": role, "scopes": scopes, "ttl_s": ttl_s });
+        let request = json!({ "role": role, "scopes": scopes, "ttl": ttl_s });
         let made = self.operate("tokens.create", request).expect("a token is made");
         let text = |key: &str| made[key].as_str().expect("a token has it").to_owned();
         Token { id: text("id"), text: text("token") }
+    }
+
+    /// Begins a request of REST.
+    pub fn ask(&self, method: &str, path: &str) -> Ask {
+        Ask::new(self.address, method, path)
+    }
+
+    /// The password of the `admin` that the first start made.
+    pub fn admin_password(&self) -> String {
+        let log = self.log();
+        let password = log.lines().find_map(|line| line.trim().strip_prefix("password: "));
+        password.expect("the first start tells it").to_owned()
+    }
+
+    /// Signs in, and gives the session's token.
+    pub fn sign_in(&self, username: &str, password: &str) -> String {
+        let body = json!({ "username": username, "password": password });
+        let session = self.ask("POST", "/api/auth/login").json(&body).expect(200);
+        session["token"].as_str().expect("a session has a token").to_owned()
     }
 
     /// Begins a request to a path.

@@ -5,6 +5,10 @@
 //! it first asks whether the caller's credential still holds, then whether the request's idempotency
 //! key was used before; then the service decides.
 
+mod call;
+
+pub use call::{Call, SlowWork};
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, Weak},
@@ -13,8 +17,9 @@ use std::{
 use bellwire_services::{
     identity,
     kit::{
-        Access, Answer, Code, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Query, Role,
-        Service, Stream, Subscribe, Subscription, idempotency,
+        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Payload,
+        Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe, Subscription,
+        idempotency,
     },
 };
 use bellwire_store::{
@@ -23,7 +28,6 @@ use bellwire_store::{
     sqlite::Store,
     tx::{ReadTx, Tx},
 };
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -34,6 +38,7 @@ use crate::{
         recent::{Recent, Speller},
     },
     opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
+    rest::etag::IfMatch,
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
 
@@ -55,12 +60,14 @@ pub struct Tables {
     subscriptions: HashMap<&'static str, Subscription>,
     /// The live endpoints.
     pub streams: Vec<Stream>,
+    /// Where calls are found over HTTP.
+    pub routes: Vec<Route>,
 }
 
 /// The tables of all services, and what calls need to run.
 pub struct Door {
     /// What can be asked.
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     /// Where everything is kept.
     pub store: Store<Answer, ReplyTo>,
     /// Signs and verifies tokens.
@@ -75,6 +82,10 @@ pub struct Door {
     pub speller: Arc<Speller>,
     /// How far the shards are behind.
     pub lag: Arc<Lag>,
+    /// What the operator set about the services.
+    pub settings: Arc<Settings>,
+    /// Turns for slow work.
+    pub slow: SlowWork,
 }
 
 /// A call of a subscription.
@@ -97,25 +108,98 @@ impl Tables {
             queries: HashMap::new(),
             subscriptions: HashMap::new(),
             streams: Vec::new(),
+            routes: Vec::new(),
         };
         for service in services {
             tables.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
             tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
             tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
             tables.streams.extend(service.streams);
+            tables.routes.extend(service.routes);
         }
         tables
     }
 
-    /// What `name` means to this caller; `None` if nothing.
-    pub fn kind(&self, name: &str, principal: &Principal) -> Option<Kind> {
-        let admitted = |access| access == Access::Socket || principal.role == Role::System;
-        if self.commands.get(name).is_some_and(|command| admitted(command.access)) {
+    /// What `name` means on a stream of `service`; `None` if nothing.
+    pub fn kind(&self, service: &str, name: &str) -> Option<Kind> {
+        if self.commands.get(name).is_some_and(|command| command.service == service) {
             Some(Kind::Command)
-        } else if self.queries.get(name).is_some_and(|query| admitted(query.access)) {
+        } else if self.queries.get(name).is_some_and(|query| query.service == service) {
             Some(Kind::Query)
         } else {
-            self.subscriptions.contains_key(name).then_some(Kind::Subscription)
+            let subscription = self.subscriptions.get(name);
+            subscription.filter(|found| found.service == service).map(|_| Kind::Subscription)
+        }
+    }
+
+    /// Who may make this call; `None` if there is no such command or query.
+    pub fn access(&self, name: &str) -> Option<Access> {
+        let command = self.commands.get(name).map(|command| command.access);
+        command.or_else(|| self.queries.get(name).map(|query| query.access))
+    }
+}
+
+/// What the caller of a command has seen of the thing that it changes: the query that shows the thing,
+/// with the fields of that, and which versions of the answer are good.
+#[derive(Debug, Clone)]
+pub struct Precondition {
+    /// The query's name.
+    pub query: &'static str,
+    /// Its fields.
+    pub payload: Payload,
+    /// The versions.
+    pub if_match: IfMatch,
+}
+
+impl Precondition {
+    fn check(&self, tables: &Tables, tx: &ReadTx<'_>, ctx: &Ctx<'_>) -> Result<(), Fault> {
+        let query = tables.queries.get(self.query).ok_or_else(|| unknown(self.query))?;
+        let shown = (query.bind)(self.payload.clone()).and_then(|bound| bound(tx, ctx));
+        match shown {
+            Ok(answer) if self.if_match.admits(answer.json.get()) => Ok(()),
+            Err(fault) if fault.code != Code::NotFound => Err(fault),
+            _ => Err(Fault::new(
+                Code::PreconditionFailed,
+                "it is not, or no longer, what If-Match says: look again",
+            )),
+        }
+    }
+}
+
+/// A command that can be decided, and everything else that its transaction needs.
+struct Bound {
+    command: &'static str,
+    access: Access,
+    principal: Arc<Principal>,
+    key: Option<idempotency::Key>,
+    precondition: Option<Precondition>,
+    decision: Decision,
+    now: Micros,
+    seed: [u8; 32],
+}
+
+impl Bound {
+    /// Asks whether the caller still may, whether the key was used before, whether the thing is what the
+    /// caller saw; then decides.
+    fn run(
+        &self,
+        tables: &Tables,
+        settings: &Settings,
+        tx: &mut Tx<'_>,
+    ) -> Result<Outcome<Answer>, Fault> {
+        let changed = identity::check(tx, &self.principal, self.now)?;
+        let principal = changed.as_ref().unwrap_or(&self.principal);
+        self.access.check(principal)?;
+        let ctx = Ctx { now: self.now, principal, ids: Ids::new(self.seed), settings };
+        let decide = |tx: &mut Tx<'_>| {
+            if let Some(precondition) = &self.precondition {
+                precondition.check(tables, tx, &ctx)?;
+            }
+            (self.decision)(tx, &ctx)
+        };
+        match &self.key {
+            Some(key) => idempotency::once(tx, &ctx, self.command, key, decide),
+            None => decide(tx),
         }
     }
 }
@@ -129,29 +213,53 @@ impl Door {
     pub fn command(
         &self,
         name: &str,
-        mut payload: Payload,
+        payload: Payload,
         principal: Arc<Principal>,
         to: ReplyTo,
     ) -> Result<Write<Answer, ReplyTo>, Fault> {
+        let (command, key, bound) = self.bind(name, payload, &principal)?;
+        match bound {
+            BoundCommand::Decide(decision) => {
+                Ok(self.write_of(command, principal, key, None, decision, to))
+            }
+            BoundCommand::Prepare(_) => {
+                Err(Fault::new(Code::Invalid, format!("{name:?} is asked over HTTP")))
+            }
+        }
+    }
+
+    fn bind(
+        &self,
+        name: &str,
+        mut payload: Payload,
+        principal: &Principal,
+    ) -> Result<(&Command, Option<idempotency::Key>, BoundCommand), Fault> {
         let command = self.tables.commands.get(name).ok_or_else(|| unknown(name))?;
+        command.access.check(principal)?;
         if self.lag.ms(self.clock.elapsed_ms()) > LAG_OVERLOADED_MS {
             return Err(overloaded());
         }
-        let name = command.name;
-        let key = idempotency::Key::take(&mut payload)?;
-        let bound = (command.bind)(payload)?;
-        let now = self.clock.now();
-        let seed = chance();
-        let run = move |tx: &mut Tx<'_>| -> Result<Outcome<Answer>, Fault> {
-            let changed = identity::check(tx, &principal, now)?;
-            let principal = changed.as_ref().unwrap_or(&principal);
-            let ctx = Ctx { now, principal, ids: Ids::new(seed) };
-            match &key {
-                Some(key) => idempotency::once(tx, &ctx, name, key, |tx| bound(tx, &ctx)),
-                None => bound(tx, &ctx),
-            }
-        };
-        Ok(Write { at: now, run: Box::new(run), to })
+        let key = idempotency::Key::take(&mut payload, self.keyring.digest_secret())?;
+        // Keys are kept per principal: who is nobody yet has none.
+        let key = key.filter(|_| command.access != Access::Anyone);
+        Ok((command, key, (command.bind)(payload)?))
+    }
+
+    fn write_of(
+        &self,
+        command: &Command,
+        principal: Arc<Principal>,
+        key: Option<idempotency::Key>,
+        precondition: Option<Precondition>,
+        decision: Decision,
+        to: ReplyTo,
+    ) -> Write<Answer, ReplyTo> {
+        let (command, access) = (command.name, command.access);
+        let (now, seed) = (self.clock.now(), chance());
+        let bound = Bound { command, access, principal, key, precondition, decision, now, seed };
+        let (tables, settings) = (self.tables.clone(), self.settings.clone());
+        let run = move |tx: &mut Tx<'_>| bound.run(&tables, &settings, tx);
+        Write { at: now, run: Box::new(run), to }
     }
 
     /// Queues a query; `answer` is called on a reader's thread.
@@ -166,13 +274,33 @@ impl Door {
         answer: impl FnOnce(Result<Answer, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let query = self.tables.queries.get(name).ok_or_else(|| unknown(name))?;
+        let access = query.access;
+        access.check(&principal)?;
         let bound = (query.bind)(payload)?;
-        let now = self.clock.now();
+        self.read_as(
+            principal,
+            move |tx, ctx| {
+                access.check(ctx.principal)?;
+                bound(tx, ctx)
+            },
+            answer,
+        )
+    }
+
+    /// Queues a read in the name of somebody, who must still be let in.
+    fn read_as<T>(
+        &self,
+        principal: Arc<Principal>,
+        read: impl FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<T, Fault> + Send + 'static,
+        answer: impl FnOnce(Result<T, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let (now, settings) = (self.clock.now(), self.settings.clone());
         self.read(move |tx| {
             let run = |tx: &ReadTx<'_>| {
                 let changed = identity::check(tx, &principal, now)?;
                 let principal = changed.as_ref().unwrap_or(&principal);
-                bound(tx, &Ctx { now, principal, ids: Ids::new(chance()) })
+                let ids = Ids::new(chance());
+                read(tx, &Ctx { now, principal, ids, settings: &settings })
             };
             answer(tx.and_then(run));
         })
@@ -260,42 +388,6 @@ impl Door {
         })
     }
 
-    /// Runs a command or a query to its end and gives its reply, with a token in it if there is
-    /// one to sign.
-    ///
-    /// # Errors
-    /// What the call refuses.
-    pub async fn ask(
-        &self,
-        name: &str,
-        payload: Payload,
-        principal: Arc<Principal>,
-    ) -> Result<Box<RawValue>, Fault> {
-        let (sender, answer) = oneshot::channel();
-        // The caller may have gone; then nobody wants the answer.
-        let reply = move |result| drop(sender.send(result));
-        match self.tables.kind(name, &principal) {
-            Some(Kind::Command) => {
-                let to = ReplyTo::Function(Box::new(reply));
-                let write = self.command(name, payload, principal, to)?;
-                self.store.write(write).map_err(|_| overloaded())?;
-            }
-            Some(Kind::Query) => self.query(name, payload, principal, reply)?,
-            _ => return Err(unknown(name)),
-        }
-        let answer = answer.await.map_err(|_| overloaded())??;
-        Ok(self.signed(answer))
-    }
-
-    /// The reply, with its token.
-    fn signed(&self, answer: Answer) -> Box<RawValue> {
-        let Some(claims) = answer.sign else { return answer.json };
-        let mut reply: Payload =
-            serde_json::from_str(answer.json.get()).expect("a reply with a token is an object");
-        reply.insert("token".into(), self.keyring.sign(&claims).into());
-        serde_json::value::to_raw_value(&reply).expect("an object serialises")
-    }
-
     /// Runs a write of the server's own, outside the services' tables.
     ///
     /// # Errors
@@ -312,7 +404,7 @@ impl Door {
         let run = move |tx: &mut Tx<'_>| {
             let value = work(tx, now)?;
             *result.lock().expect("nobody panics under this lock") = Some(value);
-            Ok(Outcome::reply(Answer::of(&(), None)?))
+            Ok(Outcome::reply(().answer()?))
         };
         let reply = move |result: Result<Answer, Fault>| drop(sender.send(result.map(drop)));
         self.store
@@ -321,11 +413,6 @@ impl Door {
         answer.await.map_err(|_| overloaded())??;
         let value = done.lock().expect("nobody panics under this lock").take();
         Ok(value.expect("it was committed, so it ran"))
-    }
-
-    /// Whether a connection may ask for this, whatever its rights.
-    pub fn is_offered(&self, name: &str) -> bool {
-        self.tables.kind(name, &Principal::guest()).is_some()
     }
 
     /// Queues a read that is passed over if nobody waits for it any more when its turn comes: a
@@ -361,7 +448,7 @@ impl Door {
     }
 }
 
-fn unknown(name: &str) -> Fault {
+pub(crate) fn unknown(name: &str) -> Fault {
     Fault::new(Code::Invalid, format!("unknown operation {name:?}"))
 }
 

@@ -1,0 +1,144 @@
+//! Responses to calls.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use bellwire_services::kit::{Answer, Code, Cookie, Fault, Method, Route};
+use serde::Deserialize;
+
+use super::{
+    Caller,
+    etag::{Tags, etag},
+};
+use crate::{
+    faults,
+    net::{caller::COOKIE, http::problem},
+};
+
+/// What a call answered. `shown`: a GET at the same place shows the thing that the reply is.
+pub fn accepted(
+    route: &Route,
+    shown: bool,
+    parts: &Parts,
+    caller: &Caller,
+    answer: &Answer,
+) -> Response {
+    let json = answer.json.get();
+    let reads = route.method == Method::Get;
+    if reads && Tags::of(&parts.headers, header::IF_NONE_MATCH).is_some_and(|t| t.is_known(json)) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        describe(response.headers_mut(), Some(json));
+        return response;
+    }
+    let status = match answer.is_new {
+        Some(true) => 201,
+        Some(false) => 200,
+        None => route.status,
+    };
+    let status = StatusCode::from_u16(status).expect("routes have statuses of HTTP");
+    let mut response = match status {
+        StatusCode::NO_CONTENT => status.into_response(),
+        _ => {
+            let json_type = [(header::CONTENT_TYPE, "application/json")];
+            (status, json_type, Body::from(json.to_owned())).into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    describe(headers, Some(json).filter(|_| (reads || shown) && status != StatusCode::NO_CONTENT));
+    if answer.sign.is_some() {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if status == StatusCode::CREATED
+        && let Some(location) = location(parts, shown, json)
+    {
+        headers.insert(header::LOCATION, location);
+    }
+    if let Some(cookie) = cookie(route, caller, answer) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// What keeps a response out of caches, and its version.
+fn describe(headers: &mut HeaderMap, json: Option<&str>) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie"));
+    if let Some(json) = json {
+        let etag = etag(json).parse().expect("hexadecimal digits are a header value");
+        headers.insert(header::ETAG, etag);
+    }
+}
+
+/// Where what was made is found: here, or below by its id.
+fn location(parts: &Parts, shown: bool, json: &str) -> Option<HeaderValue> {
+    #[derive(Deserialize)]
+    struct Made {
+        #[serde(alias = "userId")]
+        id: String,
+    }
+    let here = parts.uri.path().trim_end_matches('/');
+    if shown {
+        return here.parse().ok();
+    }
+    let made: Made = serde_json::from_str(json).ok()?;
+    format!("{here}/{}", made.id).parse().ok()
+}
+
+/// What becomes of the session cookie.
+fn cookie(route: &Route, caller: &Caller, answer: &Answer) -> Option<HeaderValue> {
+    #[derive(Deserialize)]
+    struct Begun {
+        token: String,
+    }
+    let sets = match route.cookie {
+        Cookie::Keep => return None,
+        Cookie::Clear => return Some(cleared(caller)),
+        Cookie::Set => true,
+        Cookie::Renew => caller.by_cookie,
+    };
+    let claims = answer.sign.as_ref().filter(|_| sets)?;
+    let Begun { token } = serde_json::from_str(answer.json.get()).ok()?;
+    Some(cookie_of(&token, claims.exp - claims.iat, caller))
+}
+
+fn cookie_of(value: &str, max_age_s: i64, caller: &Caller) -> HeaderValue {
+    let secure = if caller.from.tls { "; Secure" } else { "" };
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}")
+        .parse()
+        .expect("a token is a header value")
+}
+
+fn cleared(caller: &Caller) -> HeaderValue {
+    cookie_of("", 0, caller)
+}
+
+/// A refusal. A cookie that is no good is taken away with it.
+pub fn refused(fault: &Fault, caller: &Caller) -> Response {
+    let detail = match fault.code {
+        Code::Internal => "a fault of ours; it was logged",
+        _ => &*fault.message,
+    };
+    if fault.code == Code::Internal {
+        tracing::error!(cause = %fault, "a call failed");
+    }
+    let mut response = problem(faults::status(fault.code), faults::name(fault.code), detail);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match fault.code {
+        Code::Unauthenticated => {
+            let challenge = HeaderValue::from_static("Bearer realm=\"bellwire\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            if caller.by_cookie {
+                headers.append(header::SET_COOKIE, cleared(caller));
+            }
+        }
+        Code::Overloaded | Code::Timeout | Code::Full => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}

@@ -1,0 +1,78 @@
+//! Bodies of requests: one JSON object, or nothing.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{StatusCode, header, request::Parts},
+    response::Response,
+};
+use bellwire_services::kit::Payload;
+use bellwire_wire::json::{self, Malformed};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use crate::net::http::problem;
+
+/// The longest body, in bytes: as long as a message.
+pub const BODY_LEN_MAX: usize = 64 << 10;
+/// How long a body may take.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The fields of a body. An empty one has none.
+///
+/// # Errors
+/// The response that refuses it: 408, 413, 415, 400, and 422 for a number that nothing can hold.
+pub async fn read(parts: &Parts, body: Body) -> Result<Payload, Box<Response>> {
+    let refuse = |status, code, why: &str| Err(Box::new(problem(status, code, why)));
+    let too_large =
+        || refuse(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "a body has at most 64 KiB");
+    let announced = parts.headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|len| len > BODY_LEN_MAX as u64) {
+        return too_large();
+    }
+    let bytes = match timeout(BODY_TIME_MAX, Limited::new(body, BODY_LEN_MAX).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
+        Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, "INVALID", "the body broke off"),
+        Err(_) => {
+            let why = "the body did not come within 10 s";
+            return refuse(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", why);
+        }
+    };
+    if bytes.is_empty() {
+        return Ok(Payload::new());
+    }
+    if !is_json(parts) {
+        let why = "a body is application/json, and not compressed";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", why);
+    }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return refuse(StatusCode::BAD_REQUEST, "INVALID_JSON", "the body is not UTF-8");
+    };
+    match json::object(text) {
+        Ok(payload) => Ok(payload),
+        Err(Malformed::Syntax(why)) => refuse(StatusCode::BAD_REQUEST, "INVALID_JSON", &why),
+        Err(Malformed::Number { field, .. }) => {
+            let why = format!("{field}: a number that cannot be held");
+            refuse(StatusCode::UNPROCESSABLE_ENTITY, "INVALID", &why)
+        }
+    }
+}
+
+/// Whether the body is announced as JSON in UTF-8, as it is.
+fn is_json(parts: &Parts) -> bool {
+    let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(Ok(media_type)) = types.next().map(|media_type| media_type.to_str()) else {
+        return false;
+    };
+    let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
+    let essence = essence.trim().to_ascii_lowercase();
+    let charset = parameters.to_ascii_lowercase().replace([' ', '"'], "");
+    types.next().is_none()
+        && (essence == "application/json"
+            || (essence.starts_with("application/") && essence.ends_with("+json")))
+        && (!charset.contains("charset=") || charset.contains("charset=utf-8"))
+        && parts.headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity")
+}

@@ -1,0 +1,257 @@
+//! HTTP, from the services' tables: every route that a service declares, served in one way.
+//!
+//! - A route names a command or a query; the same code serves sockets. Segments of the path, declared
+//!   query parameters and the members of a JSON body are the call's fields.
+//! - The credential is asked for before anything else is looked at, then the rights, then the body.
+//! - Errors are RFC 9457 problems with a stable `code`; what a client sends is never answered with 5xx.
+//! - What a GET shows has an `ETag`. A change of a thing that a GET shows at the same place honours
+//!   `If-Match`, inside the transaction.
+//!
+//! Not here: what anything means.
+
+mod answer;
+mod body;
+pub mod etag;
+mod pattern;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, RawPathParams, Request, State},
+    http::{Method as HttpMethod, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use bellwire_services::kit::{Access, Code, Cookie, Fault, Method, Payload, Principal, Route};
+
+use self::{etag::Tags, pattern::Pattern};
+use crate::{
+    door::{Call, Precondition},
+    net::{
+        caller::{From, Shown},
+        http::{Site, is_own_origin, problem},
+        upgrade::only,
+    },
+    opening::Credential,
+};
+
+/// Everything that is served at one path.
+struct Place {
+    routes: Vec<(Route, Pattern)>,
+}
+
+impl Place {
+    fn find(&self, method: &HttpMethod) -> Option<&(Route, Pattern)> {
+        let wanted = match *method {
+            HttpMethod::GET | HttpMethod::HEAD => Method::Get,
+            HttpMethod::POST => Method::Post,
+            HttpMethod::PUT => Method::Put,
+            HttpMethod::PATCH => Method::Patch,
+            HttpMethod::DELETE => Method::Delete,
+            _ => return None,
+        };
+        self.routes.iter().find(|(route, _)| route.method == wanted)
+    }
+
+    /// The methods that there are, for `Allow`.
+    fn allowed(&self) -> String {
+        let names = self.routes.iter().map(|(route, _)| match route.method {
+            Method::Get => "GET, HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        });
+        names.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The query that shows the thing at this place, if it is one thing.
+    fn shows(&self) -> Option<&'static str> {
+        let (route, pattern) = self.find(&HttpMethod::GET)?;
+        (!pattern.is_list()).then_some(route.call)
+    }
+}
+
+/// Adds the services' routes.
+pub fn add_routes(mut router: Router<Arc<Site>>, routes: &[Route]) -> Router<Arc<Site>> {
+    let mut places: BTreeMap<String, Place> = BTreeMap::new();
+    for route in routes {
+        let pattern = Pattern::parse(route.pattern);
+        let place = places.entry(pattern.path.clone()).or_insert(Place { routes: Vec::new() });
+        place.routes.push((*route, pattern));
+    }
+    for (path, place) in places {
+        let place = Arc::new(place);
+        for path in [path.clone(), format!("{path}/")] {
+            let place = place.clone();
+            let serve = move |State(site): State<Arc<Site>>,
+                              ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                              params: Result<RawPathParams, _>,
+                              request: Request| {
+                let params =
+                    params.map_err(|_: axum::extract::rejection::RawPathParamsRejection| ());
+                async move { serve(&site, peer, &place, params, request).await }
+            };
+            router = router.route(&path, any(serve));
+        }
+    }
+    router
+}
+
+async fn serve(
+    site: &Site,
+    peer: SocketAddr,
+    place: &Place,
+    params: Result<RawPathParams, ()>,
+    request: Request,
+) -> Response {
+    if request.method() == HttpMethod::OPTIONS {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, place.allowed())]).into_response();
+    }
+    let Some((route, pattern)) = place.find(request.method()) else {
+        let why = "this is not done with what is here";
+        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", why);
+        let allowed = place.allowed().parse().expect("methods are a header value");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return response;
+    };
+    let (parts, body) = request.into_parts();
+    let caller = match who(site, peer, route, &parts).await {
+        Ok(caller) => caller,
+        Err(response) => return *response,
+    };
+    let mut payload = match body::read(&parts, body).await {
+        Ok(payload) => payload,
+        Err(response) => return *response,
+    };
+    let segments = params.ok().and_then(|params| {
+        let mut segments = Payload::new();
+        pattern.add_segments(params.iter(), &mut segments).map(|()| segments)
+    });
+    let Some(segments) = segments else { return answer::refused(&nothing_here(), &caller) };
+    payload.extend(segments.clone());
+    if let Err(fault) = add_head(&parts, pattern, &mut payload) {
+        return answer::refused(&fault, &caller);
+    }
+    if let Err(response) = throttle(site, route, &caller, &payload) {
+        return *response;
+    }
+    let if_match = Tags::of(&parts.headers, header::IF_MATCH);
+    let precondition = if_match.filter(|_| route.method != Method::Get).and_then(|if_match| {
+        Some(Precondition { query: place.shows()?, payload: segments.clone(), if_match })
+    });
+    let call =
+        Call { name: route.call, payload, principal: caller.principal.clone(), precondition };
+    match site.door.call(call).await {
+        Ok(answer) => answer::accepted(route, place.shows().is_some(), &parts, &caller, &answer),
+        Err(fault) => answer::refused(&of_path(fault, pattern), &caller),
+    }
+}
+
+/// Who calls a route, and how they showed it.
+struct Caller {
+    principal: Arc<Principal>,
+    from: From,
+    /// Whether the session cookie said so.
+    by_cookie: bool,
+}
+
+/// Finds out who calls, and whether the route is for them.
+async fn who(
+    site: &Site,
+    peer: SocketAddr,
+    route: &Route,
+    parts: &Parts,
+) -> Result<Caller, Box<Response>> {
+    let from = site.rules.from(peer, false, &parts.headers);
+    let access = site.door.tables.access(route.call).unwrap_or(Access::Operator);
+    let nobody = |by_cookie| Caller { principal: Arc::new(Principal::guest()), from, by_cookie };
+    if access == Access::Anyone {
+        return Ok(nobody(false));
+    }
+    let (door, head) = (&site.door, (&parts.method, &parts.uri, &parts.headers));
+    let unauthenticated = |why: &'static str, by_cookie| {
+        let fault = Fault::new(Code::Unauthenticated, why);
+        Box::new(answer::refused(&fault, &nobody(by_cookie)))
+    };
+    let shown = site.rules.shown(&door.keyring, door.clock.now(), (from, false), head);
+    let (credential, by_cookie) = match shown {
+        Shown::Token { claims, by_cookie } => (Credential::Token { jti: claims.jti }, by_cookie),
+        Shown::Bad(why) => {
+            let by_cookie = !parts.headers.contains_key(header::AUTHORIZATION);
+            return Err(unauthenticated(why, by_cookie));
+        }
+        Shown::Nothing | Shown::Foreign if door.guests => {
+            if !is_own_origin(&parts.headers) {
+                let why = "guests come from this machine: the Origin must be loopback";
+                return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
+            }
+            (Credential::Guest, false)
+        }
+        Shown::Foreign => {
+            let why = "the session cookie is for pages of this server's own origin";
+            return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
+        }
+        Shown::Nothing | Shown::Ticket(_) => {
+            return Err(unauthenticated("authentication required", false));
+        }
+    };
+    let principal = door.identify(&credential).await;
+    let principal = principal.and_then(|who| access.check(&who).map(|()| who));
+    match principal {
+        Ok(principal) => Ok(Caller { principal, from, by_cookie }),
+        Err(fault) => Err(Box::new(answer::refused(&fault, &nobody(by_cookie)))),
+    }
+}
+
+/// Adds what the head says: the query, and the key of a request that is repeated.
+fn add_head(parts: &Parts, pattern: &Pattern, payload: &mut Payload) -> Result<(), Fault> {
+    pattern.add_parameters(parts.uri.query().unwrap_or(""), payload)?;
+    let name = header::HeaderName::from_static("idempotency-key");
+    if parts.headers.contains_key(&name) {
+        let key = only(&parts.headers, name).ok_or_else(|| {
+            Fault::new(Code::Invalid, "Idempotency-Key: one, of visible ASCII characters")
+        })?;
+        // The header's draft has it in quotes; most clients leave them out.
+        let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+        payload.insert("idempotency_key".into(), bare.into());
+    }
+    Ok(())
+}
+
+/// Counts tries to sign in, by account and address.
+fn throttle(
+    site: &Site,
+    route: &Route,
+    caller: &Caller,
+    payload: &Payload,
+) -> Result<(), Box<Response>> {
+    if route.cookie != Cookie::Set {
+        return Ok(());
+    }
+    let account = payload.get("username").and_then(|name| name.as_str()).unwrap_or("");
+    let account = account.to_ascii_lowercase();
+    site.logins.admit(&account, caller.from.address).map_err(|retry_s| {
+        let why = "too many tries to sign in; wait a little";
+        let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", why);
+        response.headers_mut().insert(header::RETRY_AFTER, retry_s.into());
+        Box::new(response)
+    })
+}
+
+fn nothing_here() -> Fault {
+    Fault::new(Code::NotFound, "there is nothing here")
+}
+
+/// A segment of the path that no thing can be called by leads nowhere: 404 instead of 422.
+fn of_path(fault: Fault, pattern: &Pattern) -> Fault {
+    let is_named =
+        |name: &str| fault.message.strip_prefix(name).is_some_and(|rest| rest.starts_with(": "));
+    let about_path = pattern.segments.iter().any(|segment| is_named(segment.name));
+    if fault.code == Code::Invalid && about_path {
+        Fault::new(Code::NotFound, fault.message)
+    } else {
+        fault
+    }
+}

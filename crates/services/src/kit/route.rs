@@ -1,0 +1,91 @@
+//! Where a call is found over HTTP.
+
+/// The methods that change or read a resource (RFC 9110 section 9.3, RFC 5789).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Makes, or does.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes a part.
+    Patch,
+    /// Takes away.
+    Delete,
+}
+
+/// What a call does with the session cookie of a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cookie {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It is set to the token in the reply.
+    Set,
+    /// It is set to the token in the reply where the caller's own came by cookie.
+    Renew,
+    /// It is taken away.
+    Clear,
+}
+
+/// One way to call something over HTTP.
+///
+/// The pattern is a path, then the names of query parameters: `/api/things/{thing_id:int}?limit:int&from`.
+/// What stands in braces, and the parameters, become fields of the request beside those of a JSON body;
+/// `:int` are whole numbers, the others texts. A segment in the path that is no such number leads
+/// nowhere (404).
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The pattern.
+    pub pattern: &'static str,
+    /// The status when all is well, unless the answer knows better: 200, 201 for POST, 204 for DELETE.
+    pub status: u16,
+    /// What becomes of the cookie.
+    pub cookie: Cookie,
+    /// The call's name.
+    pub call: &'static str,
+}
+
+impl Route {
+    const fn new(method: Method, pattern: &'static str, status: u16) -> Route {
+        Route { method, pattern, status, cookie: Cookie::Keep, call: "" }
+    }
+
+    /// Reads what the pattern names.
+    pub const fn get(pattern: &'static str) -> Route {
+        Route::new(Method::Get, pattern, 200)
+    }
+
+    /// Makes something: 201.
+    pub const fn post(pattern: &'static str) -> Route {
+        Route::new(Method::Post, pattern, 201)
+    }
+
+    /// Replaces something.
+    pub const fn put(pattern: &'static str) -> Route {
+        Route::new(Method::Put, pattern, 200)
+    }
+
+    /// Changes something.
+    pub const fn patch(pattern: &'static str) -> Route {
+        Route::new(Method::Patch, pattern, 200)
+    }
+
+    /// Takes something away: 204.
+    pub const fn delete(pattern: &'static str) -> Route {
+        Route::new(Method::Delete, pattern, 204)
+    }
+
+    /// The same with another status.
+    pub const fn status(self, status: u16) -> Route {
+        Route { status, ..self }
+    }
+
+    /// The same with an effect on the cookie.
+    pub const fn cookie(self, cookie: Cookie) -> Route {
+        Route { cookie, ..self }
+    }
+}

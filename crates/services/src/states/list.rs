@@ -1,0 +1,80 @@
+//! Lists over HTTP: all states a page at a time, and an entity's history.
+//!
+//! A page is bounded by its items, by its bytes, and by the rows that were looked at for it: a caller who
+//! may read few of many gets short pages, and a cursor to go on with.
+
+use std::ops::ControlFlow;
+
+use bellwire_store::tx::Value;
+
+use super::{
+    contract::{EntityId, ListHistory, ListStates, State},
+    read::{Stored, newest_row, not_found},
+    rights::{Right, may},
+    sql,
+};
+use crate::kit::{Ctx, Fault, Page, ReadTx, wrong_cursor};
+
+/// The bytes of attributes after which a page ends.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+/// The entities or rows that are looked at for a page.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// `states:list`. The cursor is the id of the last entity that was looked at.
+pub fn list(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListStates) -> Result<Page<State>, Fault> {
+    let len = query.paging.page_len()?;
+    let mut last = match &query.paging.cursor {
+        None => String::new(),
+        Some(cursor) => EntityId::parse(cursor).ok_or_else(wrong_cursor)?.to_string(),
+    };
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut bytes = 0;
+    for _ in 0..LOOKED_AT_MAX {
+        let next = tx.one(sql::NEXT_ENTITY, &[Value::Text(&last)], |row| row.text(0))?;
+        let Some(entity_id) = next else { return Ok(page) };
+        let entity = EntityId::parse(&entity_id).expect("only entity ids are stored");
+        if may(ctx.principal, Right::Read, &entity)
+            && let Some(row) = newest_row(tx, &entity)?
+        {
+            if page.items.len() == len || bytes > PAGE_BYTES_MAX {
+                break;
+            }
+            bytes += row.attributes.len();
+            page.items.push(row.show());
+        }
+        last = entity_id;
+    }
+    page.next = Some(last);
+    Ok(page)
+}
+
+/// `states:history`. The cursor is the id of the last row that was looked at.
+pub fn history(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListHistory) -> Result<Page<State>, Fault> {
+    let len = query.paging.page_len()?;
+    let before = query.paging.after()?.unwrap_or(i64::MAX);
+    let entity_id = &query.entity_id;
+    if !may(ctx.principal, Right::Read, entity_id) || newest_row(tx, entity_id)?.is_none() {
+        return Err(not_found(entity_id));
+    }
+    let from = query.from.map_or(i64::MIN, |from| from.as_microsecond());
+    let to = query.to.map_or(i64::MAX, |to| to.as_microsecond());
+    let (mut page, mut bytes) = (Page { items: Vec::new(), next: None }, 0);
+    let (mut looked_at, mut last) = (0, before);
+    tx.each(sql::BEFORE, &[Value::Text(entity_id.as_str()), Value::Integer(before)], |row| {
+        let row = Stored::of(row);
+        let is_wanted = (from..to).contains(&row.last_updated);
+        if looked_at == LOOKED_AT_MAX
+            || (is_wanted && (page.items.len() == len || bytes > PAGE_BYTES_MAX))
+        {
+            page.next = Some(last.to_string());
+            return ControlFlow::Break(());
+        }
+        (looked_at, last) = (looked_at + 1, row.state_id);
+        if is_wanted {
+            bytes += row.attributes.len();
+            page.items.push(row.show());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(page)
+}
