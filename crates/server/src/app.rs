@@ -2,9 +2,10 @@
 
 use std::{
     fs::DirBuilder,
+    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -32,6 +33,7 @@ use tokio::{
 use crate::{
     accounts,
     clock::Clock,
+    config::{self, Config, Listen, Scheme},
     control,
     credentials::Keyring,
     demo,
@@ -64,17 +66,6 @@ const DEFAULT_LISTEN: [SocketAddr; 2] = [
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
     SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 8080),
 ];
-
-/// What `bellwire serve` is told.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The data directory.
-    pub data: PathBuf,
-    /// Where to listen; nothing: port 8080 of both loopbacks, as far as it is free.
-    pub listen: Vec<SocketAddr>,
-    /// The demo's speed, if it is one: 1 is the recording's own pace.
-    pub demo: Option<f64>,
-}
 
 /// Everything behind the door, without a network.
 pub struct Core {
@@ -178,35 +169,30 @@ fn epoch() -> String {
 ///
 /// # Errors
 /// In one sentence that says what to do.
-pub fn serve(options: &Options) -> anyhow::Result<()> {
-    if options.demo.is_some()
-        && let Some(public) = options.listen.iter().find(|address| !address.ip().is_loopback())
-    {
-        bail!(
-            "The demo lets guests in and listens on loopback only, not on {public}; leave out --demo to serve others."
-        );
-    }
-    let purpose = if options.demo.is_some() { Purpose::Demo } else { Purpose::Production };
-    let server = Server::start(&options.data, purpose)?;
-    let result = server.runtime.block_on(run(options, &server));
-    control::remove(&options.data);
-    server.stop()?;
+pub fn serve(config: &Config) -> anyhow::Result<()> {
+    let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
+    let server = Server::start(&config.data, purpose)?;
+    let result = server.runtime.block_on(run(config, &server));
+    control::remove(&config.data);
+    server.stop(config.drain.time_max)?;
     result
 }
 
-async fn run(options: &Options, server: &Server) -> anyhow::Result<()> {
+async fn run(config: &Config, server: &Server) -> anyhow::Result<()> {
     let Server { core: Core { door, metrics }, site, .. } = server;
     // First, so that a port that is taken is all that is said.
-    let listeners = bind(&options.listen)?;
-    match options.demo {
-        Some(_) => demo::claim(&options.data, door).await?,
-        None => demo::refuse(&options.data)?,
+    let listeners = bind(&config.listen)?;
+    if config.demo {
+        demo::claim(&config.data, door).await?;
+    } else {
+        demo::refuse(&config.data)?;
     }
-    let control = control::listen(&options.data, door.clone())?;
-    let housekeeping = housekeeping::run(door.clone(), metrics.clone(), options.demo.is_some());
+    let control = control::listen(&config.data, door.clone())?;
+    let (log, history) = (config.log.keep(), config::micros(config.states.history));
+    let housekeeping = housekeeping::run(door.clone(), metrics.clone(), log, history);
     let mut tasks = vec![control, tokio::spawn(housekeeping)];
-    if let Some(speed) = options.demo {
-        tasks.push(tokio::spawn(demo::run(door.clone(), speed)));
+    if config.demo {
+        tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed)));
         accounts::add_samples(door).await?;
         demo::greet(door).await?;
     } else if let Some(password) = accounts::first_admin(door).await? {
@@ -215,7 +201,8 @@ async fn run(options: &Options, server: &Server) -> anyhow::Result<()> {
              username: admin\n  password: {password}"
         );
     }
-    let result = listen_until_stopped(listeners, router(site.clone()), site).await;
+    let ready = |addresses: &[SocketAddr]| guide(config, addresses);
+    let result = listen_until_stopped(listeners, router(site.clone()), site, ready).await;
     for task in tasks {
         task.abort();
     }
@@ -226,15 +213,15 @@ async fn run(options: &Options, server: &Server) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// In one sentence that says what to do.
-pub fn serve_conformance(listen: SocketAddr) -> anyhow::Result<()> {
+pub fn serve_conformance(listen: Listen) -> anyhow::Result<()> {
     let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
     let data = std::env::temp_dir().join(name);
     let server = Server::start(&data, Purpose::Conformance)?;
     let result = server.runtime.block_on(async {
         let router = conformance_router(server.site.clone());
-        listen_until_stopped(bind(&[listen])?, router, &server.site).await
+        listen_until_stopped(bind(&[listen])?, router, &server.site, |_| {}).await
     });
-    server.stop()?;
+    server.stop(Config::default().drain.time_max)?;
     let _ = std::fs::remove_dir_all(&data);
     result
 }
@@ -293,10 +280,10 @@ impl Server {
         Ok(Server { core, shards, site, runtime })
     }
 
-    /// Closes every connection, ends the threads, then closes the store.
-    fn stop(self) -> anyhow::Result<()> {
+    /// Closes every connection within `drain_max`, ends the threads, then closes the store.
+    fn stop(self, drain_max: Duration) -> anyhow::Result<()> {
         let Server { core, shards, site, runtime } = self;
-        shards.drain();
+        shards.drain(drain_max);
         runtime.shutdown_timeout(Duration::from_secs(1));
         drop(site); // It holds the door.
         core.close()
@@ -304,9 +291,12 @@ impl Server {
 }
 
 /// Opens the listening sockets: all, or none. Inside the runtime.
-fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    if !addresses.is_empty() {
-        return addresses.iter().map(bind_one).collect();
+fn bind(listen: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
+    if let Some(secure) = listen.iter().find(|listen| listen.scheme != Scheme::Http) {
+        bail!("Cannot listen on {secure}: this server speaks no TLS yet; use http:// there.");
+    }
+    if !listen.is_empty() {
+        return listen.iter().map(|listen| bind_one(&listen.address)).collect();
     }
     bind_free(&DEFAULT_LISTEN)
 }
@@ -330,17 +320,44 @@ fn bind_one(address: &SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Says where to go from here, to whoever has just started it.
+fn guide(config: &Config, addresses: &[SocketAddr]) {
+    let data = config.data.display();
+    let url = addresses.first().map_or_else(String::new, |address| {
+        let port = address.port();
+        match address.ip().is_unspecified() {
+            true => format!("http://localhost:{port}/"),
+            false => format!("http://{address}/"),
+        }
+    });
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("Bellwire {version}, its data in {data}\nNext: open {url} in a browser");
+    if !config.demo {
+        text += ", with a token that this makes:\n";
+        text += &format!("  bellwire token create --role admin --data {data}");
+    }
+    say(&format!("{text}\nHow to operate it: docs/operate.md\n"));
+}
+
+/// Writes plain text on stderr, outside the log. Where stderr is gone, nobody is there to be told.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 async fn listen_until_stopped(
     listeners: Vec<TcpListener>,
     router: Router,
     site: &Site,
+    ready: impl FnOnce(&[SocketAddr]),
 ) -> anyhow::Result<()> {
     // Before anyone is told that it runs: from then on it may be asked to end.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (stop, stopped) = watch::channel(false);
+    let mut addresses = Vec::new();
     for listener in listeners {
         let address = listener.local_addr()?;
-        eprintln!("Listening on http://{address}/");
+        addresses.push(address);
+        say(&format!("Listening on http://{address}/\n"));
         tokio::spawn(listen::serve(
             listener,
             router.clone(),
@@ -348,6 +365,7 @@ async fn listen_until_stopped(
             stopped.clone(),
         ));
     }
+    ready(&addresses);
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}

@@ -19,28 +19,31 @@ const SLICE_REPLIES: i64 = 200;
 /// Rows of history looked at in one slice, and the most slices in one run; the next goes on from there.
 const SLICE_ROWS: usize = 500;
 const SLICES_MAX: usize = 50;
-/// How long the demo's history is kept: an hour.
-const DEMO_KEPT_MICROS: Micros = 3_600 * 1_000_000;
 
-/// Runs until it is aborted.
-pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, demo: bool) {
-    let kept = if demo { DEMO_KEPT_MICROS } else { retention::KEPT_MICROS };
+/// Runs until it is aborted. The log keeps what `log` says, and states are kept for so many
+/// microseconds.
+pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept: Micros) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = Place::default();
     loop {
         ticks.tick().await;
         metrics.sum_up();
-        if let Err(fault) = tidy(&door, kept, &mut place).await {
+        if let Err(fault) = tidy(&door, log, history_kept, &mut place).await {
             tracing::warn!(%fault, "housekeeping goes on later");
         }
     }
 }
 
 /// One run: the log, then replies kept for retries, then the history.
-async fn tidy(door: &Door, history_kept: Micros, place: &mut Place) -> Result<(), Fault> {
+async fn tidy(
+    door: &Door,
+    log: Keep,
+    history_kept: Micros,
+    place: &mut Place,
+) -> Result<(), Fault> {
     loop {
-        let pruned = door.maintain(|tx, now| prune(tx, now, &Keep::default())).await?;
+        let pruned = door.maintain(move |tx, now| prune(tx, now, &log)).await?;
         if pruned.forced {
             tracing::warn!(
                 rows = pruned.rows,

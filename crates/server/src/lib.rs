@@ -15,6 +15,8 @@
 //! | [`rest`] | HTTP from the services' tables |
 //! | [`credentials`] | tokens as text |
 //! | [`accounts`] | the users that a server begins with |
+//! | [`config`] | what an operator sets: file, environment, flags |
+//! | [`logging`] | what is written on stderr |
 //! | [`control`] | the operator's way in while the server runs |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
@@ -37,6 +39,7 @@ macro_rules! mutant {
 pub mod accounts;
 pub mod app;
 pub mod clock;
+pub mod config;
 pub mod control;
 pub mod credentials;
 pub mod demo;
@@ -44,6 +47,7 @@ pub mod door;
 pub mod faults;
 pub mod housekeeping;
 pub mod hub;
+pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod opening;

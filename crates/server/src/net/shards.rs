@@ -18,9 +18,6 @@ use bellwire_wire::frame::Limits;
 use super::shard::{Arrival, Inlet, Load, Message, Setup, Shard};
 use crate::{door::Door, metrics::Metrics, sequencer::Feed};
 
-/// How long a drain may take before what is left is cut off.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
-
 /// The threads of the shards.
 pub struct Shards {
     threads: Vec<JoinHandle<()>>,
@@ -91,8 +88,9 @@ impl Shards {
         self.handles.clone()
     }
 
-    /// Closes every session, spread over a second, and waits for the shards to end, within bounds.
-    pub fn drain(self) {
+    /// Closes every session, spread over a second, and waits for the shards to end; after `time_max`
+    /// what is left is cut off.
+    pub fn drain(self, time_max: Duration) {
         for (feed, _) in &self.handles.shards {
             feed.send(Message::Drain);
         }
@@ -103,7 +101,7 @@ impl Shards {
             }
             let _ = done.send(());
         });
-        if all_done.recv_timeout(DRAIN_MAX).is_err() {
+        if all_done.recv_timeout(time_max).is_err() {
             tracing::warn!("some connections did not end in time and are cut off");
         }
     }

@@ -8,6 +8,7 @@
 
 mod abuse;
 mod clients;
+mod config;
 mod crash;
 mod drain;
 mod fields;

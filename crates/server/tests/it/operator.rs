@@ -162,7 +162,6 @@ fn how_much_is_logged() {
         (Some("warn"), true, false),
         (Some("error"), false, false),
         (Some("off"), false, false),
-        (Some("loud"), true, true),
         (Some(""), true, true),
     ];
     for (level, warns, informs) in rows {
@@ -171,7 +170,8 @@ fn how_much_is_logged() {
         program.envs([("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]);
         program.env_remove("NO_COLOR").env_remove("LOG_LEVEL");
         program.envs(level.map(|level| ("LOG_LEVEL", level)));
-        let mut server = Process::serve_by(program, folder.path(), ANY_PORT, &[]);
+        let mut server =
+            Process::serve_by(program, folder.path(), ANY_PORT, &["--log-format", "text"]);
         server.ask_to_stop();
         assert!(server.wait(DEADLINE).success());
         let log = server.log();
@@ -205,9 +205,9 @@ fn a_database_of_a_newer_program_stays_as_it_is() {
 fn arguments_that_are_refused() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path().join("none");
-    let demo = "The demo lets guests in and listens on loopback only, not on ";
+    let demo = "--listen: the demo lets guests in and listens on loopback only, not on ";
     for public in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
-        let ends = format!("{public}; leave out --demo to serve others.");
+        let ends = format!("{public}; leave out demo (--demo) to serve others.");
         check(&["serve", "--demo", "--listen", public], &data, demo, &ends);
         check(&["serve", "--demo", "--listen", ANY_PORT, "--listen", public], &data, demo, &ends);
     }
@@ -220,9 +220,18 @@ fn arguments_that_are_refused() {
         let speed = format!("--demo-speed={speed}");
         usage(&["serve", "--demo", &speed], "a number from 0.01 to 10000");
     }
-    usage(&["serve", "--demo-speed", "2"], "--demo");
+    let without = "--demo-speed: demo_speed is for the demo only; ";
+    check(
+        &["serve", "--demo-speed", "2"],
+        &data,
+        without,
+        "set demo (--demo) too, or leave it out.",
+    );
     usage(&["serve", "--unknown"], "unexpected argument '--unknown'");
-    usage(&["serve", "--listen", "localhost"], "invalid socket address");
+    usage(&["serve", "--listen", "localhost"], "an address and a port, e.g. 0.0.0.0:8080");
+    usage(&["serve", "--origin", "home.example"], "an origin as browsers send it");
+    usage(&["serve", "--log-level", "loud"], "error, warn, info, debug, trace or off");
+    usage(&["serve", "--log-format", "xml"], "auto, text or json");
     usage(&["token", "create", "--role", "king"], "[possible values: admin, user, client, device]");
     for ttl in ["0s", "-1d", "1", "1w", "", "99999999999999999d"] {
         let ttl = format!("--ttl={ttl}");

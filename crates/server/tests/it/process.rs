@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bellwire::control;
@@ -38,10 +38,13 @@ impl Process {
 
     /// The same by this command, which may have an environment of its own.
     pub fn serve_by(mut program: Command, data: &Path, listen: &str, options: &[&str]) -> Process {
+        program.args(["serve", "--listen", listen, "--data"]).arg(data).args(options);
+        Process::run(program)
+    }
+
+    /// A command that serves, with all its arguments, once it listens.
+    pub fn run(mut program: Command) -> Process {
         let mut child = program
-            .args(["serve", "--listen", listen, "--data"])
-            .arg(data)
-            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -79,6 +82,21 @@ impl Process {
         self.log.lock().expect("nobody panics under this lock").clone()
     }
 
+    /// Waits until it has written this on stderr.
+    #[track_caller]
+    pub fn says(&self, text: &str) {
+        let until = Instant::now() + DEADLINE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < until, "it does not say {text:?}: {}", self.log());
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is not reaped yet");
+    }
+
     /// SIGKILL: the process is gone when this returns.
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");
@@ -87,7 +105,7 @@ impl Process {
 
     /// SIGTERM: it drains.
     pub fn ask_to_stop(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it is not reaped yet");
+        self.signal(Signal::TERM);
     }
 
     /// Waits for its end.

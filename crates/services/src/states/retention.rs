@@ -8,9 +8,6 @@ use bellwire_store::tx::Value;
 use super::sql;
 use crate::kit::{Fault, Micros, Tx};
 
-/// How long rows are kept by default: ten days.
-pub const KEPT_MICROS: Micros = 10 * 86_400 * 1_000_000;
-
 /// A place in a sweep: the id of the last row that was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place(i64);

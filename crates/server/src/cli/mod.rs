@@ -1,0 +1,94 @@
+//! The command line: one file per subcommand, which reads its arguments and calls the library.
+//!
+//! Every subcommand reads the configuration first, so that each finds the same data directory, and
+//! what is wrong with it is said whatever is asked for. A mistyped argument ends with status 2, as
+//! clap has it; everything else that is refused is one sentence, and status 1.
+
+mod config;
+mod serve;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use bellwire::{
+    app,
+    config::{Flags, Listen, Loaded},
+    logging,
+};
+use clap::{Args, Parser, Subcommand};
+
+/// A server for live data: it keeps state durably and tells everyone entitled to know, at once.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(serve::Serve),
+    /// Makes, lists, changes and revokes tokens, also while the server runs.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Checks a configuration, or prints one to begin with.
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Echoes WebSocket messages at /echo, for protocol suites.
+    #[command(hide = true)]
+    ConformanceServer {
+        /// Where to listen.
+        #[arg(long)]
+        listen: Listen,
+    },
+}
+
+/// Where a server is, for subcommands that work on its data.
+#[derive(Args)]
+pub struct Place {
+    /// The configuration file, for the data directory in it [default: $BELLWIRE_CONFIG, else none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory; it is made if there is none [default: bellwire-data]
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    /// What these arguments set.
+    pub fn flags(&self) -> Flags {
+        let mut flags = Flags::with_file(self.config.clone());
+        flags.path("--data", "data", self.data.as_deref());
+        flags
+    }
+}
+
+/// Reads the configuration, and begins to log as it says.
+///
+/// # Errors
+/// What is wrong with the configuration.
+pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
+    let loaded = Loaded::read(flags, std::env::vars_os())?;
+    logging::start(&loaded.config.logging);
+    Ok(loaded)
+}
+
+/// Runs the program to its end.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Token(token) => token.run(),
+        Command::Config(config) => config.run(),
+        Command::ConformanceServer { listen } => {
+            load(&Flags::default()).and_then(|_| app::serve_conformance(listen))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bellwire: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

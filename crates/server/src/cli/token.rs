@@ -1,0 +1,115 @@
+//! `bellwire token`.
+
+use std::time::Duration;
+
+use bellwire::{config, control};
+use bellwire_services::kit::Payload;
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::{Place, load};
+
+/// What can be done with tokens.
+#[derive(Subcommand)]
+pub enum Token {
+    /// Makes a token and prints it, this once.
+    Create {
+        #[command(flatten)]
+        place: Place,
+        /// What kind of caller holds it.
+        #[arg(long)]
+        role: Role,
+        /// Whom it speaks for: a user's, client's or device's id.
+        #[arg(long)]
+        subject: Option<String>,
+        /// A right, e.g. states:read:light.*; may be given several times.
+        #[arg(long = "scope")]
+        scopes: Vec<String>,
+        /// How long it is valid, e.g. 90s, 15m, 12h, 30d.
+        #[arg(long, default_value = "30d", value_parser = config::duration)]
+        ttl: Duration,
+    },
+    /// Sets a token's scopes, at once for its live connections too.
+    Change {
+        #[command(flatten)]
+        place: Place,
+        /// Its id, e.g. tok_7.
+        id: String,
+        /// A right; may be given several times; without any, it has what its role has by itself, but
+        /// a user's token needs one.
+        #[arg(long = "scope")]
+        scopes: Vec<String>,
+    },
+    /// Ends a token and its live connections.
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        /// Its id, e.g. tok_7.
+        id: String,
+    },
+    /// Lists all tokens, without their text.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// What kind of caller holds a token.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// A person.
+    User,
+    /// A paired screen.
+    Client,
+    /// A sensor board.
+    Device,
+}
+
+impl Token {
+    /// Does it, by the running server if there is one.
+    ///
+    /// # Errors
+    /// What the call refuses, or why the data directory cannot be used.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Token::Create { place, role, subject, scopes, ttl } => {
+                let role = role.to_possible_value().map(|value| value.get_name().to_owned());
+                let mut request = json!({ "role": role, "scopes": scopes, "ttl": ttl.as_secs() });
+                if let Some(subject) = subject {
+                    request["subject"] = subject.into();
+                }
+                let made = ask(&place, "tokens.create", request)?;
+                let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
+                eprintln!(
+                    "{} is valid until {}; this is the only time its text is shown:",
+                    text("id"),
+                    text("expiresAt")
+                );
+                println!("{}", text("token"));
+            }
+            Token::Change { place, id, scopes } => {
+                ask(&place, "tokens.change", json!({ "id": id, "scopes": scopes }))?;
+                eprintln!("{id} has these scopes now: {}", scopes.join(" "));
+            }
+            Token::Revoke { place, id } => {
+                ask(&place, "tokens.revoke", json!({ "id": id }))?;
+                eprintln!("{id} is revoked");
+            }
+            Token::List { place } => {
+                let list = ask(&place, "tokens.list", json!({}))?;
+                for token in list["items"].as_array().into_iter().flatten() {
+                    println!("{token}");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ask(place: &Place, call: &str, request: serde_json::Value) -> anyhow::Result<serde_json::Value> {
+    let data = load(&place.flags())?.config.data;
+    let payload: Payload = request.as_object().cloned().unwrap_or_default();
+    Ok(serde_json::from_str(control::ask(&data, call, payload)?.get())?)
+}
