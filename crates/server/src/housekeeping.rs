@@ -4,13 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use bellwire_services::{
     identity,
-    kit::{Fault, Micros, Tx, idempotency},
+    kit::{Code, Fault, Micros, Tx, idempotency},
     states::retention::{self, Place},
 };
 use bellwire_store::log::{Keep, prune};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{door::Door, metrics::Metrics};
+use crate::{
+    door::Door,
+    logging::{DISK_FULL_INTERVAL_MS, Throttle},
+    metrics::Metrics,
+};
 
 /// How often housekeeping runs.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -26,11 +30,15 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = Place::default();
+    let mut disk_full = Throttle::new(DISK_FULL_INTERVAL_MS);
     loop {
         ticks.tick().await;
         metrics.sum_up();
         if let Err(fault) = tidy(&door, log, history_kept, &mut place).await {
-            tracing::warn!(%fault, "housekeeping goes on later");
+            let now_ms = door.clock.elapsed_ms();
+            if fault.code != Code::Full || disk_full.admit(now_ms).is_some() {
+                tracing::warn!(%fault, "housekeeping goes on later");
+            }
         }
     }
 }

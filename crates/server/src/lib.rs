@@ -16,7 +16,7 @@
 //! | [`credentials`] | tokens as text |
 //! | [`accounts`] | the users that a server begins with |
 //! | [`config`] | what an operator sets: file, environment, flags |
-//! | [`logging`] | what is written on stderr |
+//! | [`logging`] | what is written on stderr, without secrets |
 //! | [`control`] | the operator's way in while the server runs |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |

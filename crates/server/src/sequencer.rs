@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-use bellwire_services::kit::{Answer, Fault};
-use bellwire_store::batch::Batch;
+use bellwire_services::kit::{Answer, Code, Fault};
+use bellwire_store::batch::{Batch, Incident};
 use mio::Waker;
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
         SessionId,
         recent::{Entry, Recent},
     },
+    logging::{DISK_FULL_INTERVAL_MS, Throttle},
     metrics::Metrics,
     net::shard::Message,
 };
@@ -129,6 +130,8 @@ pub struct Sequencer {
     lag: Arc<Lag>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
+    /// Every command is refused while the disk is full: not each has a line.
+    disk_full: Throttle,
 }
 
 impl Sequencer {
@@ -140,7 +143,8 @@ impl Sequencer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let lag = Arc::new(Lag { feeds, unhandled: Mutex::default() });
-        Sequencer { recent, lag, clock, metrics }
+        let disk_full = Throttle::new(DISK_FULL_INTERVAL_MS);
+        Sequencer { recent, lag, clock, metrics, disk_full }
     }
 
     /// How far the shards are behind.
@@ -151,8 +155,13 @@ impl Sequencer {
     /// Hands a committed batch to the shards.
     pub fn publish(&mut self, batch: Batch<Answer, ReplyTo>) {
         self.metrics.batch(&batch.stats, batch.answers.len());
-        for incident in &batch.incidents {
-            tracing::error!(cause = %incident.cause, "a command failed");
+        for Incident { answer, cause } in &batch.incidents {
+            let is_full = matches!(&batch.answers[*answer].result, Err(f) if f.code == Code::Full);
+            if !is_full {
+                tracing::error!(%cause, "a command failed");
+            } else if let Some(left_out) = self.disk_full.admit(self.clock.elapsed_ms()) {
+                tracing::error!(%cause, left_out, "a command failed, the disk is full");
+            }
         }
         let (mut items, mut rows, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for answer in batch.answers {

@@ -25,7 +25,7 @@ use super::{
     shards::Handles,
     upgrade::{Wanted, only, upgrade},
 };
-use crate::{door::Door, metrics::Metrics, rest};
+use crate::{door::Door, logging, metrics::Metrics, rest};
 
 /// The longest request line, in bytes.
 pub const REQUEST_LINE_LEN_MAX: usize = 8 << 10;
@@ -98,6 +98,7 @@ fn finish(router: Router<Arc<Site>>, site: Arc<Site>) -> Router {
             problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "this is read with GET")
         })
         .layer(middleware::from_fn_with_state(site.clone(), check_request))
+        .layer(middleware::from_fn_with_state(site.clone(), log_request))
         .with_state(site)
 }
 
@@ -126,6 +127,23 @@ pub fn is_loopback_host(host: &str) -> bool {
         _ => host,
     };
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// A line for each request, without secrets, for those who look for a fault.
+async fn log_request(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return next.run(request).await;
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string());
+    // A method may be any word.
+    let method = logging::redact(request.method().as_str());
+    let path = logging::redact(&request.uri().to_string());
+    let started_ms = site.door.clock.elapsed_ms();
+    let response = next.run(request).await;
+    let ms = site.door.clock.elapsed_ms() - started_ms;
+    let status = response.status().as_u16();
+    tracing::debug!(method, path, status, ms, peer, "request");
+    response
 }
 
 /// The limits of a request's head, and of whom it is addressed to.

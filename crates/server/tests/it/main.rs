@@ -16,6 +16,7 @@ mod forge;
 mod frames;
 mod harness;
 mod limits;
+mod logging;
 mod operator;
 mod patience;
 mod process;
