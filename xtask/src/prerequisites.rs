@@ -1,5 +1,5 @@
-//! What the tests need besides Rust: PostgreSQL's server, Chromium, client libraries for Node and Python,
-//! and nextest. What is missing is installed where that needs no question; where it cannot be, the error
+//! What the tests need besides Rust: PostgreSQL's server, Chromium, systemd's checker of units, client libraries for
+//! Node and Python, and nextest. What is missing is installed where that needs no question; where it cannot be, the error
 //! is one sentence with the command to run. Nothing is skipped instead.
 
 use std::fs;
@@ -75,6 +75,9 @@ fn apt() -> Result<()> {
     }
     if !succeeds(command("python3").args(["-c", "import ensurepip, venv"])) {
         missing.push("python3-venv");
+    }
+    if on_path("systemd-analyze").is_none() {
+        missing.push("systemd");
     }
     if missing.is_empty() {
         return Ok(());

@@ -26,7 +26,6 @@ use bellwire_wire::frame::Limits;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
     sync::watch,
 };
 
@@ -52,6 +51,7 @@ use crate::{
         shards::{self, Common, Shards},
     },
     sequencer::{Feed, ReplyTo, Sequencer},
+    supervisor::{self, Supervisor},
 };
 
 /// The newest rows that are kept in memory: as many as a replay may have.
@@ -172,13 +172,14 @@ fn epoch() -> String {
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
     let server = Server::start(&config.data, purpose)?;
-    let result = server.runtime.block_on(run(config, &server));
+    let supervisor = Arc::new(Supervisor::from_environment());
+    let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
     server.stop(config.drain.time_max)?;
     result
 }
 
-async fn run(config: &Config, server: &Server) -> anyhow::Result<()> {
+async fn run(config: &Config, server: &Server, supervisor: &Arc<Supervisor>) -> anyhow::Result<()> {
     let Server { core: Core { door, metrics }, site, .. } = server;
     // First, so that a port that is taken is all that is said.
     let listeners = bind(&config.listen)?;
@@ -190,7 +191,9 @@ async fn run(config: &Config, server: &Server) -> anyhow::Result<()> {
     let control = control::listen(&config.data, door.clone())?;
     let (log, history) = (config.log.keep(), config::micros(config.states.history));
     let housekeeping = housekeeping::run(door.clone(), metrics.clone(), log, history);
-    let mut tasks = vec![control, tokio::spawn(housekeeping)];
+    let (watcher, watched) = (supervisor.clone(), door.clone());
+    let watch = async move { watcher.watch(&watched).await };
+    let mut tasks = vec![control, tokio::spawn(housekeeping), tokio::spawn(watch)];
     if config.demo {
         tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed)));
         accounts::add_samples(door).await?;
@@ -201,8 +204,12 @@ async fn run(config: &Config, server: &Server) -> anyhow::Result<()> {
              username: admin\n  password: {password}"
         );
     }
-    let ready = |addresses: &[SocketAddr]| guide(config, addresses);
+    let ready = |addresses: &[SocketAddr]| {
+        guide(config, addresses);
+        supervisor.ready();
+    };
     let result = listen_until_stopped(listeners, router(site.clone()), site, ready).await;
+    supervisor.stopping();
     for task in tasks {
         task.abort();
     }
@@ -351,7 +358,7 @@ async fn listen_until_stopped(
     ready: impl FnOnce(&[SocketAddr]),
 ) -> anyhow::Result<()> {
     // Before anyone is told that it runs: from then on it may be asked to end.
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut asked_to_stop = supervisor::signals()?;
     let (stop, stopped) = watch::channel(false);
     let mut addresses = Vec::new();
     for listener in listeners {
@@ -366,10 +373,7 @@ async fn listen_until_stopped(
         ));
     }
     ready(&addresses);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+    asked_to_stop.wait_for(|stop| *stop).await.context("The signals are not heard any more")?;
     tracing::info!("stopping");
     site.draining.store(true, Ordering::Relaxed);
     let _ = stop.send(true);

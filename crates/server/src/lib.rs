@@ -17,6 +17,7 @@
 //! | [`accounts`] | the users that a server begins with |
 //! | [`config`] | what an operator sets: file, environment, flags |
 //! | [`logging`] | what is written on stderr, without secrets |
+//! | [`supervisor`] | signals, and what systemd is told |
 //! | [`control`] | the operator's way in while the server runs |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
@@ -55,3 +56,4 @@ pub mod rest;
 pub mod sequencer;
 #[cfg(test)]
 mod simulation;
+pub mod supervisor;

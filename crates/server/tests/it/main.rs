@@ -27,5 +27,6 @@ mod rights;
 mod schema;
 mod states;
 mod subscriptions;
+mod supervisor;
 mod traffic;
 mod upgrade;
