@@ -81,7 +81,12 @@ impl Core {
     /// # Errors
     /// In one sentence that says what to do: the directory cannot be used, another server uses it,
     /// its database is damaged or newer than this program.
-    pub fn open(data: &Path, guests: bool, feeds: Vec<Feed>) -> anyhow::Result<Core> {
+    pub fn open(
+        data: &Path,
+        guests: bool,
+        settings: Settings,
+        feeds: Vec<Feed>,
+    ) -> anyhow::Result<Core> {
         DirBuilder::new()
             .mode(0o700)
             .recursive(true)
@@ -122,7 +127,7 @@ impl Core {
         let events = services.iter().flat_map(|service| service.events.clone());
         let speller = Arc::new(Speller::new(store.epoch(), events));
         let tables = Arc::new(Tables::of(services));
-        let (settings, slow) = (Arc::new(Settings::default()), SlowWork::new());
+        let (settings, slow) = (Arc::new(settings), SlowWork::new());
         let door =
             Door { tables, store, keyring, guests, clock, recent, speller, lag, settings, slow };
         Ok(Core { door: Arc::new(door), metrics })
@@ -171,7 +176,7 @@ fn epoch() -> String {
 /// In one sentence that says what to do.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
-    let server = Server::start(&config.data, purpose)?;
+    let server = Server::start(config, purpose)?;
     let supervisor = Arc::new(Supervisor::from_environment());
     let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
@@ -199,10 +204,10 @@ async fn run(config: &Config, server: &Server, supervisor: &Arc<Supervisor>) -> 
         accounts::add_samples(door).await?;
         demo::greet(door).await?;
     } else if let Some(password) = accounts::first_admin(door).await? {
-        eprintln!(
+        say(&format!(
             "An admin was made. This is the only time that the password is shown:\n  \
-             username: admin\n  password: {password}"
-        );
+             username: admin\n  password: {password}\n"
+        ));
     }
     let ready = |addresses: &[SocketAddr]| {
         guide(config, addresses);
@@ -223,12 +228,13 @@ async fn run(config: &Config, server: &Server, supervisor: &Arc<Supervisor>) -> 
 pub fn serve_conformance(listen: Listen) -> anyhow::Result<()> {
     let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
     let data = std::env::temp_dir().join(name);
-    let server = Server::start(&data, Purpose::Conformance)?;
+    let config = Config { data: data.clone(), ..Config::default() };
+    let server = Server::start(&config, Purpose::Conformance)?;
     let result = server.runtime.block_on(async {
         let router = conformance_router(server.site.clone());
         listen_until_stopped(bind(&[listen])?, router, &server.site, |_| {}).await
     });
-    server.stop(Config::default().drain.time_max)?;
+    server.stop(config.drain.time_max)?;
     let _ = std::fs::remove_dir_all(&data);
     result
 }
@@ -253,11 +259,13 @@ struct Server {
 }
 
 impl Server {
-    fn start(data: &Path, purpose: Purpose) -> anyhow::Result<Server> {
+    fn start(config: &Config, purpose: Purpose) -> anyhow::Result<Server> {
         let inlets =
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
-        let core = Core::open(data, purpose != Purpose::Production, feeds)?;
+        let session_s = i64::try_from(config.login.session.as_secs()).unwrap_or(i64::MAX);
+        let guests = purpose != Purpose::Production;
+        let core = Core::open(&config.data, guests, Settings { session_s }, feeds)?;
         let (limits, outbox_len_max) = match purpose {
             Purpose::Production | Purpose::Demo => (Limits::DEFAULT, outbox::LEN_MAX),
             Purpose::Conformance => {
@@ -276,9 +284,10 @@ impl Server {
             door: core.door.clone(),
             metrics: core.metrics.clone(),
             shards: shards.handles(),
-            limits: (purpose == Purpose::Production).then(ConnectionLimits::new),
+            limits: (purpose == Purpose::Production)
+                .then(|| ConnectionLimits::new(config.limits.strict)),
             logins: LoginLimits::new(),
-            rules: Rules::default(),
+            rules: rules(config),
             loopback_only: purpose == Purpose::Demo,
             draining: AtomicBool::new(false),
         });
@@ -294,6 +303,16 @@ impl Server {
         runtime.shutdown_timeout(Duration::from_secs(1));
         drop(site); // It holds the door.
         core.close()
+    }
+}
+
+/// Who may call, and from where, as it is set.
+fn rules(config: &Config) -> Rules {
+    Rules {
+        origins: config.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+        hosts: config.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+        proxies: config.proxies.clone(),
+        metrics_closed: !config.metrics.open,
     }
 }
 

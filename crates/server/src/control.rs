@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use bellwire_services::kit::{Code, Fault, Payload, Principal};
+use bellwire_services::kit::{Code, Fault, Payload, Principal, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::{
@@ -110,7 +110,7 @@ pub fn ask(data: &Path, call: &str, payload: Payload) -> anyhow::Result<Box<RawV
     {
         return ask_server(stream, call, payload);
     }
-    let core = Core::open(data, false, Vec::new())?;
+    let core = Core::open(data, false, Settings::default(), Vec::new())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let result = runtime.block_on(core.door.ask(call, payload, Arc::new(Principal::operator())));
     core.close()?;

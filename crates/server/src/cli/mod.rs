@@ -7,15 +7,18 @@
 mod config;
 mod serve;
 mod token;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use bellwire::{
     app,
     config::{Flags, Listen, Loaded},
-    logging,
+    control, logging,
 };
+use bellwire_services::kit::{PAGE_LEN_MAX, Payload};
 use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
 
 /// A server for live data: it keeps state durably and tells everyone entitled to know, at once.
 #[derive(Parser)]
@@ -32,6 +35,9 @@ enum Command {
     /// Makes, lists, changes and revokes tokens, also while the server runs.
     #[command(subcommand)]
     Token(token::Token),
+    /// Makes, lists, changes and removes users, also while the server runs.
+    #[command(subcommand)]
+    User(user::User),
     /// Checks a configuration, or prints one to begin with.
     #[command(subcommand)]
     Config(config::Config),
@@ -74,11 +80,38 @@ pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
+/// Asks the server of this place, or its data directory if none runs.
+///
+/// # Errors
+/// What the call refuses, or why the data directory cannot be used.
+fn ask(place: &Place, call: &str, request: Value) -> anyhow::Result<Value> {
+    let data = load(&place.flags())?.config.data;
+    let payload: Payload = request.as_object().cloned().unwrap_or_default();
+    Ok(serde_json::from_str(control::ask(&data, call, payload)?.get())?)
+}
+
+/// Prints everything that a list has, a line of JSON each.
+///
+/// # Errors
+/// As [`ask`].
+fn list(place: &Place, call: &str) -> anyhow::Result<()> {
+    let mut request = json!({ "limit": PAGE_LEN_MAX });
+    loop {
+        let page = ask(place, call, request.clone())?;
+        page["items"].as_array().into_iter().flatten().for_each(|item| println!("{item}"));
+        if page["next"].is_null() {
+            return Ok(());
+        }
+        request["cursor"] = page["next"].clone();
+    }
+}
+
 /// Runs the program to its end.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
+        Command::User(user) => user.run(),
         Command::Config(config) => config.run(),
         Command::ConformanceServer { listen } => {
             load(&Flags::default()).and_then(|_| app::serve_conformance(listen))

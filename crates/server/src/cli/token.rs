@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bellwire::{config, control};
-use bellwire_services::kit::Payload;
+use bellwire::config;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Place, load};
+use super::{Place, ask};
 
 /// What can be done with tokens.
 #[derive(Subcommand)]
@@ -98,18 +97,9 @@ impl Token {
                 eprintln!("{id} is revoked");
             }
             Token::List { place } => {
-                let list = ask(&place, "tokens.list", json!({}))?;
-                for token in list["items"].as_array().into_iter().flatten() {
-                    println!("{token}");
-                }
+                super::list(&place, "tokens.list")?;
             }
         }
         Ok(())
     }
-}
-
-fn ask(place: &Place, call: &str, request: serde_json::Value) -> anyhow::Result<serde_json::Value> {
-    let data = load(&place.flags())?.config.data;
-    let payload: Payload = request.as_object().cloned().unwrap_or_default();
-    Ok(serde_json::from_str(control::ask(&data, call, payload)?.get())?)
 }

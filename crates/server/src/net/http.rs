@@ -18,6 +18,8 @@ use axum::{
     routing::get,
 };
 
+use bellwire_services::kit::Access;
+
 use super::{
     caller::Rules,
     cors,
@@ -192,7 +194,17 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
     }
 }
 
-async fn metrics(State(site): State<Arc<Site>>) -> Response {
+async fn metrics(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    if site.rules.metrics_closed
+        && let Err(response) = rest::admit(&site, peer, Access::Admin, &parts).await
+    {
+        return *response;
+    }
     let (sessions, queued) = site.shards.load();
     let (metrics, store) = (&site.metrics, &site.door.store);
     let lag_ms = site.door.lag.ms(site.door.clock.elapsed_ms());

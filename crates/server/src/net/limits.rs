@@ -25,26 +25,29 @@ pub struct ConnectionLimits {
     bad: DefaultKeyedRateLimiter<IpAddr>,
     anonymous: DefaultKeyedRateLimiter<IpAddr>,
     principal: DefaultKeyedRateLimiter<String>,
+    /// If set, everybody else's limits do not matter: each address has this one.
+    strict: Option<DefaultKeyedRateLimiter<IpAddr>>,
 }
 
 /// Who wants to connect.
 #[derive(Debug, Clone, Copy)]
 pub enum Caller<'a> {
     /// Someone without the credential that is required.
-    Bad(IpAddr),
+    Bad,
     /// Someone from whom none is required.
-    Anonymous(IpAddr),
+    Anonymous,
     /// The bearer of the token with this `jti`.
     Principal(&'a str),
 }
 
 impl ConnectionLimits {
-    /// Nobody has connected yet.
-    pub fn new() -> Self {
+    /// Nobody has connected yet. `strict`: every address gets 10 a minute, whoever asks.
+    pub fn new(strict: bool) -> Self {
         ConnectionLimits {
             bad: limiter(BAD_PER_MINUTE),
             anonymous: limiter(ANONYMOUS_PER_MINUTE),
             principal: limiter(PRINCIPAL_PER_MINUTE),
+            strict: strict.then(|| limiter(BAD_PER_MINUTE)),
         }
     }
 
@@ -52,11 +55,13 @@ impl ConnectionLimits {
     ///
     /// # Errors
     /// The seconds after which to try again, when there were too many.
-    pub fn admit(&self, caller: Caller<'_>) -> Result<(), u64> {
-        match caller {
-            Caller::Bad(address) => check(&self.bad, &household(address)),
-            Caller::Anonymous(address) => check(&self.anonymous, &household(address)),
-            Caller::Principal(jti) => check(&self.principal, &jti.to_owned()),
+    pub fn admit(&self, caller: Caller<'_>, address: IpAddr) -> Result<(), u64> {
+        let address = household(address);
+        match (&self.strict, caller) {
+            (Some(strict), _) => check(strict, &address),
+            (None, Caller::Bad) => check(&self.bad, &address),
+            (None, Caller::Anonymous) => check(&self.anonymous, &address),
+            (None, Caller::Principal(jti)) => check(&self.principal, &jti.to_owned()),
         }
     }
 }
@@ -108,12 +113,6 @@ impl Default for LoginLimits {
     }
 }
 
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        ConnectionLimits::new()
-    }
-}
-
 /// Whom an address stands for: with IPv6 a household has 2^64 of them (RFC 6177), and counts once.
 fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -141,15 +140,63 @@ mod tests {
 
     #[test]
     fn each_limit_is_reached_and_is_its_own() {
-        let limits = ConnectionLimits::new();
+        let limits = ConnectionLimits::new(false);
         let (one, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let admitted =
-            |caller, tries: u32| (0..tries).filter(|_| limits.admit(caller).is_ok()).count() as u32;
-        assert_eq!(admitted(Caller::Bad(one), BAD_PER_MINUTE), BAD_PER_MINUTE);
-        let wait_s = limits.admit(Caller::Bad(one)).expect_err("one too many");
+        let admitted = |caller, address, tries: u32| {
+            (0..tries).filter(|_| limits.admit(caller, address).is_ok()).count() as u32
+        };
+        assert_eq!(admitted(Caller::Bad, one, BAD_PER_MINUTE), BAD_PER_MINUTE);
+        let wait_s = limits.admit(Caller::Bad, one).expect_err("one too many");
         assert!((1..=7).contains(&wait_s), "{wait_s}");
-        assert_eq!(admitted(Caller::Anonymous(one), ANONYMOUS_PER_MINUTE), ANONYMOUS_PER_MINUTE);
-        assert_eq!(admitted(Caller::Bad(other), 1), 1);
-        assert_eq!(admitted(Caller::Principal("a"), 1_000), 1_000);
+        assert_eq!(admitted(Caller::Anonymous, one, ANONYMOUS_PER_MINUTE), ANONYMOUS_PER_MINUTE);
+        assert_eq!(admitted(Caller::Bad, other, 1), 1);
+        assert_eq!(admitted(Caller::Principal("a"), one, 1_000), 1_000);
+    }
+
+    #[test]
+    fn strictly_each_address_has_ten() {
+        let limits = ConnectionLimits::new(true);
+        let (one, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let callers =
+            [Caller::Principal("a"), Caller::Anonymous, Caller::Principal("b"), Caller::Bad];
+        let admitted = |address| {
+            let all = callers.iter().cycle().take(40);
+            all.filter(|caller| limits.admit(**caller, address).is_ok()).count()
+        };
+        assert_eq!((admitted(one), admitted(other), admitted(one)), (10, 10, 0));
+    }
+
+    #[test]
+    fn a_household_counts_once() {
+        let limits = ConnectionLimits::new(false);
+        let check = |address: &str, admitted: bool| {
+            let address = address.parse().expect("an address");
+            assert_eq!(limits.admit(Caller::Bad, address).is_ok(), admitted, "{address}");
+        };
+        (1..=10).for_each(|host| check(&format!("2001:db8:1:2::{host:x}"), true));
+        check("2001:db8:1:2:ffff:ffff:ffff:ffff", false);
+        check("2001:db8:1:3::1", true);
+        (1..=9).for_each(|_| check("192.0.2.1", true));
+        check("::ffff:192.0.2.1", true);
+        check("192.0.2.1", false);
+        check("192.0.2.2", true);
+    }
+
+    #[test]
+    fn tries_to_sign_in_are_counted_by_account_and_address() {
+        let one: IpAddr = [127, 0, 0, 1].into();
+        let limits = LoginLimits::new();
+        let tries = |account: &str, address, count: u32| {
+            (0..count).filter(|_| limits.admit(account, address).is_ok()).count() as u32
+        };
+        assert_eq!(tries("ann", one, 20), LOGINS_PER_PAIR);
+        assert_eq!(tries("bob", one, 1), 1);
+        // 21 tries of this address are used up.
+        let others = (0..20).map(|n| tries(&format!("user{n}"), one, 1)).sum::<u32>();
+        assert_eq!(others, LOGINS_PER_ADDRESS - 21);
+        let far = |n: u8| IpAddr::from([10, 0, 0, n]);
+        let from_everywhere: u32 = (0..20).map(|n| tries("ann", far(n), 10)).sum();
+        assert_eq!(from_everywhere, LOGINS_PER_ACCOUNT - LOGINS_PER_PAIR);
+        assert_eq!(tries(&"x".repeat(60_000), far(200), 20), LOGINS_PER_PAIR);
     }
 }

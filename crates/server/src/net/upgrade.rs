@@ -146,7 +146,7 @@ async fn admission(
     let from = site.rules.from(peer, false, headers);
     let head = (head.method, uri, headers);
     let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
-    let bad = Caller::Bad(from.address);
+    let bad = Caller::Bad;
     let jti;
     let (admission, caller) =
         match site.rules.shown(&door.keyring, door.clock.now(), (from, true), head) {
@@ -171,14 +171,14 @@ async fn admission(
             },
             Shown::Bad(why) => (refused(why), bad),
             Shown::Nothing if parameter(uri, "auth") == Some("message") => {
-                (Admission::FirstMessage, Caller::Anonymous(from.address))
+                (Admission::FirstMessage, Caller::Anonymous)
             }
             Shown::Nothing | Shown::Foreign if door.guests => {
                 if !is_own_origin(headers) {
                     let why = "guests come from this machine: the Origin must be loopback";
                     return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
                 }
-                (Admission::Credential(Credential::Guest), Caller::Anonymous(from.address))
+                (Admission::Credential(Credential::Guest), Caller::Anonymous)
             }
             Shown::Foreign => {
                 let why = "the session cookie is for pages of this server's own origin";
@@ -187,7 +187,7 @@ async fn admission(
             Shown::Nothing => (refused("authentication required"), bad),
         };
     if let Some(limits) = &site.limits {
-        limits.admit(caller).map_err(|retry_s| {
+        limits.admit(caller, from.address).map_err(|retry_s| {
             site.metrics.rate_limited.increment(1);
             let mut response =
                 problem(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many connections");

@@ -117,7 +117,8 @@ async fn serve(
         return response;
     };
     let (parts, body) = request.into_parts();
-    let caller = match who(site, peer, route, &parts).await {
+    let access = site.door.tables.access(route.call).unwrap_or(Access::Operator);
+    let caller = match admit(site, peer, access, &parts).await {
         Ok(caller) => caller,
         Err(response) => return *response,
     };
@@ -149,23 +150,25 @@ async fn serve(
     }
 }
 
-/// Who calls a route, and how they showed it.
-struct Caller {
+/// Who calls, and how they showed it.
+pub struct Caller {
     principal: Arc<Principal>,
     from: From,
     /// Whether the session cookie said so.
     by_cookie: bool,
 }
 
-/// Finds out who calls, and whether the route is for them.
-async fn who(
+/// Finds out who calls, and whether what they ask for is for them.
+///
+/// # Errors
+/// The response that refuses them.
+pub async fn admit(
     site: &Site,
     peer: SocketAddr,
-    route: &Route,
+    access: Access,
     parts: &Parts,
 ) -> Result<Caller, Box<Response>> {
     let from = site.rules.from(peer, false, &parts.headers);
-    let access = site.door.tables.access(route.call).unwrap_or(Access::Operator);
     let nobody = |by_cookie| Caller { principal: Arc::new(Principal::guest()), from, by_cookie };
     if access == Access::Anyone {
         return Ok(nobody(false));

@@ -280,6 +280,13 @@ pub struct OneUser {
     pub user_id: UserId,
 }
 
+/// Asks for the user with this login, or else with this id.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FindUser {
+    /// The login or the id.
+    pub user: String,
+}
+
 /// Asks for users, by id.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ListUsers {

@@ -140,6 +140,7 @@ fn administration(service: Service) -> Service {
         .command("users.delete", Access::Admin, users::delete)
         .query("users.list", Access::Admin, read::users)
         .query("users.get", Access::Admin, read::one_user)
+        .query("users.find", Access::Operator, read::find_user)
         .rest("users.list", Route::get("/api/users?limit:int&cursor"))
         .rest("users.create", Route::post("/api/users"))
         .rest("users.get", Route::get("/api/users/{userId}"))

@@ -5,8 +5,8 @@ use bellwire_store::tx::{Row, Statement, Value};
 
 use super::{
     contract::{
-        Kind, ListTokens, ListUsers, OneUser, Person, Token, TokenId, User, UserId, UserRole,
-        Verified,
+        FindUser, Kind, ListTokens, ListUsers, Login, OneUser, Person, Token, TokenId, User,
+        UserId, UserRole, Verified,
     },
     sql,
 };
@@ -172,6 +172,21 @@ pub fn users(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &ListUsers) -> Result<Page<Use
 /// `users.get`.
 pub fn one_user(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &OneUser) -> Result<User, Fault> {
     user(tx, query.user_id)?.ok_or_else(no_user)
+}
+
+/// `users.find`.
+pub fn find_user(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &FindUser) -> Result<User, Fault> {
+    let by_login = match Login::parse(&query.user) {
+        Some(login) => {
+            tx.one(sql::BY_LOGIN, &[Value::Text(login.as_str())], |row| UserId(row.integer(0)))?
+        }
+        None => None,
+    };
+    let found = match by_login.or_else(|| UserId::parse(&query.user)) {
+        Some(id) => user(tx, id)?,
+        None => None,
+    };
+    found.ok_or_else(no_user)
 }
 
 /// What is said when there is no such user.

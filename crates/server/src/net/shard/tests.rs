@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use bellwire_services::kit::Payload;
+use bellwire_services::kit::{Payload, Settings};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -25,7 +25,8 @@ impl House {
     fn new() -> House {
         let folder = tempfile::tempdir().expect("a directory can be made");
         let inlet = Inlet::new().expect("there are descriptors");
-        let core = Core::open(folder.path(), true, vec![inlet.feed.clone()]).expect("it opens");
+        let core = Core::open(folder.path(), true, Settings::default(), vec![inlet.feed.clone()])
+            .expect("it opens");
         let setup = Setup {
             number: 0,
             door: Some(core.door.clone()),
