@@ -30,5 +30,6 @@ pub mod tx;
 
 /// Every statement of this crate, for the test that prepares them on both databases.
 pub fn statements() -> Vec<tx::Statement> {
-    [&log::statements(), tx::STATEMENTS, migrate::STATEMENTS, testing::STATEMENTS].concat()
+    let check = sqlite::CHECK_STATEMENTS;
+    [&log::statements(), tx::STATEMENTS, migrate::STATEMENTS, check, testing::STATEMENTS].concat()
 }

@@ -70,21 +70,8 @@ pub(crate) fn run(
     services: &[Migrations],
     now: Micros,
 ) -> Result<(), OpenError> {
-    let all: Vec<&Migrations> = std::iter::once(&crate::log::MIGRATIONS).chain(services).collect();
-    let names: BTreeSet<&str> = all.iter().map(|m| m.service).collect();
-    assert!(names.len() == all.len(), "no two services have the same name");
-    let found = versions(conn).map_err(|e| OpenError::of(path, "reading its version", &e))?;
+    let (all, found) = judge(conn, path, services)?;
     let version = |m: &Migrations| found.get(m.service).copied().unwrap_or(0);
-    if let Some(newer) = all.iter().find(|m| version(m) > m.version()) {
-        return Err(OpenError::Newer(format!(
-            "The database {} was written by a newer version of this program ({} is at version {}, \
-             known here up to {}): run that version, or restore the copy it made before upgrading.",
-            path.display(),
-            newer.service,
-            version(newer),
-            newer.version()
-        )));
-    }
     let behind: Vec<&Migrations> = all.into_iter().filter(|m| version(m) < m.version()).collect();
     if behind.is_empty() {
         return Ok(());
@@ -100,6 +87,43 @@ pub(crate) fn run(
         })?;
     }
     apply(conn, &behind, &found, now).map_err(|e| OpenError::of(path, "upgrading it", &e))
+}
+
+/// Whether the database is one of this program, at versions that it knows; gives the versions.
+pub(crate) fn known(
+    conn: &Connection,
+    path: &Path,
+    services: &[Migrations],
+) -> Result<BTreeMap<String, i64>, OpenError> {
+    let (_, found) = judge(conn, path, services)?;
+    if found.contains_key(crate::log::MIGRATIONS.service) {
+        return Ok(found);
+    }
+    Err(OpenError::Other(format!("{} is not a database of this program.", path.display())))
+}
+
+/// What this program knows and what the database holds, which must not be newer.
+fn judge<'a>(
+    conn: &Connection,
+    path: &Path,
+    services: &'a [Migrations],
+) -> Result<(Vec<&'a Migrations>, BTreeMap<String, i64>), OpenError> {
+    let all: Vec<&Migrations> = std::iter::once(&crate::log::MIGRATIONS).chain(services).collect();
+    let names: BTreeSet<&str> = all.iter().map(|m| m.service).collect();
+    assert!(names.len() == all.len(), "no two services have the same name");
+    let found = versions(conn).map_err(|e| OpenError::of(path, "reading its version", &e))?;
+    let version = |m: &Migrations| found.get(m.service).copied().unwrap_or(0);
+    if let Some(newer) = all.iter().find(|m| version(m) > m.version()) {
+        return Err(OpenError::Newer(format!(
+            "The database {} was written by a newer version of this program ({} is at version {}, \
+             known here up to {}): run that version, or restore the copy it made before upgrading.",
+            path.display(),
+            newer.service,
+            version(newer),
+            newer.version()
+        )));
+    }
+    Ok((all, found))
 }
 
 /// Service and version, as the database has them; nothing if it is new.

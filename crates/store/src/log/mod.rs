@@ -18,7 +18,7 @@ use std::{fmt, str::FromStr};
 pub(crate) use append::Scratch;
 pub use prune::{Keep, Pruned, prune};
 pub use replay::{ReplayLimits, Replayed, Wanted, grants, replay, tail};
-pub(crate) use sql::{EPOCH, EPOCH_NEW};
+pub(crate) use sql::{EPOCH, EPOCH_NEW, EPOCH_SET};
 
 use crate::{
     change::{Fault, Micros, Offset, Topic},
@@ -77,6 +77,8 @@ mod sql {
         EPOCH = "SELECT epoch FROM log_epoch";
         /// The epoch of a new one.
         EPOCH_NEW = "INSERT INTO log_epoch (epoch) VALUES ($1)";
+        /// The epoch of a copy.
+        EPOCH_SET = "UPDATE log_epoch SET epoch = $1";
         /// The oldest row.
         FIRST = "SELECT log_offset FROM log ORDER BY log_offset LIMIT 1";
         /// The newest row.

@@ -8,9 +8,12 @@
 //! - **The threads only loop.** [`Writer`] and [`Reader`] are the whole of it without threads, and
 //!   a simulation drives those; [`Store`] puts bounded queues before them.
 //! - **A failed fsync is the end.** See [`writer`](Writer).
+//! - **Another process may read.** [`backup`] and [`check`] need no lock of ours and write nothing.
 //!
 //! What is *not* here: what a table means, and when to prune.
 
+mod backup;
+mod check;
 mod checkpoint;
 mod clock;
 pub(crate) mod file;
@@ -21,6 +24,9 @@ mod store;
 pub(crate) mod watch;
 mod writer;
 
+pub use backup::{BackupError, BackupReport, backup};
+pub(crate) use check::STATEMENTS as CHECK_STATEMENTS;
+pub use check::{CheckReport, check};
 pub use checkpoint::Checkpoint;
 #[doc(hidden)]
 pub use open::Testing;

@@ -1,5 +1,6 @@
 //! The store's promises, tested from outside.
 
+mod backup;
 mod batches;
 mod disk;
 mod log;
