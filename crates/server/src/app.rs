@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    accounts,
+    accounts, backup,
     clock::Clock,
     config::{self, Config, Listen, Scheme},
     control,
@@ -87,6 +87,7 @@ impl Core {
         settings: Settings,
         feeds: Vec<Feed>,
     ) -> anyhow::Result<Core> {
+        backup::refuse_unfinished(data)?;
         DirBuilder::new()
             .mode(0o700)
             .recursive(true)
@@ -96,7 +97,7 @@ impl Core {
         let migrations: Vec<_> = services.iter().map(|service| service.migrations).collect();
         let clock = Arc::new(Clock::new());
         let metrics = Arc::new(Metrics::new());
-        let mut options = sqlite::Options::new(data.join("bellwire.db"), epoch(), clock.now());
+        let mut options = sqlite::Options::new(data.join(backup::DATABASE), epoch(), clock.now());
         options.report = Arc::new(|incident| tracing::error!(cause = %incident, "a query failed"));
         options.fatal = Box::new(|cause| {
             tracing::error!(cause, "the database failed: nothing more can be acknowledged");
@@ -165,8 +166,8 @@ fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<Arc<Recent>> {
     Ok(Arc::new(recent))
 }
 
-/// A new database's epoch: 64 random bits.
-fn epoch() -> String {
+/// A new epoch, for a new database or a copy: 64 random bits.
+pub(crate) fn epoch() -> String {
     chance()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

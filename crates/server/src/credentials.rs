@@ -61,18 +61,7 @@ impl Keyring {
     pub fn open(directory: &Path, chance: &[u8; 32]) -> io::Result<Keyring> {
         install_hs256();
         DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
-        let mut secrets = HashMap::new();
-        for file in fs::read_dir(directory)? {
-            let path = file?.path();
-            let Some(kid) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".key"))
-            else {
-                continue;
-            };
-            let secret: [u8; 32] = fs::read(&path)?.try_into().map_err(|_| {
-                io::Error::other(format!("{} is not a key of 32 bytes", path.display()))
-            })?;
-            secrets.insert(kid.to_owned(), secret);
-        }
+        let mut secrets = read_keys(directory)?;
         if secrets.is_empty() {
             write_key(directory, "k1", chance)?;
             secrets.insert("k1".to_owned(), *chance);
@@ -154,6 +143,30 @@ fn write_key(directory: &Path, kid: &str, secret: &[u8; 32]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&part, directory.join(format!("{kid}.key")))?;
     fs::File::open(directory)?.sync_all()
+}
+
+/// The keys of a directory, by name: each a file `KID.key` of 32 bytes.
+///
+/// # Errors
+/// The file system's; and a key file of another length.
+pub fn read_keys(directory: &Path) -> io::Result<HashMap<String, [u8; 32]>> {
+    let mut keys = HashMap::new();
+    for file in fs::read_dir(directory)? {
+        let path = file?.path();
+        let Some(kid) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".key"))
+        else {
+            continue;
+        };
+        let at = path.display();
+        let secret = fs::read(&path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{at} cannot be read: {error}"))
+        })?;
+        let secret = secret
+            .try_into()
+            .map_err(|_| io::Error::other(format!("{at} is not a key of 32 bytes")))?;
+        keys.insert(kid.to_owned(), secret);
+    }
+    Ok(keys)
 }
 
 fn pair(secret: &[u8]) -> (EncodingKey, DecodingKey) {

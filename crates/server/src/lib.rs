@@ -19,6 +19,7 @@
 //! | [`logging`] | what is written on stderr, without secrets |
 //! | [`supervisor`] | signals, and what systemd is told |
 //! | [`control`] | the operator's way in while the server runs |
+//! | [`backup`] | a data directory copied while it is served, put back, and checked |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
 //! | [`metrics`], [`clock`] | what is measured, and time |
@@ -39,6 +40,7 @@ macro_rules! mutant {
 
 pub mod accounts;
 pub mod app;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod control;

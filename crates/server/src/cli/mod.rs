@@ -4,6 +4,7 @@
 //! what is wrong with it is said whatever is asked for. A mistyped argument ends with status 2, as
 //! clap has it; everything else that is refused is one sentence, and status 1.
 
+mod backup;
 mod config;
 mod serve;
 mod token;
@@ -38,6 +39,8 @@ enum Command {
     /// Makes, lists, changes and removes users, also while the server runs.
     #[command(subcommand)]
     User(user::User),
+    #[command(flatten)]
+    Keep(backup::Command),
     /// Checks a configuration, or prints one to begin with.
     #[command(subcommand)]
     Config(config::Config),
@@ -68,6 +71,14 @@ impl Place {
         flags.path("--data", "data", self.data.as_deref());
         flags
     }
+
+    /// The data directory.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn data(&self) -> anyhow::Result<PathBuf> {
+        Ok(load(&self.flags())?.config.data)
+    }
 }
 
 /// Reads the configuration, and begins to log as it says.
@@ -85,7 +96,7 @@ pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
 /// # Errors
 /// What the call refuses, or why the data directory cannot be used.
 fn ask(place: &Place, call: &str, request: Value) -> anyhow::Result<Value> {
-    let data = load(&place.flags())?.config.data;
+    let data = place.data()?;
     let payload: Payload = request.as_object().cloned().unwrap_or_default();
     Ok(serde_json::from_str(control::ask(&data, call, payload)?.get())?)
 }
@@ -112,6 +123,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
         Command::User(user) => user.run(),
+        Command::Keep(command) => backup::run(command),
         Command::Config(config) => config.run(),
         Command::ConformanceServer { listen } => {
             load(&Flags::default()).and_then(|_| app::serve_conformance(listen))

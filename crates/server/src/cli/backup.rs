@@ -1,0 +1,136 @@
+//! `bellwire backup`, `bellwire restore` and `bellwire check`: what is asked and what is printed.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use bellwire::{backup, clock::Clock};
+use bellwire_store::sqlite::BackupReport;
+use clap::{Args, Subcommand};
+
+use super::Place;
+
+/// What keeps a data directory safe.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Copies a data directory to a new one, also while the server runs.
+    Backup(Backup),
+    /// Makes a data directory of a backup.
+    Restore(Restore),
+    /// Checks a data directory from end to end, also while the server runs.
+    Check(Check),
+}
+
+/// `bellwire backup`.
+#[derive(Args)]
+pub struct Backup {
+    #[command(flatten)]
+    place: Place,
+    /// Where the backup goes: a directory that is new or empty. It holds the signing keys.
+    to: PathBuf,
+}
+
+/// `bellwire restore`.
+#[derive(Args)]
+pub struct Restore {
+    /// The backup.
+    from: PathBuf,
+    /// The data directory is made: it must be new or empty.
+    #[command(flatten)]
+    place: Place,
+    /// Makes a new signing key: no token of before is valid any more.
+    #[arg(long)]
+    new_keys: bool,
+}
+
+/// `bellwire check`.
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Does what is asked and prints what it came to.
+///
+/// # Errors
+/// In one sentence that says what to do; the problems that a check finds are printed before.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Backup(Backup { place, to }) => {
+            let data = place.data()?;
+            let report = backup::backup(&data, &to, Clock::new().now())?;
+            println!("{} is a backup of {}: {}.", to.display(), data.display(), told(&report));
+            Ok(())
+        }
+        Command::Restore(restore) => run_restore(&restore),
+        Command::Check(Check { place }) => {
+            let data = place.data()?;
+            let at = data.display();
+            let report = match backup::check(&data) {
+                Ok(report) => report,
+                Err(problems) => {
+                    problems.iter().for_each(|problem| println!("{problem}"));
+                    match problems.len() {
+                        1 => bail!("{at} has 1 problem."),
+                        count => bail!("{at} has {count} problems."),
+                    }
+                }
+            };
+            let states = report.tables.get("states").unwrap_or(&0);
+            let log = report.tables.get("log").unwrap_or(&0);
+            println!(
+                "{at} is sound: {states} rows of states, {log} of the log up to {}.",
+                report.head
+            );
+            Ok(())
+        }
+    }
+}
+
+fn run_restore(Restore { from, place, new_keys }: &Restore) -> anyhow::Result<()> {
+    let data = place.data()?;
+    let restored = backup::restore(from, &data, *new_keys)?;
+    let of = match &restored.note {
+        Some(note) => format!("the backup of {} by version {}", note.made_at, note.version),
+        None => "a data directory that was copied by other means".to_owned(),
+    };
+    println!(
+        "{} is restored from {}, {of}: {}.",
+        data.display(),
+        from.display(),
+        told(&restored.report)
+    );
+    println!(
+        "Whatever was changed after the backup is undone, and so is every revocation; \
+         passwords are those of then."
+    );
+    println!("Clients with a cursor from before are told to start anew (reset), once.");
+    if *new_keys {
+        println!(
+            "There is a new signing key, so no token of before is valid any more: make new ones with \
+             `bellwire token create --data {}`.",
+            data.display()
+        );
+    } else {
+        println!(
+            "Tokens of before are valid, and one that was revoked or restricted after the backup has its \
+             rights again: revoke it anew; or, if it is not known which, restore with --new-keys, which \
+             ends every token."
+        );
+    }
+    Ok(())
+}
+
+/// Size, rows of states, and the log's head.
+fn told(report: &BackupReport) -> String {
+    let states = report.tables.get("states").unwrap_or(&0);
+    format!("{}, {states} rows of states, log up to {}", size(report.bytes), report.head)
+}
+
+/// Bytes in words.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
