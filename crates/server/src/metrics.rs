@@ -133,6 +133,7 @@ const HELP: &[(&str, &str)] = &[
     ("bellwire_outbound_queued_bytes", "Bytes that wait for sockets which would block."),
     ("bellwire_write_queue_length", "Commands that wait for the writer."),
     ("bellwire_read_queue_length", "Queries that wait for a reader."),
+    ("bellwire_replay_queue_length", "Clients that wait for a replay from disk."),
     ("bellwire_log_bytes", "Bytes of the event log."),
     ("bellwire_log_head_offset", "The newest offset of the event log."),
     ("bellwire_log_first_offset", "The oldest offset that the event log keeps."),

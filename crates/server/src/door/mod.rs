@@ -25,6 +25,7 @@ use bellwire_services::{
 use bellwire_store::{
     batch::Write,
     change::{Offset, Outcome},
+    log::Cursor,
     sqlite::Store,
     tx::{ReadTx, Tx},
 };
@@ -319,7 +320,11 @@ impl Door {
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let door = self.clone();
-        self.read_while(wanted, move |tx| {
+        let lane = match &since {
+            Since::Cursor(cursor) => self.lane_from(cursor),
+            Since::Unasked | Since::Now => Lane::Usual,
+        };
+        self.read_while(lane, wanted, move |tx| {
             let stream = &door.tables.streams[stream];
             let result = tx.and_then(|tx| {
                 door.with_sources(|sources| {
@@ -349,7 +354,8 @@ impl Door {
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let door = self.clone();
-        self.read_while(wanted, move |tx| {
+        let lane = if self.recent.covers(after) { Lane::Usual } else { Lane::Replays };
+        self.read_while(lane, wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
@@ -377,7 +383,7 @@ impl Door {
         let keys = keys.map(Arc::new);
         let (cursor, id) = (call.cursor, call.id);
         let door = self.clone();
-        self.read_while(wanted, move |tx| {
+        self.read_while(Lane::Usual, wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
@@ -419,14 +425,32 @@ impl Door {
     /// storm of clients that give up and come back must not wait behind their earlier selves.
     fn read_while(
         &self,
+        lane: Lane,
         wanted: Weak<()>,
         job: impl FnOnce(Result<&ReadTx<'_>, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        self.read(move |tx| {
+        let job = move |tx: Result<&ReadTx<'_>, Fault>| {
             if wanted.strong_count() > 0 {
                 job(tx);
             }
-        })
+        };
+        match lane {
+            Lane::Usual => self.read(job),
+            Lane::Replays => self.store.replay(Box::new(job)).map_err(|_| overloaded()),
+        }
+    }
+
+    /// Where a client with this cursor waits. What follows its place may leave memory before its turn;
+    /// then the usual lane has a replay for once.
+    fn lane_from(&self, cursor: &str) -> Lane {
+        match cursor.parse::<Cursor>() {
+            Ok(cursor)
+                if cursor.epoch == self.store.epoch() && !self.recent.covers(cursor.offset) =>
+            {
+                Lane::Replays
+            }
+            _ => Lane::Usual,
+        }
     }
 
     fn read(
@@ -446,6 +470,15 @@ impl Door {
             out_of_time: &out_of_time,
         })
     }
+}
+
+/// Where a read waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// Among the queries and the sessions that open, which take microseconds.
+    Usual,
+    /// Among those that read the log from disk, up to a second each.
+    Replays,
 }
 
 pub(crate) fn unknown(name: &str) -> Fault {

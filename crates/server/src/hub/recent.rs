@@ -176,6 +176,11 @@ impl Recent {
         Some(wanted.take(rows_max).cloned().collect())
     }
 
+    /// Whether everything after this place is kept here.
+    pub fn covers(&self, after: Offset) -> bool {
+        after.saturating_add(1) >= self.rows.read().expect("nobody panics under this lock").first
+    }
+
     /// The last place that is kept here, or before what is kept.
     pub fn head(&self) -> Offset {
         let rows = self.rows.read().expect("nobody panics under this lock");

@@ -213,6 +213,7 @@ async fn metrics(
     metrics.gauge("bellwire_outbound_queued_bytes", queued as f64);
     metrics.gauge("bellwire_write_queue_length", store.write_queue_len() as f64);
     metrics.gauge("bellwire_read_queue_length", store.read_queue_len() as f64);
+    metrics.gauge("bellwire_replay_queue_length", store.replay_queue_len() as f64);
     let log = store.log_stats();
     metrics.gauge("bellwire_log_bytes", log.bytes as f64);
     metrics.gauge("bellwire_log_head_offset", log.head as f64);

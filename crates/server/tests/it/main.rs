@@ -22,6 +22,7 @@ mod operator;
 mod patience;
 mod process;
 mod recording;
+mod replays;
 mod rest;
 mod resume;
 mod rights;

@@ -40,6 +40,8 @@ pub struct Options {
     pub write_queue_max: usize,
     /// Reads that wait at most; more are handed back.
     pub read_queue_max: usize,
+    /// Replays that wait at most; more are handed back.
+    pub replay_queue_max: usize,
     /// After this a batch takes no further command.
     pub batch_time_max: Duration,
     /// After this many rows a batch takes no further command.
@@ -82,6 +84,7 @@ impl Options {
             readers: 2,
             write_queue_max: 4_096,
             read_queue_max: 4_096,
+            replay_queue_max: 1_024,
             batch_time_max: Duration::from_millis(2),
             batch_rows_max: 1_000,
             command_time_max: Duration::from_millis(250),

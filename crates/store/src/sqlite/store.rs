@@ -35,6 +35,8 @@ pub struct Store<A, R> {
 struct Shared<A, R> {
     writes: Queue<Write<A, R>>,
     reads: Queue<ReadJob>,
+    /// Long reads of the log, with a reader of their own, so that nobody else waits for them.
+    replays: Queue<ReadJob>,
     signals: Arc<Signals>,
     /// The log after the last batch: set by the writer, read by metrics. A mutex, because its
     /// numbers belong together; it is held for a copy.
@@ -61,11 +63,13 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
         let readers: Result<Vec<_>, _> =
             (0..options.readers.max(1)).map(|_| Reader::open(&options)).collect();
         let readers = readers?;
+        let replayer = Reader::open(&options)?;
         let checkpointer = open::checkpointer(&options)?;
         let epoch = writer.epoch().to_owned();
         let shared = Arc::new(Shared {
             writes: Queue::new(options.write_queue_max),
             reads: Queue::new(options.read_queue_max),
+            replays: Queue::new(options.replay_queue_max),
             signals: Arc::new(Signals::default()),
             stats: Mutex::new(writer.log_stats()),
             fatal: Mutex::new(Doom { call: Some(call), cause: None }),
@@ -85,6 +89,9 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
             let body = move || readers::run(reader, &shared.reads, &report);
             store.readers.push(spawn("store-read", body).map_err(cannot)?);
         }
+        let (replaying, report) = (Arc::clone(&shared), Arc::clone(&options.report));
+        let body = move || readers::run(replayer, &replaying.replays, &report);
+        store.readers.push(spawn("store-replay", body).map_err(cannot)?);
         let path = options.path.clone();
         let copying = Arc::clone(&shared);
         let body = move || {
@@ -118,6 +125,13 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
         self.shared.reads.push(job)
     }
 
+    /// Queues a read that may take long, as the replay of a log from disk: it has a reader of its own,
+    /// and neither waits for those of [`read`](Store::read) nor makes them wait. Handed back when its
+    /// queue is full or the store has stopped.
+    pub fn replay(&self, job: ReadJob) -> Result<(), ReadJob> {
+        self.shared.replays.push(job)
+    }
+
     /// The random text of this database's life.
     pub fn epoch(&self) -> &str {
         &self.epoch
@@ -136,6 +150,11 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
     /// Reads that wait.
     pub fn read_queue_len(&self) -> usize {
         self.shared.reads.len()
+    }
+
+    /// Replays that wait.
+    pub fn replay_queue_len(&self) -> usize {
+        self.shared.replays.len()
     }
 
     /// Why the store has stopped by itself, if it has.
@@ -159,6 +178,7 @@ impl<A, R> Store<A, R> {
     fn stop(&mut self) -> Option<Writer> {
         self.shared.writes.close();
         self.shared.reads.close();
+        self.shared.replays.close();
         self.shared.signals.stop();
         let writer = self.writer.take().and_then(|thread| thread.join().ok());
         for reader in self.readers.drain(..) {

@@ -78,6 +78,39 @@ fn batches_are_published_in_the_order_of_the_log() {
 }
 
 #[test]
+fn a_read_does_not_wait_for_replays() {
+    let folder = tempfile::tempdir().expect("room");
+    let mut options = options(folder.path());
+    (options.readers, options.replay_queue_max) = (1, 100);
+    let store: Store<i64, usize> =
+        Store::open(options, &[testing::MIGRATIONS], |_| {}).expect("it opens");
+    let (leave, left) = mpsc::channel::<()>();
+    let (enter, entered) = mpsc::channel();
+    let held = move |_: Result<&bellwire_store::tx::ReadTx<'_>, _>| {
+        enter.send(()).expect("somebody listens");
+        let _ = left.recv();
+    };
+    assert!(store.replay(Box::new(held)).is_ok());
+    entered.recv_timeout(DEADLINE).expect("the replay runs");
+    let (done, ends) = mpsc::channel();
+    for number in 0..100 {
+        let done = done.clone();
+        let tell = move || done.send(number).expect("somebody listens");
+        assert!(store.replay(Box::new(move |_| tell())).is_ok());
+    }
+    assert_eq!(store.replay_queue_len(), 100);
+    assert!(store.replay(Box::new(|_| {})).is_err(), "the queue is full");
+    let tell = move || done.send(1_000).expect("somebody listens");
+    assert!(store.read(Box::new(move |_| tell())).is_ok());
+    assert_eq!(ends.recv_timeout(DEADLINE), Ok(1_000), "the read is first");
+    drop(leave);
+    for number in 0..100 {
+        assert_eq!(ends.recv_timeout(DEADLINE), Ok(number));
+    }
+    store.close().expect("a sound disk");
+}
+
+#[test]
 fn full_queues_hand_back() {
     let folder = tempfile::tempdir().expect("room");
     let (answered, answers) = mpsc::channel();
