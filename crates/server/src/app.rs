@@ -360,7 +360,8 @@ fn guide(config: &Config, addresses: &[SocketAddr]) {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("Bellwire {version}, its data in {data}\nNext: open {url} in a browser");
     if !config.demo {
-        text += ", with a token that this makes:\n";
+        text += " and sign in. Another password, and a token for a program:\n";
+        text += &format!("  bellwire user password admin --data {data}\n");
         text += &format!("  bellwire token create --role admin --data {data}");
     }
     say(&format!("{text}\nHow to operate it: docs/operate.md\n"));

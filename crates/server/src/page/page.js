@@ -1,8 +1,11 @@
-// The live states of the home: a snapshot, then each change; after a break, what was missed.
+// The live states of the home: a snapshot, then each change; after a break, what was missed. Who is not
+// signed in is asked to; the session is a cookie that this script cannot read.
 const QUIET_MS = 30_000; // After this long without a message the server is asked for one,
 const ANSWER_MS = 8_000; // and has this long to answer.
 const token = new URLSearchParams(location.search).get("token");
-const [list, filter, empty] = ["states", "filter", "empty"].map((id) => document.getElementById(id));
+const [list, filter, empty, enter, wrong, leave] = ["states", "filter", "empty", "enter", "wrong", "leave"].map((id) =>
+  document.getElementById(id),
+);
 const rows = new Map(); // By entity id.
 let socket, cursor, silence, retry;
 let complete = false; // Whether the rows are a snapshot and all that followed it, up to the cursor.
@@ -79,7 +82,63 @@ function receive(message) {
   count();
 }
 
+// Forgets what was shown: it may not be for whoever signs in next.
+function signedOut() {
+  [...rows.keys()].forEach(remove);
+  [complete, cursor] = [false, undefined];
+  say("offline", "not signed in");
+  count();
+  showForm(true);
+  enter.elements.username.focus();
+}
+
+function showForm(isShown) {
+  document.body.classList.toggle("out", isShown);
+  enter.hidden = !isShown;
+  if (isShown) leave.hidden = true;
+}
+
+const post = (path, body) =>
+  fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+enter.onsubmit = async (event) => {
+  event.preventDefault();
+  const button = enter.querySelector("button");
+  button.disabled = true;
+  wrong.textContent = "";
+  try {
+    const response = await post("/api/auth/login", Object.fromEntries(new FormData(enter)));
+    if (!response.ok) throw new Error((await response.json()).detail);
+    enter.reset();
+    showForm(false);
+    say("connecting", "connecting");
+    connect();
+  } catch (problem) {
+    wrong.textContent = problem instanceof TypeError ? "the server cannot be reached" : problem.message;
+    enter.elements.password.select();
+  } finally {
+    button.disabled = false;
+  }
+};
+
+leave.onclick = async () => {
+  const response = await post("/api/auth/logout", {}).catch(() => undefined);
+  if (!response) return;
+  clearTimeout(retry);
+  const gone = socket;
+  socket = undefined;
+  gone?.close();
+  signedOut();
+};
+
+// Guests of the demo have nothing to sign out of.
+async function showLeave() {
+  const response = await fetch("/api/auth/verify").catch(() => undefined);
+  leave.hidden = token !== null || !response?.ok;
+}
+
 function live() {
+  if (leave.hidden) showLeave();
   pauseMs = 500;
   say("live", "live");
 }
@@ -116,7 +175,7 @@ function lost(event) {
   const gone = socket;
   socket = undefined;
   gone.close();
-  if (event?.code === 4401) return say("offline", `${error || "not signed in"}: open this page with ?token=TOKEN`);
+  if (event?.code === 4401) return token ? say("offline", error || "not signed in") : signedOut();
   say("offline", error || "offline, trying again");
   retry = setTimeout(connect, pauseMs * (0.5 + Math.random()));
   pauseMs = Math.min(pauseMs * 2, 10_000);

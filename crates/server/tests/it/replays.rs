@@ -7,7 +7,7 @@ use bellwire::{
     hub::recent::Recent,
     opening::{Credential, Since},
 };
-use bellwire_services::kit::{Payload, Principal};
+use bellwire_services::kit::{Payload, Principal, Settings};
 use serde_json::{Value, json};
 
 use crate::harness::DEADLINE;
@@ -25,7 +25,7 @@ fn payload(value: Value) -> Payload {
 #[test]
 fn queries_and_new_connections_do_not_wait_for_replays() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let mut core = Core::open(folder.path(), true, Vec::new()).expect("it opens");
+    let mut core = Core::open(folder.path(), true, Settings::default(), Vec::new()).expect("it opens");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it can be made");
     let operator = || Arc::new(Principal::operator());
     for number in 0..5 {
