@@ -25,7 +25,8 @@ fn payload(value: Value) -> Payload {
 #[test]
 fn queries_and_new_connections_do_not_wait_for_replays() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let mut core = Core::open(folder.path(), true, Settings::default(), Vec::new()).expect("it opens");
+    let mut core =
+        Core::open(folder.path(), true, Settings::default(), Vec::new()).expect("it opens");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it can be made");
     let operator = || Arc::new(Principal::operator());
     for number in 0..5 {
