@@ -200,7 +200,8 @@ fn the_start_says_where_to_go_next() {
     let expected = format!(
         "Listening on http://{address}/\n\
          Bellwire {version}, its data in {data}\n\
-         Next: open http://{address}/ in a browser, with a token that this makes:\n  \
+         Next: open http://{address}/ in a browser and sign in. Another password, and a token for a program:\n  \
+         bellwire user password admin --data {data}\n  \
          bellwire token create --role admin --data {data}\n\
          How to operate it: docs/operate.md\n"
     );

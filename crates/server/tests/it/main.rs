@@ -27,6 +27,7 @@ mod rest;
 mod resume;
 mod rights;
 mod schema;
+mod settings;
 mod states;
 mod subscriptions;
 mod supervisor;

@@ -46,6 +46,14 @@ impl Server {
         Server::launch(data, &["--demo"])
     }
 
+    /// A server with these settings, each as `BELLWIRE_NAME` has it.
+    pub fn with(settings: &[(&str, &str)]) -> Server {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_bellwire"));
+        program.envs(settings.iter().map(|(name, value)| (format!("BELLWIRE_{name}"), value)));
+        let data = Arc::new(tempfile::tempdir().expect("a directory can be made"));
+        Server::launch_with(program, data, &[])
+    }
+
     /// A server that may have so many descriptors.
     pub fn with_descriptors(count: u32) -> Server {
         let mut shell = Command::new("sh");
