@@ -9,8 +9,9 @@
 //! - Losing a right acts when it is known, ahead of rows that still wait: they are dropped.
 //! - A reader with a cursor misses nothing: too slow, it is closed. Others may be coalesced.
 //!
-//! Not here: sockets (a session's sink is any [`Write`]), protocols, the store. A hub belongs to
-//! one thread, so nothing here is locked.
+//! Not here: sockets, protocols, the store. A session's sink is any [`Write`] whose `flush` would
+//! block while it holds back something that it took, as TLS does. A hub belongs to one thread, so
+//! nothing here is locked.
 
 pub mod outbox;
 pub mod recent;
@@ -32,7 +33,7 @@ use bellwire_store::change::{Effect, Event, Offset, Topic};
 use bytes::Bytes;
 use slab::Slab;
 
-use outbox::{Fate, Frame, Written};
+use outbox::{Fate, Frame, Outbox, Written, pass_on};
 use recent::{Entry, Recent, Shape, Speller};
 use session::{Behind, Place, Session, concerned};
 pub use session::{Held, Keys, Opening, SessionId, holds};
@@ -437,8 +438,17 @@ impl<S: Write> Hub<S> {
     pub fn writable(&mut self, id: SessionId, now_ms: u64) {
         let Some(slot) = self.slot_of(id) else { return };
         let session = &mut self.sessions[slot as usize];
-        let Some(outbox) = &mut session.outbox else { return };
-        let written = outbox.write(&mut session.sink, now_ms);
+        let written = match &mut session.outbox {
+            Some(outbox) => outbox.write(&mut session.sink, now_ms),
+            // Nothing of ours waits, but the sink may have something to say by itself.
+            None => match pass_on(&mut session.sink) {
+                Written::All => return,
+                other => other,
+            },
+        };
+        if written == Written::Blocked && session.outbox.is_none() {
+            session.outbox = Some(Box::new(Outbox::holding_back(now_ms)));
+        }
         self.settle(slot, written, now_ms);
         self.advance(slot, now_ms);
     }

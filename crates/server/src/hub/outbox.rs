@@ -47,7 +47,7 @@ pub enum Fate {
 /// How a write went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// Everything was taken.
+    /// Everything was taken, and passed on.
     All,
     /// The socket would block; the rest waits.
     Blocked,
@@ -55,7 +55,7 @@ pub enum Written {
     Gone,
 }
 
-/// The queue of one session; it exists only while something waits.
+/// The queue of one session; it exists only while something waits, here or in the sink.
 #[derive(Debug)]
 pub struct Outbox {
     frames: VecDeque<Frame>,
@@ -70,6 +70,8 @@ pub struct Outbox {
     latest: HashMap<(String, String), u64>,
     /// When the socket last took something.
     progress_ms: u64,
+    /// Whether the sink holds back some of what it took, as one over TLS does with ciphertext.
+    held_back: bool,
     /// The number after the last frame of an opening, such as a snapshot; 0 if none was queued.
     opening_end: u64,
 }
@@ -85,8 +87,14 @@ impl Outbox {
             front_number: 0,
             latest: HashMap::new(),
             progress_ms: now_ms,
+            held_back: false,
             opening_end: 0,
         }
+    }
+
+    /// An empty queue behind a sink that holds back some of what it took.
+    pub fn holding_back(now_ms: u64) -> Outbox {
+        Outbox { held_back: true, ..Outbox::new(now_ms) }
     }
 
     /// What waits now ends with what an opening tells first.
@@ -110,7 +118,8 @@ impl Outbox {
         mutant!(SlowReaderKept => return false);
         self.bytes > len_max
             || self.frames.len() - self.gaps > len_max / FRAME_OVERHEAD + FRAMES_FREE
-            || (self.bytes > 0 && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
+            || ((self.bytes > 0 || self.held_back)
+                && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
     }
 
     /// Adds a frame, `written` bytes of which already went out. With `coalesce`, an older waiting
@@ -191,8 +200,21 @@ impl Outbox {
         self.opening_end = 0;
     }
 
-    /// Writes what the socket takes.
+    /// Writes what the socket takes. All is written when the sink holds nothing back either.
     pub fn write(&mut self, sink: &mut impl Write, now_ms: u64) -> Written {
+        let taken = self.give(sink, now_ms);
+        if taken == Written::Gone {
+            return Written::Gone;
+        }
+        match pass_on(sink) {
+            Written::All => self.held_back = false,
+            Written::Blocked => self.held_back = true,
+            Written::Gone => return Written::Gone,
+        }
+        if self.held_back { Written::Blocked } else { taken }
+    }
+
+    fn give(&mut self, sink: &mut impl Write, now_ms: u64) -> Written {
         while self.bytes > 0 {
             self.advance(0); // Past frames that were taken out.
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
@@ -243,6 +265,18 @@ fn coalescing_key(frame: &Frame) -> Option<(String, String)> {
         .then(|| (event.name.clone().into_owned(), event.key.clone()))
 }
 
+/// Has a sink pass on what it took and holds back.
+pub fn pass_on(sink: &mut impl Write) -> Written {
+    loop {
+        match sink.flush() {
+            Ok(()) => return Written::All,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Blocked,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Written::Gone,
+        }
+    }
+}
+
 /// Writes one buffer directly; says how much was taken.
 pub fn write_once(sink: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     loop {
@@ -279,6 +313,51 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// Takes whatever comes while it holds nothing back, and passes on as much as it has room for.
+    #[derive(Default)]
+    struct Holding {
+        room: usize,
+        held: usize,
+        passed: usize,
+    }
+
+    impl Write for Holding {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.flush()?;
+            self.held = bytes.len();
+            let _ = self.flush();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            let len = self.held.min(self.room);
+            (self.room, self.held, self.passed) =
+                (self.room - len, self.held - len, self.passed + len);
+            if self.held > 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn what_a_sink_holds_back_is_not_written() {
+        let reply = || Frame { bytes: Bytes::from_static(b"<reply>"), row: None };
+        let mut sink = Holding { room: 2, ..Holding::default() };
+        let mut outbox = Outbox::new(0);
+        outbox.push(reply(), 0, false);
+        assert_eq!(outbox.write(&mut sink, 1_000), Written::Blocked);
+        assert_eq!((outbox.queued_len(), sink.held), (0, 5), "it was taken, not passed on");
+        outbox.push(reply(), 0, false);
+        assert_eq!(outbox.write(&mut sink, 2_000), Written::Blocked);
+        assert_eq!(outbox.queued_len(), 7, "nothing more is taken before that is out");
+        outbox.clear();
+        assert!(!outbox.is_too_slow(1_000 + STALLED_MAX_MS - 1, LEN_MAX));
+        assert!(outbox.is_too_slow(1_000 + STALLED_MAX_MS, LEN_MAX), "it counts as waiting");
+        sink.room = 5;
+        assert_eq!(outbox.write(&mut sink, 12_000), Written::All);
+        assert!(!outbox.is_too_slow(90_000, LEN_MAX));
+        assert_eq!(sink.passed, 7);
+        assert!(Outbox::holding_back(0).is_too_slow(STALLED_MAX_MS, LEN_MAX));
     }
 
     fn state(offset: u64, key: &str, bytes: &str) -> Frame {

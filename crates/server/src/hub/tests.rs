@@ -460,3 +460,36 @@ fn coalescing_keeps_a_part_of_the_log_and_its_newest_values() {
         assert_eq!(house.needs.join(" "), "", "seed {seed}");
     }
 }
+
+/// Holds back what it has to say by itself until there is room.
+#[derive(Debug, Default)]
+struct Holding {
+    held: usize,
+    has_room: bool,
+}
+
+impl Write for Holding {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        panic!("nothing is sent")
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.held -= if self.has_room { self.held } else { 0 };
+        if self.held > 0 { Err(std::io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn what_a_sink_says_by_itself_gets_out() {
+    let speller = Arc::new(Speller::new("epoch", []));
+    let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, 1 << 20);
+    let id = hub.join(Holding { held: 7, has_room: false }, Shape::Plain);
+    assert!(hub.is_flushed(id));
+    hub.writable(id, 0);
+    assert!(!hub.is_flushed(id), "it is known to wait");
+    hub.sink(id).expect("it is in").has_room = true;
+    hub.writable(id, 0);
+    assert!(hub.is_flushed(id));
+    assert_eq!(hub.sink(id).expect("it is in").held, 0);
+    assert_eq!(hub.take_needs(), []);
+}

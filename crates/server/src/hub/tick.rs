@@ -6,7 +6,7 @@
 use std::{io::Write, sync::Arc};
 
 use super::{
-    outbox::{Fate, Frame, Outbox, Written, write_once},
+    outbox::{Fate, Frame, Outbox, Written, pass_on, write_once},
     recent::Entry,
 };
 
@@ -102,7 +102,13 @@ impl Tick {
         let len = bytes.len();
         match write_once(sink, bytes) {
             Err(_) => Written::Gone,
-            Ok(written) if written == len => Written::All,
+            Ok(written) if written == len => {
+                let passed = pass_on(sink);
+                if passed == Written::Blocked {
+                    *outbox = Some(Box::new(Outbox::holding_back(now_ms)));
+                }
+                passed
+            }
             Ok(written) => {
                 *outbox = Some(Box::new(self.rest(written, coalesce, now_ms)));
                 Written::Blocked
