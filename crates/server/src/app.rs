@@ -2,8 +2,6 @@
 
 use std::{
     fs::DirBuilder,
-    io::{self, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::Path,
     sync::{
@@ -14,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use axum::Router;
 use bellwire_services::kit::{Answer, Fault, Settings};
 use bellwire_store::{
@@ -23,16 +21,12 @@ use bellwire_store::{
     tx::ReadTx,
 };
 use bellwire_wire::frame::Limits;
-use tokio::{
-    net::TcpListener,
-    runtime::{Builder, Runtime},
-    sync::watch,
-};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     accounts, backup,
     clock::Clock,
-    config::{self, Config, Listen, Scheme},
+    config::{self, Config, Listen},
     control,
     credentials::Keyring,
     demo,
@@ -42,13 +36,14 @@ use crate::{
         outbox,
         recent::{Entry, Recent, Speller},
     },
+    listeners::{DEFAULT_PORTS, DEMO_PORTS, Listeners, Open, say, watch_certificate},
     metrics::Metrics,
     net::{
         caller::Rules,
         http::{Site, conformance_router, router},
         limits::{ConnectionLimits, LoginLimits},
-        listen,
         shards::{self, Common, Shards},
+        tls,
     },
     sequencer::{Feed, ReplyTo, Sequencer},
     supervisor::{self, Supervisor},
@@ -60,12 +55,8 @@ const RECENT_ROWS_MAX: usize = 10_000;
 const RECENT_BYTES_MAX: usize = 64 << 20;
 /// The longest message of a conformance server, in bytes; four of them may wait for a socket.
 const ECHO_LEN_MAX: usize = 16 << 20;
-
-/// Where to listen when nothing is said: 127.0.0.1:8080 and [::1]:8080.
-const DEFAULT_LISTEN: [SocketAddr; 2] = [
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 8080),
-];
+/// How long the last answers over HTTP may take.
+const ANSWERED_MAX: Duration = Duration::from_secs(5);
 
 /// Everything behind the door, without a network.
 pub struct Core {
@@ -181,14 +172,19 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let supervisor = Arc::new(Supervisor::from_environment());
     let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
-    server.stop(config.drain.time_max)?;
-    result
+    server.stop(result, config.drain.time_max)
 }
 
-async fn run(config: &Config, server: &Server, supervisor: &Arc<Supervisor>) -> anyhow::Result<()> {
+async fn run(
+    config: &Config,
+    server: &Server,
+    supervisor: &Arc<Supervisor>,
+) -> anyhow::Result<Open> {
     let Server { core: Core { door, metrics }, site, .. } = server;
     // First, so that a port that is taken is all that is said.
-    let listeners = bind(&config.listen)?;
+    let ports = if config.demo { DEMO_PORTS } else { DEFAULT_PORTS };
+    let mut listeners = Listeners::bind(&config.listen, ports)?;
+    listeners.open_tls(&certificate(config), &config.data, &door.clock)?;
     if config.demo {
         demo::claim(&config.data, door).await?;
     } else {
@@ -200,26 +196,34 @@ async fn run(config: &Config, server: &Server, supervisor: &Arc<Supervisor>) -> 
     let (watcher, watched) = (supervisor.clone(), door.clone());
     let watch = async move { watcher.watch(&watched).await };
     let mut tasks = vec![control, tokio::spawn(housekeeping), tokio::spawn(watch)];
-    if config.demo {
-        tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed)));
-        accounts::add_samples(door).await?;
-        demo::greet(door).await?;
-    } else if let Some(password) = accounts::first_admin(door).await? {
-        say(&format!(
-            "An admin was made. This is the only time that the password is shown:\n  \
-             username: admin\n  password: {password}\n"
-        ));
+    if let Some(tls) = listeners.tls() {
+        tasks.push(tokio::spawn(watch_certificate(tls, door.clock.clone())));
     }
-    let ready = |addresses: &[SocketAddr]| {
-        guide(config, addresses);
+    let password = match config.demo {
+        true => {
+            tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed)));
+            accounts::add_samples(door).await?;
+            demo::greet(door).await?;
+            None
+        }
+        false => accounts::first_admin(door).await?,
+    };
+    let ready = |url: &str| {
+        guide(config, url, password.as_deref());
         supervisor.ready();
     };
-    let result = listen_until_stopped(listeners, router(site.clone()), site, ready).await;
+    let result = serve_until_stopped(listeners, router(site.clone()), site, ready).await;
     supervisor.stopping();
     for task in tasks {
         task.abort();
     }
     result
+}
+
+/// The certificate, as it is set.
+fn certificate(config: &Config) -> tls::Settings {
+    let config::Tls { certificate, key, names } = config.tls.clone();
+    tls::Settings { certificate, key, names: names.iter().map(ToString::to_string).collect() }
 }
 
 /// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
@@ -232,10 +236,12 @@ pub fn serve_conformance(listen: Listen) -> anyhow::Result<()> {
     let config = Config { data: data.clone(), ..Config::default() };
     let server = Server::start(&config, Purpose::Conformance)?;
     let result = server.runtime.block_on(async {
+        let mut listeners = Listeners::bind(&[listen], &[])?;
+        listeners.open_tls(&tls::Settings::default(), &data, &server.core.door.clock)?;
         let router = conformance_router(server.site.clone());
-        listen_until_stopped(bind(&[listen])?, router, &server.site, |_| {}).await
+        serve_until_stopped(listeners, router, &server.site, |_| {}).await
     });
-    server.stop(config.drain.time_max)?;
+    let result = server.stop(result, config.drain.time_max);
     let _ = std::fs::remove_dir_all(&data);
     result
 }
@@ -297,13 +303,19 @@ impl Server {
         Ok(Server { core, shards, site, runtime })
     }
 
-    /// Closes every connection within `drain_max`, ends the threads, then closes the store.
-    fn stop(self, drain_max: Duration) -> anyhow::Result<()> {
+    /// Closes every live connection within `drain_max`, then ends those that speak HTTP, so that what
+    /// was asked is answered; then ends the threads and closes the store.
+    fn stop(self, served: anyhow::Result<Open>, drain_max: Duration) -> anyhow::Result<()> {
         let Server { core, shards, site, runtime } = self;
         shards.drain(drain_max);
+        let result = served.map(|open| {
+            if !runtime.block_on(open.end(ANSWERED_MAX)) {
+                tracing::warn!("some answers did not go out in time and are cut off");
+            }
+        });
         runtime.shutdown_timeout(Duration::from_secs(1));
         drop(site); // It holds the door.
-        core.close()
+        result.and(core.close())
     }
 }
 
@@ -317,48 +329,15 @@ fn rules(config: &Config) -> Rules {
     }
 }
 
-/// Opens the listening sockets: all, or none. Inside the runtime.
-fn bind(listen: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
-    if let Some(secure) = listen.iter().find(|listen| listen.scheme != Scheme::Http) {
-        bail!("Cannot listen on {secure}: this server speaks no TLS yet; use http:// there.");
-    }
-    if !listen.is_empty() {
-        return listen.iter().map(|listen| bind_one(&listen.address)).collect();
-    }
-    bind_free(&DEFAULT_LISTEN)
-}
-
-/// Opens those that are free; what is taken, or not there on this machine, is told and left out.
-fn bind_free(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let (bound, failed): (Vec<_>, Vec<_>) = addresses.iter().map(bind_one).partition(Result::is_ok);
-    let mut failed = failed.into_iter().filter_map(Result::err);
-    if bound.is_empty()
-        && let Some(error) = failed.next()
-    {
-        return Err(error);
-    }
-    failed.for_each(|error| tracing::warn!("{error:#}"));
-    Ok(bound.into_iter().flatten().collect())
-}
-
-fn bind_one(address: &SocketAddr) -> anyhow::Result<TcpListener> {
-    listen::bind(*address).with_context(|| {
-        format!("Cannot listen on {address}; stop what uses it, or choose another with --listen")
-    })
-}
-
 /// Says where to go from here, to whoever has just started it.
-fn guide(config: &Config, addresses: &[SocketAddr]) {
-    let data = config.data.display();
-    let url = addresses.first().map_or_else(String::new, |address| {
-        let port = address.port();
-        match address.ip().is_unspecified() {
-            true => format!("http://localhost:{port}/"),
-            false => format!("http://{address}/"),
-        }
-    });
-    let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!("Bellwire {version}, its data in {data}\nNext: open {url} in a browser");
+fn guide(config: &Config, url: &str, password: Option<&str>) {
+    let (data, version) = (config.data.display(), env!("CARGO_PKG_VERSION"));
+    let mut text = format!("Bellwire {version}, its data in {data}\n");
+    if let Some(password) = password {
+        text += "An admin was made. This is the only time that the password is shown:\n";
+        text += &format!("  username: admin\n  password: {password}\n");
+    }
+    text += &format!("Next: open {url} in a browser");
     if !config.demo {
         text += " and sign in. Another password, and a token for a program:\n";
         text += &format!("  bellwire user password admin --data {data}\n");
@@ -367,89 +346,21 @@ fn guide(config: &Config, addresses: &[SocketAddr]) {
     say(&format!("{text}\nHow to operate it: docs/operate.md\n"));
 }
 
-/// Writes plain text on stderr, outside the log. Where stderr is gone, nobody is there to be told.
-fn say(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
-async fn listen_until_stopped(
-    listeners: Vec<TcpListener>,
+/// Serves until the server is told to stop; from then on nobody is let in. Connections that are there are
+/// served on.
+async fn serve_until_stopped(
+    listeners: Listeners,
     router: Router,
     site: &Site,
-    ready: impl FnOnce(&[SocketAddr]),
-) -> anyhow::Result<()> {
+    ready: impl FnOnce(&str),
+) -> anyhow::Result<Open> {
     // Before anyone is told that it runs: from then on it may be asked to end.
     let mut asked_to_stop = supervisor::signals()?;
-    let (stop, stopped) = watch::channel(false);
-    let mut addresses = Vec::new();
-    for listener in listeners {
-        let address = listener.local_addr()?;
-        addresses.push(address);
-        say(&format!("Listening on http://{address}/\n"));
-        tokio::spawn(listen::serve(
-            listener,
-            router.clone(),
-            site.metrics.clone(),
-            stopped.clone(),
-        ));
-    }
-    ready(&addresses);
+    let (open, url) = listeners.serve(&router, &site.metrics)?;
+    ready(&url);
     asked_to_stop.wait_for(|stop| *stop).await.context("The signals are not heard any more")?;
     tracing::info!("stopping");
     site.draining.store(true, Ordering::Relaxed);
-    let _ = stop.send(true);
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Seek as _};
-
-    use super::*;
-
-    /// Opens what is free of these, which must be so many, or fails; gives what is told of the others.
-    fn check(addresses: &[SocketAddr], bound: Option<usize>) -> String {
-        let mut log = tempfile::tempfile().expect("a file can be made");
-        let told = Arc::new(log.try_clone().expect("a file can be shared"));
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(told).finish();
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let result = tracing::subscriber::with_default(subscriber, || {
-            runtime.expect("a runtime can be made").block_on(async { bind_free(addresses) })
-        });
-        assert_eq!(result.as_ref().ok().map(Vec::len), bound, "{addresses:?}: {result:?}");
-        let mut told = result.err().map_or_else(String::new, |error| format!("{error:#}\n"));
-        log.rewind().expect("it is a file");
-        log.read_to_string(&mut told).expect("it is text");
-        told
-    }
-
-    #[test]
-    fn of_the_default_addresses_those_that_are_free_are_used() {
-        let defaults = DEFAULT_LISTEN.map(|address| address.to_string());
-        assert_eq!(defaults, ["127.0.0.1:8080", "[::1]:8080"]);
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let holder = std::net::TcpListener::bind(loopback).expect("a port is free");
-        let taken = holder.local_addr().expect("it is bound");
-        // As `[::1]` is on a machine without IPv6: an address that nobody has (RFC 5737).
-        let absent = SocketAddr::from(([192, 0, 2, 1], 8080));
-        let cannot = |address| format!("Cannot listen on {address}; stop what uses it, or ");
-        // Addresses, how many of them are used, and the one that is told of each time.
-        let rows: [(&[SocketAddr], _, &[SocketAddr]); 6] = [
-            (&[loopback, loopback], Some(2), &[]),
-            (&[taken, loopback], Some(1), &[taken]),
-            (&[loopback, taken], Some(1), &[taken]),
-            (&[loopback, absent], Some(1), &[absent]),
-            (&[taken, absent], None, &[taken]),
-            (&[absent, taken], None, &[absent]),
-        ];
-        for (addresses, bound, unused) in rows {
-            let told = check(addresses, bound);
-            let lines: Vec<&str> = told.lines().collect();
-            assert_eq!(lines.len(), unused.len(), "{told}");
-            for (line, address) in lines.iter().zip(unused) {
-                assert!(line.contains(&cannot(*address)), "{line}");
-                assert!(bound.is_none() || line.contains(" WARN "), "{line}");
-            }
-        }
-    }
+    open.close();
+    Ok(open)
 }

@@ -13,6 +13,7 @@
 //! | [`hub`] | topics to sessions, encode once, write directly |
 //! | [`net`] | HTTP, upgrades, and the shards with their sockets |
 //! | [`rest`] | HTTP from the services' tables |
+//! | [`listeners`] | where a server listens, from the first connection to the last |
 //! | [`credentials`] | tokens as text |
 //! | [`accounts`] | the users that a server begins with |
 //! | [`config`] | what an operator sets: file, environment, flags |
@@ -50,6 +51,7 @@ pub mod door;
 pub mod faults;
 pub mod housekeeping;
 pub mod hub;
+pub mod listeners;
 pub mod logging;
 pub mod metrics;
 pub mod net;

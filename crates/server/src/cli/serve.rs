@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bellwire::{
     app,
-    config::{self, Flags, Format, Listen, Origin},
+    config::{self, Flags, Format, Host, Listen, Origin},
 };
 use clap::Args;
 use tracing::level_filters::LevelFilter;
@@ -17,10 +17,20 @@ pub struct Serve {
     /// The configuration file [default: $BELLWIRE_CONFIG, else none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen, e.g. 0.0.0.0:8080 or https://0.0.0.0:8443; may be given several times
-    /// [default: port 8080 of both loopbacks, as far as it is free]
+    /// Where to listen, e.g. 0.0.0.0:8080, https://0.0.0.0:8443, or either://0.0.0.0:8443 for both;
+    /// may be given several times [default: port 8080 of both loopbacks, as far as it is free; for the
+    /// demo also 8000, 5000, and 8443 with TLS]
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Listen>,
+    /// A PEM file with the certificate and its chain [default: one of the server's own]
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// A PEM file with the certificate's private key.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// A further name or address for the server's own certificate; may be given several times
+    #[arg(long = "tls-name", value_name = "NAME")]
+    tls_names: Vec<Host>,
     /// The data directory; it is made if there is none [default: bellwire-data; for the demo
     /// bellwire-demo]
     #[arg(long)]
@@ -56,6 +66,9 @@ impl Serve {
     pub fn flags(&self) -> Flags {
         let mut flags = Flags::with_file(self.config.clone());
         flags.list("--listen", "listen", &self.listen);
+        flags.path("--tls-certificate", "tls.certificate", self.tls_certificate.as_deref());
+        flags.path("--tls-key", "tls.key", self.tls_key.as_deref());
+        flags.list("--tls-name", "tls.names", &self.tls_names);
         flags.path("--data", "data", self.data.as_deref());
         flags.list("--origin", "origins", &self.origins);
         flags.one("--demo", "demo", self.demo.then_some(true));

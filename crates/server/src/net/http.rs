@@ -1,18 +1,15 @@
 //! What is served over HTTP besides the streams, and what every request has to respect.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, StatusCode, Version, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -24,6 +21,7 @@ use super::{
     caller::Rules,
     cors,
     limits::{ConnectionLimits, LoginLimits},
+    listen::Peer,
     shards::Handles,
     upgrade::{Wanted, only, upgrade},
 };
@@ -108,7 +106,7 @@ type StreamRoute = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 
 fn stream_route(
     wanted: Wanted,
-) -> impl Fn(State<Arc<Site>>, ConnectInfo<SocketAddr>, Request) -> StreamRoute + Clone {
+) -> impl Fn(State<Arc<Site>>, ConnectInfo<Peer>, Request) -> StreamRoute + Clone {
     move |State(site), ConnectInfo(peer), request| Box::pin(upgrade(site, peer, wanted, request))
 }
 
@@ -136,7 +134,8 @@ async fn log_request(State(site): State<Arc<Site>>, request: Request, next: Next
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return next.run(request).await;
     }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string());
+    let peer =
+        request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.address.to_string());
     // A method may be any word.
     let method = logging::redact(request.method().as_str());
     let path = logging::redact(&request.uri().to_string());
@@ -176,7 +175,12 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
     if site.loopback_only && !host.is_none_or(is_loopback_host) {
         return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "the demo answers to localhost only");
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    if site.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // Come back to another node, or to the server that takes over.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// An error as RFC 9457 has it.
@@ -196,7 +200,7 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
 
 async fn metrics(
     State(site): State<Arc<Site>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();

@@ -1,22 +1,26 @@
-//! Listening sockets, and HTTP/1.1 on what they accept.
+//! Listening sockets, and HTTP/1.1 on what they accept, in the clear or over TLS.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo, extract::Request};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
     time::timeout,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 use super::http::HEADERS_MAX;
 use crate::metrics::Metrics;
 
-/// How long a request's head may take.
+/// How long a TLS handshake may take, the wait for its first byte included, and how long a request's
+/// head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may speak HTTP, and how long its last answer may take then: one that never
 /// reads its answers would stay for good.
@@ -43,23 +47,65 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until `stop` says so.
+/// The other end of a connection; each request has it as [`ConnectInfo`].
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+}
+
+/// What a listener speaks, with what it needs for that.
+#[derive(Clone)]
+pub enum Way {
+    /// HTTP in the clear.
+    Http,
+    /// HTTP over TLS.
+    Https(Arc<ServerConfig>),
+    /// Both: the first byte of a connection tells which.
+    Either(Arc<ServerConfig>),
+}
+
+/// How far a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It serves.
+    Serving,
+    /// It accepts no connections any more, and serves those that are there.
+    Draining,
+    /// Connections end, each after the answer that is under way.
+    Ending,
+}
+
+/// The first byte of a TLS handshake: the type of its record (RFC 8446 section 5.1). No method of
+/// HTTP begins with it.
+const HANDSHAKE: u8 = 0x16;
+
+/// Accepts connections while the server serves. Each holds `held` as long as it speaks HTTP.
 pub async fn serve(
     listener: TcpListener,
+    way: Way,
     router: Router,
     metrics: Arc<Metrics>,
-    mut stop: watch::Receiver<bool>,
+    mut phase: watch::Receiver<Phase>,
+    held: mpsc::Sender<()>,
 ) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok((socket, address)) => {
                 metrics.accepted.increment(1);
                 let _ = socket.set_nodelay(true);
-                tokio::spawn(connection(socket, peer, router.clone(), HTTP_MAX));
+                let connection = Connection { router: router.clone(), phase: phase.clone() };
+                let (way, held) = (way.clone(), held.clone());
+                tokio::spawn(async move {
+                    connection.serve(socket, address, way).await;
+                    drop(held);
+                });
             }
             Err(error) => {
                 // Most likely no descriptor is left: wait until some are free again.
@@ -74,24 +120,81 @@ pub async fn serve(
     }
 }
 
-async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, http_max: Duration) {
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request: Request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_LEN_MAX)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
-    // What goes wrong with one connection is the peer's matter; hyper has answered it.
-    let mut connection = pin!(connection);
-    if timeout(http_max, connection.as_mut()).await.is_err() {
-        connection.as_mut().graceful_shutdown();
-        let _ = timeout(http_max, connection).await;
+/// What a connection needs to speak HTTP.
+struct Connection {
+    router: Router,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Connection {
+    async fn serve(self, socket: TcpStream, address: SocketAddr, way: Way) {
+        // What goes wrong with a handshake is the peer's matter; rustls has told it.
+        match way {
+            Way::Http => self.http(socket, Peer { address, tls: false }, HTTP_MAX).await,
+            Way::Https(config) => {
+                if let Ok(Ok(stream)) = timeout(HEAD_MAX, secure(socket, config)).await {
+                    self.http(stream, Peer { address, tls: true }, HTTP_MAX).await;
+                }
+            }
+            Way::Either(config) => match timeout(HEAD_MAX, find_out(socket, config)).await {
+                Ok(Ok(Found::Clear(socket))) => {
+                    self.http(socket, Peer { address, tls: false }, HTTP_MAX).await;
+                }
+                Ok(Ok(Found::Tls(stream))) => {
+                    self.http(*stream, Peer { address, tls: true }, HTTP_MAX).await;
+                }
+                _ => {}
+            },
+        }
+    }
+
+    /// Speaks HTTP until the peer ends, time is up, the server ends, or the connection is upgraded.
+    async fn http<S>(mut self, stream: S, peer: Peer, http_max: Duration)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = self.router;
+        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut request: Request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_MAX)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(HEAD_LEN_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        // What goes wrong with one connection is the peer's matter; hyper has answered it.
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = timeout(http_max, connection.as_mut()) => ended.is_ok(),
+            _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => false,
+        };
+        if !ended {
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(http_max, connection).await;
+        }
+    }
+}
+
+async fn secure(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsStream<TcpStream>> {
+    TlsAcceptor::from(config).accept(socket).await
+}
+
+/// What the first byte of a connection told.
+enum Found {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Looks at the first byte, which stays where it is.
+async fn find_out(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Found> {
+    let mut first = [0];
+    match socket.peek(&mut first).await? {
+        1.. if first == [HANDSHAKE] => Ok(Found::Tls(Box::new(secure(socket, config).await?))),
+        _ => Ok(Found::Clear(socket)),
     }
 }
 
@@ -110,10 +213,12 @@ mod tests {
             let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
             let address = listener.local_addr().expect("it is bound");
             let mut client = std::net::TcpStream::connect(address).expect("it listens");
-            let (socket, peer) = listener.accept().await.expect("somebody came");
+            let (socket, address) = listener.accept().await.expect("somebody came");
             let router = Router::new().route("/", get(async || "x".repeat(16 << 20)));
             client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is taken");
-            let served = connection(socket, peer, router, Duration::from_millis(50));
+            let peer = Peer { address, tls: false };
+            let (_phase, phase) = watch::channel(Phase::Serving);
+            let served = Connection { router, phase }.http(socket, peer, Duration::from_millis(50));
             timeout(Duration::from_secs(20), served).await.expect("it is ended");
         });
     }

@@ -16,7 +16,6 @@ use std::{
     collections::{HashMap, VecDeque},
     io::{self, ErrorKind, Read},
     mem,
-    net::Shutdown,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -32,12 +31,13 @@ use bellwire_wire::{
     session::{self, Action},
 };
 use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use self::time::Drain;
 use super::{
     calls::{CALLS_MAX, UNREAD_LEN_MAX},
     conn::{Admission, Conn, Endpoint, FIRST_MESSAGE_MAX_MS, Reading, Stage},
+    socket::Socket,
     wheel::Wheel,
 };
 use crate::{
@@ -83,9 +83,9 @@ pub enum Message {
 /// A connection that was upgraded to WebSocket.
 #[derive(Debug)]
 pub struct Arrival {
-    /// The socket, in non-blocking mode.
-    pub socket: std::net::TcpStream,
-    /// What came after the request's head already.
+    /// The socket.
+    pub socket: Socket,
+    /// What came after the request's head already, decrypted.
     pub unread: Bytes,
     /// What it is for.
     pub endpoint: Endpoint,
@@ -149,7 +149,7 @@ impl Inlet {
 pub struct Shard {
     setup: Setup,
     inlet: Inlet,
-    hub: Hub<TcpStream>,
+    hub: Hub<Socket>,
     /// By the hub's slot.
     conns: Vec<Option<Conn>>,
     wheel: Wheel,
@@ -351,7 +351,7 @@ impl Shard {
     /// Takes a socket in; `None` if it cannot be registered with epoll.
     fn admit(
         &mut self,
-        socket: std::net::TcpStream,
+        socket: Socket,
         stream: usize,
         cursor: bool,
         now_ms: u64,
@@ -361,7 +361,7 @@ impl Shard {
             self.wheel.skip_to(now_ms / 1_000);
         }
         let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        let id = self.hub.join(TcpStream::from_std(socket), shape);
+        let id = self.hub.join(socket, shape);
         let slot = id.slot as usize;
         if self.conns.len() <= slot {
             self.conns.resize_with(slot + 1, || None);
@@ -405,9 +405,19 @@ impl Shard {
                 return;
             }
             let mut buffer = mem::take(&mut self.buffer);
-            let read = self.hub.sink(id).map(|socket| socket.read(&mut buffer));
-            let go_on = self.was_read(id, read, &mut buffer, now_ms);
+            let (mut more, mut holds_back) = (false, false);
+            let read = self.hub.sink(id).map(|socket| {
+                let read = socket.read(&mut buffer);
+                more = read.as_ref().is_ok_and(|&len| socket.may_have_more(len, buffer.len()));
+                holds_back = socket.holds_back();
+                read
+            });
+            let go_on = self.was_read(id, read, more, &mut buffer, now_ms);
             self.buffer = buffer;
+            if holds_back {
+                // What TLS says by itself goes out when the socket takes it.
+                self.hub.writable(id, now_ms);
+            }
             if !go_on {
                 return;
             }
@@ -415,11 +425,12 @@ impl Shard {
         self.defer(id);
     }
 
-    /// Takes in what a read of a socket gave; says whether to go on reading it.
+    /// Takes in what a read of a socket gave, which may have `more`; says whether to go on reading it.
     fn was_read(
         &mut self,
         id: SessionId,
         read: Option<io::Result<usize>>,
+        more: bool,
         buffer: &mut [u8],
         now_ms: u64,
     ) -> bool {
@@ -430,8 +441,8 @@ impl Shard {
             }
             Some(Ok(0)) | None => self.drop_conn(id),
             Some(Ok(len)) => {
-                // A short read empties the socket: what comes later is announced anew.
-                self.with_conn(id, |conn| conn.readable = len == buffer.len() || conn.peer_done);
+                // If there is no more, what comes later is announced anew.
+                self.with_conn(id, |conn| conn.readable = more || conn.peer_done);
                 self.receive(id, &mut buffer[..len], now_ms);
                 return true;
             }
@@ -545,11 +556,7 @@ impl Shard {
     fn finish(&mut self) {
         let Shard { finishing, hub, .. } = self;
         finishing.retain(|&id| {
-            let flushed = hub.is_flushed(id);
-            if flushed && let Some(socket) = hub.sink(id) {
-                let _ = socket.shutdown(Shutdown::Write);
-            }
-            !flushed
+            !hub.is_flushed(id) || hub.sink(id).is_some_and(|socket| !socket.finish())
         });
     }
 
@@ -562,6 +569,7 @@ impl Shard {
     /// Forgets a connection; its socket is closed with that.
     fn drop_conn(&mut self, id: SessionId) {
         if let Some(mut socket) = self.hub.leave(id) {
+            socket.part();
             let _ = self.inlet.poll.registry().deregister(&mut socket);
         }
         if self.conn(id).is_some() {

@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket session (RFC 6455 section 4.2).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -12,13 +12,16 @@ use bellwire_services::kit::{Code, Fault};
 use bellwire_wire::frame;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::{
     caller::{Shown, parameter},
     conn::{Admission, Endpoint},
     http::{Site, is_own_origin, problem},
     limits::Caller,
+    listen::Peer,
     shard::Arrival,
+    socket::Socket,
 };
 use crate::{
     faults,
@@ -26,16 +29,11 @@ use crate::{
 };
 
 /// Answers a request for a stream: switches protocols, or says why not.
-pub async fn upgrade(
-    site: Arc<Site>,
-    peer: SocketAddr,
-    wanted: Wanted,
-    request: Request,
-) -> Response {
+pub async fn upgrade(site: Arc<Site>, peer: Peer, wanted: Wanted, request: Request) -> Response {
     let accepted = accept(&site, peer, wanted, Head::of(&request)).await;
     match accepted {
         Ok((key, endpoint)) => {
-            tokio::spawn(hand_over(site, request, endpoint));
+            tokio::spawn(hand_over(site, peer, request, endpoint));
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             let headers = response.headers_mut();
@@ -77,7 +75,7 @@ pub enum Wanted {
 
 async fn accept(
     site: &Site,
-    peer: SocketAddr,
+    peer: Peer,
     wanted: Wanted,
     head: Head<'_>,
 ) -> Result<(String, Endpoint), Box<Response>> {
@@ -137,13 +135,9 @@ fn handshake(head: &Head<'_>) -> Result<String, Box<Response>> {
 }
 
 /// How the connection is let in, by its credential and the rate limit.
-async fn admission(
-    site: &Site,
-    peer: SocketAddr,
-    head: &Head<'_>,
-) -> Result<Admission, Box<Response>> {
+async fn admission(site: &Site, peer: Peer, head: &Head<'_>) -> Result<Admission, Box<Response>> {
     let (headers, uri, door) = (head.headers, head.uri, &site.door);
-    let from = site.rules.from(peer, false, headers);
+    let from = site.rules.from(peer.address, peer.tls, headers);
     let head = (head.method, uri, headers);
     let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
     let bad = Caller::Bad;
@@ -214,11 +208,19 @@ pub fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     values.next().is_none().then_some(value)
 }
 
-/// Takes the socket from the HTTP library and gives it to a shard.
-async fn hand_over(site: Arc<Site>, request: Request, endpoint: Endpoint) {
+/// Takes the socket from the HTTP library and gives it to a shard, over TLS with its state: what was
+/// received but not yet read is in there.
+async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endpoint) {
     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-    let (socket, unread) = (parts.io.into_inner(), parts.read_buf);
-    let Ok(socket) = socket.into_std() else { return };
+    let (socket, unread) = if peer.tls {
+        let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else { return };
+        let (socket, tls) = parts.io.into_inner().into_inner();
+        let Ok(socket) = socket.into_std() else { return };
+        (Socket::tls(socket, tls), parts.read_buf)
+    } else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        let Ok(socket) = parts.io.into_inner().into_std() else { return };
+        (Socket::plain(socket), parts.read_buf)
+    };
     site.shards.give(Arrival { socket, unread, endpoint });
 }

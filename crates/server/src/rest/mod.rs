@@ -14,7 +14,7 @@ mod body;
 pub mod etag;
 mod pattern;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -31,6 +31,7 @@ use crate::{
     net::{
         caller::{From, Shown},
         http::{Site, is_own_origin, problem},
+        listen::Peer,
         upgrade::only,
     },
     opening::Credential,
@@ -86,7 +87,7 @@ pub fn add_routes(mut router: Router<Arc<Site>>, routes: &[Route]) -> Router<Arc
         for path in [path.clone(), format!("{path}/")] {
             let place = place.clone();
             let serve = move |State(site): State<Arc<Site>>,
-                              ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                              ConnectInfo(peer): ConnectInfo<Peer>,
                               params: Result<RawPathParams, _>,
                               request: Request| {
                 let params =
@@ -101,7 +102,7 @@ pub fn add_routes(mut router: Router<Arc<Site>>, routes: &[Route]) -> Router<Arc
 
 async fn serve(
     site: &Site,
-    peer: SocketAddr,
+    peer: Peer,
     place: &Place,
     params: Result<RawPathParams, ()>,
     request: Request,
@@ -164,11 +165,11 @@ pub struct Caller {
 /// The response that refuses them.
 pub async fn admit(
     site: &Site,
-    peer: SocketAddr,
+    peer: Peer,
     access: Access,
     parts: &Parts,
 ) -> Result<Caller, Box<Response>> {
-    let from = site.rules.from(peer, false, &parts.headers);
+    let from = site.rules.from(peer.address, peer.tls, &parts.headers);
     let nobody = |by_cookie| Caller { principal: Arc::new(Principal::guest()), from, by_cookie };
     if access == Access::Anyone {
         return Ok(nobody(false));

@@ -232,6 +232,7 @@ fn arguments_that_are_refused() {
     usage(&["serve", "--origin", "home.example"], "an origin as browsers send it");
     usage(&["serve", "--log-level", "loud"], "error, warn, info, debug, trace or off");
     usage(&["serve", "--log-format", "xml"], "auto, text or json");
+    usage(&["serve", "--listen", "wss://127.0.0.1:0"], "an address and a port");
     usage(&["token", "create", "--role", "king"], "[possible values: admin, user, client, device]");
     for ttl in ["0s", "-1d", "1", "1w", "", "99999999999999999d"] {
         let ttl = format!("--ttl={ttl}");

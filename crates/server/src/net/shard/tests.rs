@@ -45,6 +45,7 @@ impl House {
         socket.set_nonblocking(true).expect("a socket takes options");
         let admission = Admission::Credential(Credential::Guest);
         let endpoint = Endpoint::Stream { stream: 0, since: Since::Now, admission };
+        let socket = Socket::plain(socket);
         shard.arrive(Arrival { socket, unread: Bytes::new(), endpoint }, 0);
         let id = shard.conns[0].as_ref().expect("it was let in").id;
         House { shard, core, id, peer, _folder: folder }
