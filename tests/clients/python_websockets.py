@@ -1,6 +1,8 @@
 """The client library `websockets` (asyncio) at /api/ws.
 
-    python python_websockets.py --address HOST:PORT [--token T]
+    python python_websockets.py --address HOST:PORT [--token T] [--secure]
+
+With `--secure` it is over TLS, and trusts the certificates that SSL_CERT_FILE names.
 
 Exits 0, or with one line that says what differs.
 """
@@ -19,10 +21,10 @@ LIMIT_S = 30
 HELLO = json.dumps({"type": "states:get", "entity_id": "light.nobody_has_it"})
 
 
-async def main(address, token):
+async def main(address, token, scheme):
     """Runs the steps: one connection asks, the other one listens."""
     options = {
-        "uri": f"ws://{address}/api/ws",
+        "uri": f"{scheme}://{address}/api/ws",
         "additional_headers": {"Authorization": f"Bearer {token}"} if token else {},
         "proxy": None,
     }
@@ -55,9 +57,10 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--address", required=True)
     arguments.add_argument("--token")
+    arguments.add_argument("--secure", action="store_const", dest="scheme", const="wss", default="ws")
     given = arguments.parse_args()
     try:
-        asyncio.run(asyncio.wait_for(main(given.address, given.token), LIMIT_S))
+        asyncio.run(asyncio.wait_for(main(given.address, given.token, given.scheme), LIMIT_S))
     except states_steps.Difference as difference:
         sys.exit(str(difference))
     except TimeoutError:

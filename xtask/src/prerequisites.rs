@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::command::{cargo, command, on_path, output, root, run, succeeds};
 
 /// Programs that are taken for granted, with the Debian package that has each.
-const TAKEN_FOR_GRANTED: [(&str, &str); 4] =
-    [("cc", "gcc"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3")];
+const TAKEN_FOR_GRANTED: [(&str, &str); 5] =
+    [("cc", "gcc"), ("curl", "curl"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3")];
 
 /// Names under which Chromium is found on `PATH`.
 const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];

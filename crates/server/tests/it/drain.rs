@@ -2,7 +2,7 @@
 //! what it acknowledged, and the next one takes over at once.
 
 use std::{
-    io::Write,
+    io::{Read, Write},
     net::TcpStream,
     sync::mpsc,
     thread,
@@ -94,13 +94,14 @@ fn nobody_is_let_in_while_it_drains() {
             .ask(r#"{"type":"states:get","entity_id":"light.none"}"#)
             .contains("State not found")
     );
-    let early = Dial::new(address, "/api/ws").bearer(&token).tcp();
-    // Its connection is accepted: it was answered on.
-    let mut early = ask(early, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200);
+    // Connections that are accepted: they were answered on.
+    let ready = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let early = || ask(Dial::new(address, "/api/ws").bearer(&token).tcp(), ready, 200);
+    let [one, other] = [early(), early()];
     server.ask_to_stop();
     assert_eq!(stubborn.next(), Got::Close(Some((RESTART, "service restart".to_owned()))));
-    early = ask(early, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n", 503);
-    ask(early, &Dial::new(address, "/api/ws").bearer(&token).request(), 503);
+    ended(ask(one, ready, 503));
+    ended(ask(other, &Dial::new(address, "/api/ws").bearer(&token).request(), 503));
     assert!(traffic::open(address, &token, "").is_none(), "a new connection");
     assert!(server.wait(STUBBORN_MAX).success(), "{}", server.log());
 }
@@ -112,4 +113,11 @@ fn ask(mut stream: TcpStream, request: &str, status: u16) -> TcpStream {
     let (response, rest) = read_response(&mut stream);
     assert_eq!((response.status, rest), (status, vec![]), "{}{}", response.head, response.body);
     stream
+}
+
+/// The server must have said its last word on this connection.
+#[track_caller]
+fn ended(mut stream: TcpStream) {
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
+    assert_eq!(stream.read(&mut [0]).expect("it is ended in good order"), 0);
 }

@@ -31,5 +31,6 @@ mod settings;
 mod states;
 mod subscriptions;
 mod supervisor;
+mod tls;
 mod traffic;
 mod upgrade;

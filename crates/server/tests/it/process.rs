@@ -213,6 +213,12 @@ impl Script {
         self
     }
 
+    /// With this in its environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Script {
+        self.command.env(name, value);
+        self
+    }
+
     /// Runs it; it must succeed. Gives what it said.
     #[track_caller]
     pub fn passes(mut self) -> String {

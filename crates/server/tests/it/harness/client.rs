@@ -2,14 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    io::{ErrorKind, Read, Write},
-    net::TcpStream,
+    io::ErrorKind,
     time::{Duration, Instant},
 };
 
 use bellwire_wire::frame::{Flow, Incoming, Limits, Opcode, Reader, Role, encode_masked};
 
-use super::DEADLINE;
+use super::{DEADLINE, Transport};
 
 /// A server may send long messages, such as snapshots.
 const LIMITS: Limits =
@@ -34,21 +33,24 @@ pub enum Got {
 
 /// One connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Transport>,
     reader: Reader,
     got: VecDeque<Got>,
     ended: bool,
+    /// Whether the end was none in good order.
+    broken: bool,
     fences: u32,
 }
 
 impl Client {
     /// A client on a stream that was upgraded; `bytes` came already.
-    pub fn new(stream: TcpStream, mut bytes: Vec<u8>) -> Client {
+    pub fn new(stream: impl Transport + 'static, mut bytes: Vec<u8>) -> Client {
         let mut client = Client {
-            stream,
+            stream: Box::new(stream),
             reader: Reader::new(Role::Client, 0),
             got: VecDeque::new(),
             ended: false,
+            broken: false,
             fences: 0,
         };
         client.take_in(&mut bytes);
@@ -65,9 +67,19 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// Says that it sends no more (FIN), and goes on reading.
+    /// Says that it sends no more, and goes on reading.
     pub fn finish_sending(&mut self) {
-        self.stream.shutdown(std::net::Shutdown::Write).expect("the connection is there");
+        self.stream.finish_sending();
+    }
+
+    /// Sends bytes past TLS, if there is any.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        let _ = std::io::Write::write_all(&mut self.stream.tcp(), bytes);
+    }
+
+    /// Whether the server ended the stream in good order: over TLS, with `close_notify`.
+    pub fn ended_in_order(&self) -> bool {
+        self.ended && !self.broken
     }
 
     /// What comes next; it must come.
@@ -95,14 +107,14 @@ impl Client {
     }
 
     fn fill(&mut self, time: Duration) {
-        self.stream.set_read_timeout(Some(time)).expect("a socket takes options");
+        self.stream.tcp().set_read_timeout(Some(time)).expect("a socket takes options");
         let mut buffer = vec![0; 64 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.ended = true,
             Ok(len) => self.take_in(&mut buffer[..len]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.ended = true,
+            Err(_) => (self.ended, self.broken) = (true, true),
         }
     }
 

@@ -1,16 +1,17 @@
 //! Requests, down to their bytes.
 
 use std::{
-    io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
+    sync::Arc,
     time::Instant,
 };
 
 use bellwire_wire::frame::accept_key;
+use rustls::ClientConfig;
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Client, DEADLINE};
+use super::{Client, DEADLINE, Transport, secure};
 
 /// What a server answered.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ pub struct Dial {
     receive_buffer: Option<usize>,
     headers: String,
     body: Vec<u8>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// The sample key of RFC 6455 section 1.3.
@@ -64,6 +66,7 @@ impl Dial {
             receive_buffer: None,
             headers: String::new(),
             body: Vec::new(),
+            tls: None,
         }
     }
 
@@ -90,6 +93,12 @@ impl Dial {
         self
     }
 
+    /// Over TLS.
+    pub fn tls(mut self, config: &Arc<ClientConfig>) -> Self {
+        self.tls = Some(config.clone());
+        self
+    }
+
     /// With these bytes right behind the request, in the same write.
     pub fn with(mut self, bytes: &[u8]) -> Self {
         self.body.extend_from_slice(bytes);
@@ -111,6 +120,14 @@ impl Dial {
         stream
     }
 
+    /// Connects, over TLS if that was said, and says nothing yet.
+    pub fn connect(&self) -> Box<dyn Transport> {
+        match &self.tls {
+            Some(config) => Box::new(secure(self.tcp(), config)),
+            None => Box::new(self.tcp()),
+        }
+    }
+
     /// The upgrade as text.
     pub fn request(&self) -> String {
         let Dial { path, headers, .. } = self;
@@ -127,7 +144,7 @@ impl Dial {
 
     /// Sends these bytes and reads one response.
     pub fn exchange(&self, request: &[u8]) -> Response {
-        let mut stream = self.tcp();
+        let mut stream = self.connect();
         // A server that answers early may not take all of it.
         let _ = stream.write_all(request);
         read_response(&mut stream).0
@@ -135,7 +152,7 @@ impl Dial {
 
     /// Asks for the upgrade, which must be granted.
     pub fn open(&self) -> Client {
-        let mut stream = self.tcp();
+        let mut stream = self.connect();
         let mut request = self.request().into_bytes();
         request.extend_from_slice(&self.body);
         stream.write_all(&request).expect("the server takes the request");
@@ -147,7 +164,7 @@ impl Dial {
 }
 
 /// Reads a response; gives what came behind it, too.
-pub fn read_response(stream: &mut TcpStream) -> (Response, Vec<u8>) {
+pub fn read_response(stream: &mut impl Transport) -> (Response, Vec<u8>) {
     let mut bytes = Vec::new();
     let head_len = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -172,9 +189,9 @@ pub fn read_response(stream: &mut TcpStream) -> (Response, Vec<u8>) {
 }
 
 /// Reads what is there, or waits for it; says whether there was anything.
-fn read_more(stream: &mut TcpStream, into: &mut Vec<u8>) -> bool {
+fn read_more(stream: &mut impl Transport, into: &mut Vec<u8>) -> bool {
     let started = Instant::now();
-    stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
+    stream.tcp().set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
     let mut buffer = [0; 16 << 10];
     match stream.read(&mut buffer) {
         Ok(len) => {

@@ -6,6 +6,7 @@
 //! | `client` | [`Client`]: a blocking WebSocket client that can also send what no client should |
 //! | `http` | [`Dial`] and [`Response`]: requests, upgrades among them, byte by byte |
 //! | `rest` | [`Ask`]: requests of REST |
+//! | `transport` | [`Transport`]: TCP, or TLS on it |
 //! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
 //!
 //! Not here: what any service means.
@@ -15,6 +16,7 @@ mod client;
 mod http;
 mod rest;
 mod server;
+mod transport;
 
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ pub use canary::Canary;
 pub use client::{Client, Got, frame, masked, start_of_frame, text};
 pub use http::{Dial, Response, read_response};
 pub use rest::Ask;
-pub use server::{Server, Token};
+pub use server::{Server, Speaks, Token};
+pub use transport::{Transport, secure, trusting};
 
 /// How long anything may take that is bound to come. Far above what it takes, for slow machines.
 pub const DEADLINE: Duration = Duration::from_secs(20);

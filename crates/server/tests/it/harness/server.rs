@@ -23,6 +23,19 @@ pub struct Server {
     data: Arc<TempDir>,
     /// What it wrote on stderr. A `Mutex`: the thread that reads the pipe writes, tests read.
     log: Arc<Mutex<String>>,
+    /// Its further listeners, in their order. A `Mutex` lets threads of a test share the server.
+    listeners: Mutex<mpsc::Receiver<(Speaks, SocketAddr)>>,
+}
+
+/// What a listener speaks, as the server tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// `http`.
+    Http,
+    /// `https`.
+    Https,
+    /// `https` and `http`.
+    Either,
 }
 
 /// A token and its id.
@@ -54,6 +67,11 @@ impl Server {
         Server::launch_with(program, data, &[])
     }
 
+    /// A server on a new data directory with further options, listeners among them.
+    pub fn with_options(options: &[&str]) -> Server {
+        Server::launch(Arc::new(tempfile::tempdir().expect("a directory can be made")), options)
+    }
+
     /// A server that may have so many descriptors.
     pub fn with_descriptors(count: u32) -> Server {
         let mut shell = Command::new("sh");
@@ -77,12 +95,13 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let (log, address) = follow(child.stderr.take().expect("stderr is a pipe"));
-        let Ok(address) = address.recv_timeout(DEADLINE) else {
+        let (log, listeners) = follow(child.stderr.take().expect("stderr is a pipe"));
+        let Ok((Speaks::Http, address)) = listeners.recv_timeout(DEADLINE) else {
             let _ = child.kill();
             panic!("the server does not listen: {}", log.lock().expect("nobody panics here"));
         };
-        let server = Server { child, address, data, log };
+        let listeners = Mutex::new(listeners);
+        let server = Server { child, address, data, log, listeners };
         assert_eq!(server.get("/readyz").status, 200);
         server
     }
@@ -103,6 +122,14 @@ impl Server {
     /// Its data directory.
     pub fn data(&self) -> &Path {
         self.data.path()
+    }
+
+    /// The address of its next listener, which must speak this.
+    pub fn listener_that(&self, speaks: Speaks) -> SocketAddr {
+        let listeners = self.listeners.lock().expect("nobody panics under this lock");
+        let (told, address) = listeners.recv_timeout(DEADLINE).expect("it listens");
+        assert_eq!(told, speaks);
+        address
     }
 
     /// Everything it logged so far.
@@ -212,18 +239,30 @@ impl Drop for Server {
 }
 
 /// Keeps what comes out of the pipe, and tells where the server listens.
-fn follow(stderr: ChildStderr) -> (Arc<Mutex<String>>, mpsc::Receiver<SocketAddr>) {
-    let (tell, address) = mpsc::channel();
+fn follow(stderr: ChildStderr) -> (Arc<Mutex<String>>, mpsc::Receiver<(Speaks, SocketAddr)>) {
+    let (tell, listeners) = mpsc::channel();
     let log = Arc::new(Mutex::new(String::new()));
     let lines = log.clone();
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            let at = line.strip_prefix("Listening on http://").and_then(|at| at.strip_suffix('/'));
             *lines.lock().expect("nobody panics under this lock") += &format!("{line}\n");
-            if let Some(Ok(address)) = at.map(str::parse) {
-                let _ = tell.send(address);
+            if let Some(listener) = listener(&line) {
+                let _ = tell.send(listener);
             }
         }
     });
-    (log, address)
+    (log, listeners)
+}
+
+/// What a line says of a listener.
+fn listener(line: &str) -> Option<(Speaks, SocketAddr)> {
+    let (scheme, at) = line.strip_prefix("Listening on ")?.split_once("://")?;
+    let (address, more) = at.split_once('/')?;
+    let speaks = match (scheme, more) {
+        ("http", "") => Speaks::Http,
+        ("https", "") => Speaks::Https,
+        ("https", more) if more == format!(" and http://{address}/") => Speaks::Either,
+        _ => panic!("{line}"),
+    };
+    Some((speaks, address.parse().expect("an address")))
 }
