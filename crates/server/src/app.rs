@@ -223,7 +223,12 @@ async fn run(
 /// The certificate, as it is set.
 fn certificate(config: &Config) -> tls::Settings {
     let config::Tls { certificate, key, names } = config.tls.clone();
-    tls::Settings { certificate, key, names: names.iter().map(ToString::to_string).collect() }
+    // Hosts have the brackets that stand in URLs.
+    let bare = |name: &config::Host| name.as_str().trim_matches(['[', ']']).to_owned();
+    tls::Settings {
+        files: certificate.zip(key).map(|(certificate, key)| [certificate, key]),
+        names: names.iter().map(bare).collect(),
+    }
 }
 
 /// Runs a server that echoes at `/echo`, on the production path, for protocol suites.

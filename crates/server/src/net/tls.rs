@@ -17,7 +17,6 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
-use anyhow::bail;
 use bellwire_services::kit::Micros;
 use rustls::{
     ServerConfig,
@@ -36,10 +35,9 @@ const WARNED_BEFORE_MICROS: Micros = 14 * DAY_MICROS;
 /// What an operator says about TLS.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// A PEM file with the certificate, its chain behind it.
-    pub certificate: Option<PathBuf>,
-    /// A PEM file with its private key: PKCS #8, SEC 1 or PKCS #1.
-    pub key: Option<PathBuf>,
+    /// A PEM file with the certificate, its chain behind it; and one with its private key: PKCS #8,
+    /// SEC 1 or PKCS #1. None: a certificate is made here.
+    pub files: Option<[PathBuf; 2]>,
     /// Names that our own certificate is to have besides this machine's: DNS names or IP addresses.
     pub names: Vec<String>,
 }
@@ -85,17 +83,9 @@ impl Tls {
     /// # Errors
     /// In one sentence that names the file and says what to do.
     pub fn open(settings: &Settings, data: &Path, now: Micros) -> anyhow::Result<Tls> {
-        let (files, ca) = match (&settings.certificate, &settings.key) {
-            (Some(certificate), Some(key)) => ([certificate.clone(), key.clone()], None),
-            (Some(certificate), None) => bail!(
-                "There is a certificate, {}, but no key; give the file of its private key, too.",
-                certificate.display()
-            ),
-            (None, Some(key)) => bail!(
-                "There is a key, {}, but no certificate; give the file of its certificate, too.",
-                key.display()
-            ),
-            (None, None) => {
+        let (files, ca) = match &settings.files {
+            Some(files) => (files.clone(), None),
+            None => {
                 let own = own::open(&data.join("tls"), &settings.names, now)?;
                 ([own.certificate, own.key], Some(own.ca))
             }

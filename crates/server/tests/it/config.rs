@@ -197,15 +197,15 @@ fn the_start_says_where_to_go_next() {
     let server = Process::serve(data, ANY_PORT, &["--log-level", "off"]);
     let (address, data) = (server.address(), data.display());
     let version = env!("CARGO_PKG_VERSION");
-    let expected = format!(
-        "Listening on http://{address}/\n\
-         Bellwire {version}, its data in {data}\n\
-         Next: open http://{address}/ in a browser and sign in. Another password, and a token for a program:\n  \
+    server.says(&format!(
+        "Listening on http://{address}/\nBellwire {version}, its data in {data}\nAn admin was made. "
+    ));
+    server.says(&format!(
+        "Next: open http://{address}/ in a browser and sign in. Another password, and a token for a program:\n  \
          bellwire user password admin --data {data}\n  \
          bellwire token create --role admin --data {data}\n\
          How to operate it: docs/operate.md\n"
-    );
-    server.says(&expected);
+    ));
     let printed = output(program().arg("--version"), DEADLINE);
     assert_eq!(text(&printed.stdout), format!("bellwire {version}\n"));
     assert!(process::root().join("docs/operate.md").is_file());

@@ -470,11 +470,13 @@ fn what_cannot_be_used_is_told_and_nothing_starts() {
     given(&(good.0.clone(), certificate(2020, 2100).1), "/k.pem does not belong to");
     given(&(String::new(), good.1.clone()), "There is no certificate in ");
     given(&(good.0.clone(), String::new()), "There is no private key in ");
-    check(&["--tls-certificate", "/absent/c.pem"], "but no key; give");
-    check(&["--tls-key", "/absent/k.pem"], "but no certificate; give");
+    check(
+        &["--tls-certificate", "/absent/c.pem"],
+        "tls.certificate is set and tls.key is not; set both",
+    );
+    check(&["--tls-key", "/absent/k.pem"], "tls.key is set and tls.certificate is not; set both");
     let both = ["--tls-certificate", "/absent/c.pem", "--tls-key", "/absent/k.pem"];
     check(&both, "The file /absent/c.pem cannot be read");
-    check(&["--tls-name", "no name"], "cannot have the name \"no name\"");
 }
 
 /// The CA's path, as the server told it for this program.
