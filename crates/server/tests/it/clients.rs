@@ -66,3 +66,17 @@ fn the_page_of_the_demo() {
 fn the_page_with_a_token() {
     page(false);
 }
+
+#[test]
+fn the_page_signs_in_and_out() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let server = Process::serve(data, ANY_PORT, &[]);
+    let log = server.log();
+    let password = log.lines().find_map(|line| line.trim().strip_prefix("password: "));
+    let token = process::token(data, "admin", 3_600);
+    let script = Script::new("sign_in.mjs").to(server.address(), Some(&token));
+    let said = script.args(["--password", password.expect("it is told")]).passes();
+    assert!(said.ends_with("ok: the page signs in and out\n"), "{said}");
+    server.stop();
+}

@@ -26,6 +26,7 @@ mod replays;
 mod rest;
 mod resume;
 mod rights;
+mod rolling;
 mod schema;
 mod settings;
 mod states;
