@@ -10,6 +10,7 @@ const rows = new Map(); // By entity id.
 let socket, cursor, silence, retry;
 let complete = false; // Whether the rows are a snapshot and all that followed it, up to the cursor.
 let pauseMs = 500, error = "";
+let cleared = false; // Whether a bad cookie was taken away since the page was last live.
 
 function say(connection, words) {
   if (document.body.dataset.connection !== connection) document.body.dataset.connection = connection;
@@ -82,6 +83,15 @@ function receive(message) {
   count();
 }
 
+// A cookie may be left from another time or another server of this machine, and guests may be let in. Asked
+// over HTTP, the server takes a bad one away.
+async function refused() {
+  if (cleared) return signedOut();
+  cleared = true;
+  await fetch("/api/auth/verify").catch(() => undefined);
+  connect();
+}
+
 // Forgets what was shown: it may not be for whoever signs in next.
 function signedOut() {
   [...rows.keys()].forEach(remove);
@@ -138,6 +148,7 @@ async function showLeave() {
 }
 
 function live() {
+  cleared = false;
   if (leave.hidden) showLeave();
   pauseMs = 500;
   say("live", "live");
@@ -175,7 +186,7 @@ function lost(event) {
   const gone = socket;
   socket = undefined;
   gone.close();
-  if (event?.code === 4401) return token ? say("offline", error || "not signed in") : signedOut();
+  if (event?.code === 4401) return token ? say("offline", error || "not signed in") : refused();
   say("offline", error || "offline, trying again");
   retry = setTimeout(connect, pauseMs * (0.5 + Math.random()));
   pauseMs = Math.min(pauseMs * 2, 10_000);
