@@ -199,7 +199,14 @@ impl Bound {
             (self.decision)(tx, &ctx)
         };
         match &self.key {
-            Some(key) => idempotency::once(tx, &ctx, self.command, key, decide),
+            Some(key) => {
+                let caller = match self.access {
+                    // What is done with a credential is done with this one, not with another of the user.
+                    Access::Bearer => &principal.token,
+                    _ => principal.retries_as(),
+                };
+                idempotency::once(tx, &ctx, (caller, self.command), key, decide)
+            }
             None => decide(tx),
         }
     }

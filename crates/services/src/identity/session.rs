@@ -12,7 +12,7 @@ use super::{
     tokens::{self, NewToken},
     users,
 };
-use crate::kit::{Claims, Code, Ctx, Fault, Micros, Outcome, Principal, ReadTx, Role, Signed, Tx};
+use crate::kit::{Claims, Code, Ctx, Fault, Micros, Outcome, Principal, ReadTx, Signed, Tx};
 
 /// Who tries to sign in, and what their password is compared with.
 pub struct Tried {
@@ -98,8 +98,7 @@ pub fn refresh(
 fn own(tx: &ReadTx<'_>, principal: &Principal) -> Result<(UserId, bool), Fault> {
     let session = tx.one(sql::SHOW, &[Value::Text(&principal.token)], |row| row.integer(4))?;
     let session = session.ok_or_else(no_token)?;
-    let person = matches!(principal.role, Role::Admin | Role::User);
-    let user_id = principal.subject.as_deref().filter(|_| person).and_then(UserId::parse);
+    let user_id = principal.id.strip_prefix("user/").and_then(UserId::parse);
     let user_id =
         user_id.ok_or_else(|| Fault::new(Code::Forbidden, "this token speaks for no user"))?;
     Ok((user_id, session != 0))

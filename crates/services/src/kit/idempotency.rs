@@ -1,6 +1,6 @@
 //! A retry with the same key takes effect once.
 //!
-//! The reply is stored in the transaction that made it true, per principal and command, and is
+//! The reply is stored in the transaction that made it true, per caller and command, and is
 //! given again for 24 hours. A refused command is not stored: a retry of it is decided anew.
 
 use bellwire_store::{statements, tx::Value};
@@ -84,19 +84,19 @@ fn canonical(payload: &Payload) -> String {
     serde_json::Value::Object(sorted).to_string()
 }
 
-/// Runs `decide` once for this key, principal and command; a retry gets the first reply and causes nothing.
+/// Runs `decide` once for this key, caller and command; a retry gets the first reply and causes nothing.
+/// `caller` is whoever may be told that reply again.
 ///
 /// # Errors
 /// [`Code::Conflict`] when the key stood for another request; and whatever `decide` refuses.
 pub fn once(
     tx: &mut Tx<'_>,
     ctx: &Ctx<'_>,
-    command: &str,
+    (caller, command): (&str, &str),
     key: &Key,
     decide: impl FnOnce(&mut Tx<'_>) -> Result<Outcome<Answer>, Fault>,
 ) -> Result<Outcome<Answer>, Fault> {
-    let principal = ctx.principal.id.as_str();
-    let place = [Value::Text(principal), Value::Text(command), Value::Text(&key.text)];
+    let place = [Value::Text(caller), Value::Text(command), Value::Text(&key.text)];
     let kept = tx.one(FIND, &place, |row| {
         (row.blob(0), row.text(1), row.optional_text(2), row.integer(3), row.optional_integer(4))
     })?;
@@ -148,4 +148,114 @@ fn replayed(reply: String, claims: Option<&str>) -> Result<Answer, Fault> {
 /// The store's.
 pub fn forget(tx: &mut Tx<'_>, now: Micros, rows_max: i64) -> Result<u64, Fault> {
     tx.execute(FORGET, &[Value::Integer(now - KEPT_MICROS), Value::Integer(rows_max)])
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwire_store::{
+        migrate::Migrations,
+        sqlite::{Options, Write, Writer},
+    };
+    use serde_json::json;
+
+    use super::*;
+    use crate::kit::{Ids, Principal, Reply as _, Settings};
+
+    const COMMAND: &str = "states:create";
+
+    fn key(text: &str, request: &serde_json::Value) -> Key {
+        let mut payload: Payload = request.as_object().cloned().expect("an object");
+        payload.insert("idempotency_key".into(), text.into());
+        Key::take(&mut payload, b"secret").expect("it is one").expect("it is there")
+    }
+
+    fn run<T: Send + 'static>(
+        writer: &mut Writer,
+        mut run: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T>, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let write = Write { at: 0, run: Box::new(move |tx: &mut Tx<'_>| run(tx)), to: () };
+        let batch = writer.batch(vec![write]).expect("the disk is sound");
+        let answer = batch.answers.into_iter().next().expect("one answer");
+        answer.result.map(|committed| committed.into_parts().0)
+    }
+
+    /// What a request is answered, and whether it was decided anew.
+    fn ask(
+        writer: &mut Writer,
+        caller: &'static str,
+        now: Micros,
+        key: Key,
+    ) -> Result<String, Fault> {
+        run(writer, move |tx| {
+            let principal = Principal::operator();
+            let settings = Settings::default();
+            let ctx =
+                Ctx { now, principal: &principal, ids: Ids::new([0; 32]), settings: &settings };
+            let decide = |_: &mut Tx<'_>| Ok(Outcome::reply("anew".answer()?));
+            let outcome = once(tx, &ctx, (caller, COMMAND), &key, decide)?;
+            let Answer { json, sign, is_new } = &outcome.reply;
+            let claims = sign.as_ref().map_or(String::new(), |claims| format!(" {}", claims.jti));
+            assert_eq!(*is_new, None);
+            Ok(Outcome::reply(format!("{json}{claims}")))
+        })
+    }
+
+    /// Replies as the first version kept them, and how they are given again.
+    const KEPT: &[(&str, &str)] = &[
+        (r#"{"data":{"state_id":1,"state":"on"}}"#, r#"{"state_id":1,"state":"on"}"#),
+        (r#"{"data":{}}"#, "{}"),
+        (r#"{"data":{"data":{"a":1}}}"#, r#"{"data":{"a":1}}"#),
+        (r#"{"data":{"state":"\u00e9{}\"é}"}}"#, r#"{"state":"\u00e9{}\"é}"}"#),
+        (r#"{"message":"State deleted"}"#, r#"{"message":"State deleted"}"#),
+        (r#"{"id":"tok_1","data":{}}"#, r#"{"id":"tok_1","data":{}}"#),
+        (r#"{"dat":1}"#, r#"{"dat":1}"#),
+        ("null", "null"),
+    ];
+
+    #[test]
+    fn replies_from_before_are_given_again_in_their_new_shape() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = Options::new(directory.path().join("test.db"), "e", 0);
+        let first = Migrations { service: "idempotency", steps: &MIGRATIONS[..1] };
+        let mut writer = Writer::open(&options, &[first]).expect("it opens");
+        let claims = r#"{"jti":"j7","sub":"tok_1","role":"user","iat":1,"exp":2}"#;
+        let insert = bellwire_store::tx::Statement(
+            "INSERT INTO idempotency (principal, command, idempotency_key, request, reply, claims, at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        );
+        run(&mut writer, move |tx| {
+            for (number, (kept, _)) in KEPT.iter().enumerate() {
+                let (text, request) = (number.to_string(), json!({ "n": number }));
+                let signs = kept.contains("tok_1");
+                let row = [
+                    Value::Text("tok_1"),
+                    Value::Text(COMMAND),
+                    Value::Text(&text),
+                    Value::Blob(&key(&text, &request).request),
+                    Value::Text(kept),
+                    if signs { Value::Text(claims) } else { Value::Null },
+                    Value::Integer(100),
+                ];
+                tx.execute(insert, &row)?;
+            }
+            Ok(Outcome::reply(()))
+        })
+        .expect("they are kept");
+        drop(writer);
+        let mut writer = Writer::open(&options, &[service().migrations]).expect("it is upgraded");
+        for (number, (kept, shown)) in KEPT.iter().enumerate() {
+            let key = |request| key(&number.to_string(), &request);
+            let mut ask = |caller, now, key| ask(&mut writer, caller, now, key);
+            let signed = if kept.contains("tok_1") { " j7" } else { "" };
+            let same = json!({ "n": number });
+            for _ in 0..2 {
+                assert_eq!(ask("tok_1", 200, key(same.clone())), Ok(format!("{shown}{signed}")));
+            }
+            let other = ask("tok_1", 200, key(json!({ "n": "other" })));
+            assert_eq!(other.expect_err("another request").code, Code::Conflict);
+            assert_eq!(ask("tok_2", 200, key(same.clone())), Ok("\"anew\"".into()));
+            let late = 100 + KEPT_MICROS;
+            assert_eq!(ask("tok_1", late, key(same)), Ok("\"anew\"".into()), "its day is over");
+        }
+    }
 }
