@@ -9,7 +9,7 @@ use bellwire_services::{
 use bellwire_store::tx::ReadTx;
 use serde_json::value::RawValue;
 use tokio::{
-    sync::{Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::spawn_blocking,
 };
 
@@ -21,17 +21,39 @@ const SLOW_AT_ONCE: usize = 2;
 /// How much of it may wait; more is refused.
 const SLOW_WAITING_MAX: usize = 32;
 
-/// Turns for slow work. Semaphores: calls from everywhere wait here without holding a thread.
+/// Turns for slow work. Semaphores: calls from everywhere wait here without holding a thread; shared,
+/// since work goes on when its caller is gone, and so keeps its turn.
 pub struct SlowWork {
-    waiting: Semaphore,
-    turns: Semaphore,
+    waiting: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
 }
 
 impl SlowWork {
     /// Nothing is being done.
     pub fn new() -> SlowWork {
-        let waiting = Semaphore::new(SLOW_AT_ONCE + SLOW_WAITING_MAX);
-        SlowWork { waiting, turns: Semaphore::new(SLOW_AT_ONCE) }
+        let waiting = Arc::new(Semaphore::new(SLOW_AT_ONCE + SLOW_WAITING_MAX));
+        SlowWork { waiting, turns: Arc::new(Semaphore::new(SLOW_AT_ONCE)) }
+    }
+
+    /// A place among those who wait.
+    fn place(&self) -> Result<Place, Fault> {
+        self.waiting.clone().try_acquire_owned().map(Place).map_err(|_| overloaded())
+    }
+
+    /// Waits for a turn and does the work. Place and turn are given back when the work is done, also
+    /// when nobody waits for it any more.
+    async fn run<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| overloaded())?;
+        let done = spawn_blocking(move || {
+            let _held = (place, turn);
+            work()
+        });
+        let failed = |error| Fault::new(Code::Internal, format!("slow work failed: {error}"));
+        done.await.map_err(failed)?
     }
 }
 
@@ -40,6 +62,9 @@ impl Default for SlowWork {
         SlowWork::new()
     }
 }
+
+/// A place among those who wait for slow work.
+struct Place(#[expect(dead_code, reason = "it is held, not looked at")] OwnedSemaphorePermit);
 
 /// A call with its caller.
 #[derive(Debug, Clone)]
@@ -99,12 +124,9 @@ impl Door {
 
     /// Reads what slow work needs, waits for a turn, and does it.
     async fn prepare(&self, look: Look, principal: Arc<Principal>) -> Result<Decision, Fault> {
-        let _waiting = self.slow.waiting.try_acquire().map_err(|_| overloaded())?;
+        let place = self.slow.place()?;
         let work = self.read_now(principal, look).await?;
-        let turn = self.slow.turns.acquire().await.map_err(|_| overloaded())?;
-        let done = spawn_blocking(work).await;
-        drop(turn);
-        done.map_err(|error| Fault::new(Code::Internal, format!("slow work failed: {error}")))?
+        self.slow.run(place, work).await
     }
 
     async fn read_now<T: Send + 'static>(
@@ -167,5 +189,46 @@ impl Door {
         reply.shift_insert(0, key.into(), self.keyring.sign(claims).into());
         let json = serde_json::value::to_raw_value(&reply).expect("an object serialises");
         Answer { json, ..answer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    /// Who asks and goes away at once has work done that nobody waits for: it counts all the same.
+    #[tokio::test]
+    async fn work_keeps_its_turn_when_its_caller_is_gone() {
+        let slow = SlowWork::new();
+        let running = Arc::new(AtomicUsize::new(0));
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(std::sync::Mutex::new(released));
+        for _ in 0..2 * SLOW_AT_ONCE {
+            let (running, released) = (running.clone(), released.clone());
+            let work = move || {
+                running.fetch_add(1, Ordering::SeqCst);
+                let _ = released.lock().expect("nobody panics under this lock").recv();
+                Ok(())
+            };
+            let place = slow.place().expect("there is room");
+            let mut call = pin!(slow.run(place, work));
+            assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(slow.turns.available_permits(), 0, "both are being done");
+        let left = SLOW_WAITING_MAX;
+        assert_eq!(slow.waiting.available_permits(), left, "the others gave up, and their places");
+        drop(release);
+        let place = slow.place().expect("there is room");
+        assert_eq!(slow.run(place, || Ok(7)).await, Ok(7));
+        assert_eq!(running.load(Ordering::SeqCst), SLOW_AT_ONCE);
     }
 }
