@@ -48,6 +48,9 @@ const ENDED_MAX: usize = 10_000;
 struct Signed {
     iss: String,
     aud: String,
+    /// Not good before then, in seconds since the epoch; ours never have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     #[serde(flatten)]
     claims: Claims,
 }
@@ -80,7 +83,8 @@ impl Keyring {
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(self.current.clone());
         let audience = AUDIENCES[usize::from(claims.is_ticket())].to_owned();
-        let signed = Signed { iss: ISSUER.into(), aud: audience, claims: claims.clone() };
+        let signed =
+            Signed { iss: ISSUER.into(), aud: audience, nbf: None, claims: claims.clone() };
         let (key, _) = &self.keys[&self.current];
         jsonwebtoken::encode(&header, &signed, key)
             .expect("claims serialise and HS256 is installed")
@@ -103,14 +107,20 @@ impl Keyring {
             return None;
         }
         let header = jsonwebtoken::decode_header(text).ok()?;
+        // What must be understood, is not (RFC 7515 section 4.1.11).
+        if header.crit.is_some() {
+            return None;
+        }
         let (_, key) = self.keys.get(header.kid.as_deref()?)?;
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[audience]);
         rules.set_required_spec_claims(&["exp", "iss", "aud"]);
         rules.validate_exp = false; // By our own clock, below.
-        let claims = jsonwebtoken::decode::<Signed>(text, key, &rules).ok()?.claims.claims;
-        (claims.expires_at() > now).then_some(claims)
+        let Signed { nbf, claims, .. } =
+            jsonwebtoken::decode::<Signed>(text, key, &rules).ok()?.claims;
+        let has_begun = nbf.is_none_or(|nbf| nbf.saturating_mul(1_000_000) <= now);
+        (has_begun && claims.expires_at() > now).then_some(claims)
     }
 
     /// A secret for digests of requests that may hold passwords, so that who has the database alone

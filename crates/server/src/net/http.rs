@@ -114,8 +114,10 @@ fn stream_route(
 /// not reach the demo. No Origin is no browser. `null` is refused: any site can have it, in a
 /// sandboxed frame.
 pub fn is_own_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
+    if !headers.contains_key(header::ORIGIN) {
+        return true;
+    }
+    let Some(origin) = only(headers, header::ORIGIN) else { return false };
     let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     host.is_some_and(is_loopback_host)
 }

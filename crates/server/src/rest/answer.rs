@@ -142,3 +142,42 @@ pub fn refused(fault: &Fault, caller: &Caller) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::Arc};
+
+    use axum::http::HeaderMap;
+    use bellwire_services::kit::Principal;
+
+    use super::*;
+    use crate::net::caller::Rules;
+
+    /// The cookie that a caller is given over this connection, and the one that takes it away.
+    fn check(peer: &str, tls: bool, proto: &str, secure: bool) {
+        let proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+        let rules = Rules { proxies, ..Rules::default() };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-proto", proto.parse().expect("a value"));
+        let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
+        let from = rules.from(peer, tls, &headers);
+        let caller = Caller { principal: Arc::new(Principal::guest()), from, by_cookie: false };
+        let end = if secure { "; Secure" } else { "" };
+        let begins = "bellwire_session=x.y.z; Path=/; HttpOnly; SameSite=Lax; Max-Age=60";
+        assert_eq!(cookie_of("x.y.z", 60, &caller), format!("{begins}{end}"), "{peer} {proto}");
+        let ends = "bellwire_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0";
+        assert_eq!(cleared(&caller), format!("{ends}{end}"), "{peer} {proto}");
+    }
+
+    #[test]
+    fn a_cookie_is_for_encrypted_connections_where_the_callers_is_one() {
+        check("192.0.2.1", false, "http", false);
+        check("192.0.2.1", true, "http", true);
+        check("192.0.2.1", false, "https", false);
+        check("10.0.0.1", false, "https", true);
+        check("10.0.0.1", false, "HTTPS", true);
+        check("10.0.0.1", true, "http", false);
+        check("10.0.0.1", false, "https, http", false);
+        check("10.0.0.1", false, "wss", false);
+    }
+}
