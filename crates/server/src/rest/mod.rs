@@ -23,7 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use bellwire_services::kit::{Access, Code, Cookie, Fault, Method, Payload, Principal, Route};
+use bellwire_services::kit::{Access, Code, Fault, Method, Payload, Principal, Role, Route};
 
 use self::{etag::Tags, pattern::Pattern};
 use crate::{
@@ -224,20 +224,23 @@ fn add_head(parts: &Parts, pattern: &Pattern, payload: &mut Payload) -> Result<(
     Ok(())
 }
 
-/// Counts tries to sign in, by account and address.
+/// Counts tries of a password, by account and address: the account that is named, or the caller's own.
 fn throttle(
     site: &Site,
     route: &Route,
     caller: &Caller,
     payload: &Payload,
 ) -> Result<(), Box<Response>> {
-    if route.cookie != Cookie::Set {
+    if !route.guarded {
         return Ok(());
     }
-    let account = payload.get("username").and_then(|name| name.as_str()).unwrap_or("");
+    let account = match caller.principal.role {
+        Role::Guest => payload.get("username").and_then(|name| name.as_str()).unwrap_or(""),
+        _ => &caller.principal.id,
+    };
     let account = account.to_ascii_lowercase();
     site.logins.admit(&account, caller.from.address).map_err(|retry_s| {
-        let why = "too many tries to sign in; wait a little";
+        let why = "too many tries of a password; wait a little";
         let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", why);
         response.headers_mut().insert(header::RETRY_AFTER, retry_s.into());
         Box::new(response)

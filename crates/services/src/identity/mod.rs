@@ -101,12 +101,15 @@ pub fn service() -> Service {
                 decide: session::change_password,
             },
         )
-        .rest("auth.login", Route::post("/api/auth/login").status(200).cookie(Cookie::Set))
+        .rest(
+            "auth.login",
+            Route::post("/api/auth/login").status(200).cookie(Cookie::Set).guarded(),
+        )
         .rest("auth.verify", Route::get("/api/auth/verify"))
         .rest("auth.refresh", Route::post("/api/auth/refresh").status(200).cookie(Cookie::Renew))
         .rest("auth.logout", Route::post("/api/auth/logout").status(204).cookie(Cookie::Clear))
         .rest("auth.ticket", Route::post("/api/auth/ticket"))
-        .rest("auth.password", Route::post("/api/auth/password").status(204));
+        .rest("auth.password", Route::post("/api/auth/password").status(204).guarded());
     administration(service)
 }
 

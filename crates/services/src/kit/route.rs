@@ -45,13 +45,15 @@ pub struct Route {
     pub status: u16,
     /// What becomes of the cookie.
     pub cookie: Cookie,
+    /// Whether who calls it may be guessing a password: tries are counted, and soon refused.
+    pub guarded: bool,
     /// The call's name.
     pub call: &'static str,
 }
 
 impl Route {
     const fn new(method: Method, pattern: &'static str, status: u16) -> Route {
-        Route { method, pattern, status, cookie: Cookie::Keep, call: "" }
+        Route { method, pattern, status, cookie: Cookie::Keep, guarded: false, call: "" }
     }
 
     /// Reads what the pattern names.
@@ -82,6 +84,11 @@ impl Route {
     /// The same with another status.
     pub const fn status(self, status: u16) -> Route {
         Route { status, ..self }
+    }
+
+    /// The same for a call that tells whether a password is right.
+    pub const fn guarded(self) -> Route {
+        Route { guarded: true, ..self }
     }
 
     /// The same with an effect on the cookie.
