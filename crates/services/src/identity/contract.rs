@@ -11,6 +11,9 @@ pub const TTL_S: std::ops::RangeInclusive<i64> = 1..=10 * 366 * 86_400;
 pub const SUBJECT_LEN_MAX: usize = 128;
 /// The most scopes of a token or a user: as many as a connection may pick entities.
 pub const SCOPES_MAX: usize = 1_000;
+/// The most sessions of a user that are live at once; one more ends the oldest. Without a bound a user
+/// could have so many that nobody could change or end them within the time that a command may take.
+pub const SESSIONS_MAX: i64 = 1_000;
 /// The longest display name, e-mail address, in characters.
 pub const NAME_CHARS_MAX: usize = 128;
 

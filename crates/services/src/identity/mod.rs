@@ -65,7 +65,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE tokens ADD COLUMN user_id INTEGER;
     ALTER TABLE tokens ADD COLUMN follows INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE tokens ADD COLUMN session INTEGER NOT NULL DEFAULT 0;
-    CREATE INDEX tokens_by_user ON tokens (user_id);
+    CREATE INDEX tokens_by_user ON tokens (user_id) WHERE revoked_at IS NULL;
     CREATE INDEX tokens_by_age ON tokens (created_at, token_id);
     CREATE INDEX tokens_by_end ON tokens (expires_at);
     CREATE TABLE tickets (

@@ -5,7 +5,7 @@ use bellwire_store::tx::Value;
 use super::{
     Nothing,
     contract::Login,
-    contract::{ChangePassword, Session, SignIn, Ticket, UseTicket, User, UserId},
+    contract::{ChangePassword, SESSIONS_MAX, Session, SignIn, Ticket, UseTicket, User, UserId},
     password,
     read::{self, no_token},
     sql,
@@ -76,7 +76,28 @@ fn begin(tx: &mut Tx<'_>, ctx: &Ctx<'_>, user: &User) -> Result<Outcome<Signed<S
     };
     let (token, claims) = tokens::insert(tx, ctx, &new)?;
     let reply = Session { expires_at: token.expires_at, user: Some(user.person()) };
-    Ok(Outcome::reply(Signed { reply, claims }))
+    let outcome = Outcome::reply(Signed { reply, claims });
+    end_oldest(tx, ctx, user.user_id, &token.id, outcome)
+}
+
+/// Ends the oldest sessions of a user who has more than [`SESSIONS_MAX`] with the one just begun.
+fn end_oldest<R>(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    user_id: UserId,
+    begun: &str,
+    mut outcome: Outcome<R>,
+) -> Result<Outcome<R>, Fault> {
+    let place = [
+        Value::Integer(user_id.0),
+        Value::Integer(ctx.now),
+        Value::Text(begun),
+        Value::Integer(SESSIONS_MAX - 1),
+    ];
+    for id in tx.all(sql::SESSIONS_BEYOND, &place, |row| row.text(0))? {
+        outcome.effects.extend(tokens::end(tx, ctx, &id)?.effects);
+    }
+    Ok(outcome)
 }
 
 /// `auth.refresh`: a new token for a session, so that it goes on; the old one ends at its time.

@@ -33,9 +33,16 @@ statements! {
             WHERE token_id = $1";
     /// What a token signs itself with.
     JTI = "SELECT jti FROM tokens WHERE token_id = $1";
-    /// The live tokens of a user; sessions alone if asked.
-    OF_USER = "SELECT token_id FROM tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
-               AND session >= $3 ORDER BY token_id";
+    /// The live sessions of a user.
+    SESSIONS = "SELECT token_id FROM tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+                AND session = 1 ORDER BY token_id";
+    /// The live tokens of a user that have rights of their own.
+    OWN_RIGHTS = "SELECT token_id FROM tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+                  AND follows = 0 ORDER BY token_id";
+    /// The oldest live sessions of a user beyond a number, one session aside.
+    SESSIONS_BEYOND = "SELECT token_id FROM tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+                       AND session = 1 AND token_id <> $3
+                       ORDER BY created_at DESC, token_id DESC LIMIT 100 OFFSET $4";
     /// The end of all tokens of a user but one, or of all sessions alone.
     REVOKE_ALL = "UPDATE tokens SET revoked_at = $2, generation = generation + 1
                   WHERE user_id = $1 AND revoked_at IS NULL AND session >= $3 AND token_id <> $4";

@@ -208,11 +208,10 @@ pub(super) fn set_password(
 
 /// The holders of a user's live tokens that have scopes of their own.
 fn tokens_of(tx: &Tx<'_>, ctx: &Ctx<'_>, user_id: UserId) -> Result<Vec<Principal>, Fault> {
-    let place = [Value::Integer(user_id.0), Value::Integer(ctx.now), Value::Integer(0)];
-    let ids = tx.all(sql::OF_USER, &place, |row| row.text(0))?;
+    let place = [Value::Integer(user_id.0), Value::Integer(ctx.now)];
     let mut holders = Vec::new();
-    for id in ids {
-        holders.extend(read::by_id(tx, &id, ctx.now)?.filter(|holder| !holder.follows));
+    for id in tx.all(sql::OWN_RIGHTS, &place, |row| row.text(0))? {
+        holders.extend(read::by_id(tx, &id, ctx.now)?);
     }
     Ok(holders)
 }
@@ -244,9 +243,9 @@ pub(super) fn end_sessions<R>(
     except: &str,
     outcome: Outcome<R>,
 ) -> Result<Outcome<R>, Fault> {
-    let place = [Value::Integer(user_id.0), Value::Integer(ctx.now), Value::Integer(1)];
-    let ids = tx.all(sql::OF_USER, &place, |row| row.text(0))?;
-    let all = [place[0], place[1], place[2], Value::Text(except)];
+    let place = [Value::Integer(user_id.0), Value::Integer(ctx.now)];
+    let ids = tx.all(sql::SESSIONS, &place, |row| row.text(0))?;
+    let all = [place[0], place[1], Value::Integer(1), Value::Text(except)];
     tx.execute(sql::REVOKE_ALL, &all)?;
     let ended = ids.into_iter().filter(|id| id != except);
     Ok(ended.map(|id| Effect::Revoke { principal: id }).fold(outcome, Outcome::effect))
