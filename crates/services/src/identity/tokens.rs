@@ -60,6 +60,9 @@ fn user_of(tx: &Tx<'_>, cmd: &CreateToken) -> Result<Option<(UserId, Role)>, Fau
         None => None,
     };
     let user = found.ok_or_else(|| Fault::new(Code::Invalid, "subject: there is no such user"))?;
+    if user.disabled {
+        return Err(Fault::new(Code::Invalid, "subject: this user is disabled"));
+    }
     if cmd.role == Role::Admin && user.role.role() != Role::Admin {
         return Err(Fault::new(Code::Invalid, "role: this user is no admin"));
     }

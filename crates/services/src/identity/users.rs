@@ -226,6 +226,11 @@ fn rights_changed(
     tokens: &[Principal],
 ) -> Result<Outcome<User>, Fault> {
     let name = Principal::scopes_of(&Principal::user(old.user_id.0));
+    if old.disabled {
+        // Nobody holds a token of theirs. Their rights begin anew: who was shut out is told nothing of
+        // that time later.
+        return Ok(grant(outcome, &name, &readable_topics(&new.principal())));
+    }
     let mut outcome = reform(outcome, &name, &old.principal(), &new.principal());
     for before in tokens {
         if let Some(after) = read::by_id(tx, &before.token, ctx.now)? {
