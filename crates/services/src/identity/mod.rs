@@ -19,6 +19,8 @@ mod read;
 mod seed;
 mod session;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod users;
 

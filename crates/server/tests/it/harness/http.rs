@@ -47,6 +47,7 @@ pub struct Dial {
     address: SocketAddr,
     path: String,
     from: Ipv4Addr,
+    host: String,
     receive_buffer: Option<usize>,
     headers: String,
     body: Vec<u8>,
@@ -63,6 +64,7 @@ impl Dial {
             address,
             path: path.to_owned(),
             from: Ipv4Addr::LOCALHOST,
+            host: "localhost".to_owned(),
             receive_buffer: None,
             headers: String::new(),
             body: Vec::new(),
@@ -76,6 +78,11 @@ impl Dial {
         self
     }
 
+    /// To this name of the server, instead of `localhost`.
+    pub fn host(self, host: &str) -> Self {
+        Dial { host: host.to_owned(), ..self }
+    }
+
     /// With a receive buffer of about so many bytes.
     pub fn receive_buffer(mut self, len: usize) -> Self {
         self.receive_buffer = Some(len);
@@ -85,6 +92,12 @@ impl Dial {
     /// With this token.
     pub fn bearer(self, token: &str) -> Self {
         self.header(&format!("Authorization: Bearer {token}"))
+    }
+
+    /// With this token as the session cookie, from a page of the server's own origin.
+    pub fn cookie(self, token: &str) -> Self {
+        let origin = format!("Origin: http://{}", self.host);
+        self.header(&format!("Cookie: bellwire_session={token}")).header(&origin)
     }
 
     /// With this header.
@@ -130,9 +143,9 @@ impl Dial {
 
     /// The upgrade as text.
     pub fn request(&self) -> String {
-        let Dial { path, headers, .. } = self;
+        let Dial { path, host, headers, .. } = self;
         format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{headers}\r\n"
         )
     }
@@ -177,7 +190,7 @@ pub fn read_response(stream: &mut impl Transport) -> (Response, Vec<u8>) {
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let mut response =
         Response { status: status.expect("a status line"), head, body: String::new() };
-    if response.status == 101 {
+    if matches!(response.status, 100 | 101) {
         return (response, rest);
     }
     let body_len: Option<usize> =

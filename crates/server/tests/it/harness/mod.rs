@@ -24,7 +24,7 @@ pub use canary::Canary;
 pub use client::{Client, Got, frame, masked, start_of_frame, text};
 pub use http::{Dial, Response, read_response};
 pub use rest::Ask;
-pub use server::{Server, Speaks, Token};
+pub use server::{Server, Speaks, Token, USER_PASSWORD};
 pub use transport::{Transport, secure, trusting};
 
 /// How long anything may take that is bound to come. Far above what it takes, for slow machines.

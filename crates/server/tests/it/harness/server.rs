@@ -7,6 +7,7 @@ use std::{
     process::{Child, ChildStderr, Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 
 use bellwire::control;
@@ -45,6 +46,17 @@ pub struct Token {
     pub id: String,
     /// The signed text.
     pub text: String,
+}
+
+/// The password of every [`user`](Server::user).
+pub const USER_PASSWORD: &str = "correct horse";
+
+impl Token {
+    /// The token that a reply shows.
+    pub fn read(made: &Value) -> Token {
+        let text = |key: &str| made[key].as_str().expect("a token has it").to_owned();
+        Token { id: text("id"), text: text("token") }
+    }
 }
 
 impl Server {
@@ -152,9 +164,7 @@ impl Server {
     /// Makes a token that lives for so many seconds.
     pub fn token_for(&self, role: &str, scopes: &[&str], ttl_s: i64) -> Token {
         let request = json!({ "role": role, "scopes": scopes, "ttl": ttl_s });
-        let made = self.operate("tokens.create", request).expect("a token is made");
-        let text = |key: &str| made[key].as_str().expect("a token has it").to_owned();
-        Token { id: text("id"), text: text("token") }
+        Token::read(&self.operate("tokens.create", request).expect("a token is made"))
     }
 
     /// Begins a request of REST.
@@ -164,9 +174,23 @@ impl Server {
 
     /// The password of the `admin` that the first start made.
     pub fn admin_password(&self) -> String {
-        let log = self.log();
-        let password = log.lines().find_map(|line| line.trim().strip_prefix("password: "));
+        let said = self.guide();
+        let password = said.lines().find_map(|line| line.trim().strip_prefix("password: "));
         password.expect("the first start tells it").to_owned()
+    }
+
+    /// What it logged, with all that it says to whoever has just started it.
+    #[track_caller]
+    pub fn guide(&self) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let log = self.log();
+            if log.contains("How to operate it: ") {
+                return log;
+            }
+            assert!(Instant::now() < until, "it does not say what is next: {log}");
+            thread::park_timeout(Duration::from_millis(5));
+        }
     }
 
     /// Signs in, and gives the session's token.
@@ -174,6 +198,21 @@ impl Server {
         let body = json!({ "username": username, "password": password });
         let session = self.ask("POST", "/api/auth/login").json(&body).expect(200);
         session["token"].as_str().expect("a session has a token").to_owned()
+    }
+
+    /// Makes a user whose login is the name; gives the id.
+    pub fn user(&self, username: &str, role: &str, scopes: &[&str]) -> String {
+        let request = json!({
+            "username": username, "password": USER_PASSWORD, "role": role, "scopes": scopes,
+        });
+        let made = self.operate("users.create", request).expect("a user is made");
+        made["userId"].as_str().expect("a user has an id").to_owned()
+    }
+
+    /// Makes a token that speaks for a user, for an hour; without scopes it has the user's.
+    pub fn token_of(&self, role: &str, user_id: &str, scopes: &[&str]) -> Token {
+        let request = json!({ "role": role, "subject": user_id, "scopes": scopes, "ttl": 3_600 });
+        Token::read(&self.operate("tokens.create", request).expect("a token is made"))
     }
 
     /// Begins a request to a path.

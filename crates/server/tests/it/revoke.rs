@@ -1,0 +1,141 @@
+//! A thousand connections and two hundred revocations: who is revoked hears nothing more within half
+//! a second, and nobody else misses anything.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::harness::{Client, DEADLINE, Got, Server, Token};
+
+const TOKENS: usize = 200;
+const CONNECTIONS_EACH: usize = 5;
+const SURVIVORS: usize = 20;
+
+/// The number of the state in a `state_changed`.
+fn number(event: &str) -> usize {
+    let state = event.split(r#""state":"canary "#).nth(1).and_then(|rest| rest.split('"').next());
+    state.and_then(|state| state.parse().ok()).unwrap_or_else(|| panic!("{event}"))
+}
+
+/// What a connection that is revoked was told, and when the last of it came.
+struct Last {
+    heard_at: Instant,
+    closed_at: Instant,
+}
+
+/// Reads to the end. States come in order and without a gap, then the refusal, then the close.
+fn read_to_the_end(mut client: Client) -> Last {
+    let mut last = Last { heard_at: Instant::now(), closed_at: Instant::now() };
+    let (mut expected, mut told) = (None, false);
+    loop {
+        match client.next() {
+            Got::Text(text) if text.starts_with(r#"{"type":"state_changed","#) => {
+                assert!(!told, "{text} after the refusal");
+                let n = number(&text);
+                assert_eq!(n, expected.unwrap_or(n), "a gap");
+                expected = Some(n + 1);
+                last.heard_at = Instant::now();
+            }
+            Got::Text(text) => {
+                assert_eq!(text, r#"{"type":"error","success":false,"error":"token revoked"}"#);
+                told = true;
+            }
+            Got::Close(close) => {
+                assert_eq!(close.map(|(code, _)| code), Some(4401));
+                assert!(told);
+                last.closed_at = Instant::now();
+                return last;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Reads until it has heard of `until`; misses nothing.
+fn read_all(client: &mut Client, until: usize) {
+    for n in 0..=until {
+        assert_eq!(number(&client.text()), n);
+    }
+}
+
+fn small<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
+    thread::Builder::new().stack_size(256 << 10).spawn(read).expect("a thread can be made")
+}
+
+/// As many descriptors as the system grants: this process and the server, which inherits it, have a
+/// socket each for every connection.
+fn raise_the_limit_of_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .expect("up to the hard limit");
+}
+
+#[test]
+fn a_thousand_connections_and_two_hundred_revocations() {
+    raise_the_limit_of_descriptors();
+    let server = Server::start();
+    let admin = server.token("admin", &[]).text;
+    let scopes = &["states:read:light.*"][..];
+    let tokens: Vec<Token> = (0..TOKENS).map(|_| server.token("user", scopes)).collect();
+    let other = server.token("user", scopes);
+    let mut survivors: Vec<Client> = (0..SURVIVORS).map(|_| server.listener(&other)).collect();
+    let readers: Vec<Vec<_>> = tokens
+        .iter()
+        .map(|token| {
+            let open = || server.listener(token);
+            (0..CONNECTIONS_EACH)
+                .map(|_| open())
+                .map(|c| small(move || read_to_the_end(c)))
+                .collect()
+        })
+        .collect();
+    let mut writer = server.quiet_admin();
+    let mut pace = server.listener(&other);
+    let (stop, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (ends, ended) = (stop.clone(), stopped.clone());
+    // The next state is written when the one before was heard: as fast as the machine can tell it.
+    let writing = thread::spawn(move || {
+        let mut n = 0;
+        loop {
+            let state = format!(r#""entity_id":"light.a","state":"canary {n}""#);
+            assert!(writer.ask(&format!(r#"{{"type":"states:create",{state}}}"#)).contains("true"));
+            assert_eq!(number(&pace.text()), n);
+            if ends.load(Ordering::SeqCst) {
+                ended.store(true, Ordering::SeqCst);
+                return n;
+            }
+            n += 1;
+        }
+    });
+    let mut revoked_at = Vec::new();
+    for token in &tokens {
+        let path = format!("/api/tokens/{}", token.id);
+        server.ask("DELETE", &path).bearer(&admin).expect(204);
+        revoked_at.push(Instant::now());
+        assert!(!stopped.load(Ordering::SeqCst), "the writer writes throughout");
+    }
+    let mut late: Vec<[Duration; 2]> = Vec::new();
+    for (readers, revoked_at) in readers.into_iter().zip(revoked_at) {
+        for reader in readers {
+            let last = reader.join().expect("each is told and closed");
+            let after = |at: Instant| at.saturating_duration_since(revoked_at);
+            late.push([after(last.heard_at), after(last.closed_at)]);
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    let until = writing.join().expect("the writer writes");
+    survivors.iter_mut().for_each(|client| read_all(client, until));
+    assert!(until > 10, "{until} states only");
+    for what in [0, 1] {
+        late.sort_by_key(|late| late[what]);
+        let p99 = late[late.len() * 99 / 100][what];
+        assert!(p99 < Duration::from_millis(500), "{p99:?} after the answer");
+        assert!(late.last().is_some_and(|late| late[what] < DEADLINE));
+    }
+}
