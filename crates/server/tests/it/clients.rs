@@ -72,6 +72,7 @@ fn the_page_signs_in_and_out() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path();
     let server = Process::serve(data, ANY_PORT, &[]);
+    server.says("How to operate it: ");
     let log = server.log();
     let password = log.lines().find_map(|line| line.trim().strip_prefix("password: "));
     let token = process::token(data, "admin", 3_600);
