@@ -65,6 +65,10 @@ pub fn object(text: &str) -> Result<Object, Malformed> {
         // Our own rules raise data errors, numbers out of range are syntax errors to `serde_json`.
         match error.is_syntax().then(|| overflowing(text)).flatten() {
             Some((field, rest)) => Malformed::Number { field, rest },
+            // What `serde_json` says of a value that is no object repeats it, whatever its length.
+            None if error.is_data() && !text.trim_ascii_start().starts_with('{') => {
+                Malformed::Syntax("expected a JSON object".to_owned())
+            }
             None => Malformed::Syntax(error.to_string()),
         }
     })

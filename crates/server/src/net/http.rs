@@ -189,8 +189,12 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
 pub fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
     let body = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], Body::from(format!("{body}\n")))
-        .into_response()
+    let headers = [
+        (header::CONTENT_TYPE, "application/problem+json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, Body::from(format!("{body}\n"))).into_response()
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> Response {

@@ -2,7 +2,12 @@
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo, extract::Request};
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    http::{StatusCode, header},
+    response::Response,
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -157,7 +162,8 @@ impl Connection {
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            let answered = router.clone().oneshot(request);
+            async move { answered.await.map(without_false_length) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -196,6 +202,15 @@ async fn find_out(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Fo
         1.. if first == [HANDSHAKE] => Ok(Found::Tls(Box::new(secure(socket, config).await?))),
         _ => Ok(Found::Clear(socket)),
     }
+}
+
+/// A response without a body that says nothing of its length: the length of a 304 would be that of what
+/// is not sent (RFC 9110 section 8.6), and the HTTP library has 0 in an answer to HEAD.
+fn without_false_length(mut response: Response) -> Response {
+    if matches!(response.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
 }
 
 #[cfg(test)]

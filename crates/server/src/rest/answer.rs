@@ -126,7 +126,6 @@ pub fn refused(fault: &Fault, caller: &Caller) -> Response {
     }
     let mut response = problem(faults::status(fault.code), faults::name(fault.code), detail);
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match fault.code {
         Code::Unauthenticated => {
             let challenge = HeaderValue::from_static("Bearer realm=\"bellwire\"");

@@ -118,6 +118,7 @@ fn attributes() {
             (r#"{"a":{"b":1e400}}"#, "attributes: a number that cannot be held"),
             ("null", "attributes: invalid type"),
             ("[]", "attributes: invalid type"),
+            (&format!("\"{}\"", "x".repeat(60_000)), "attributes: invalid type: string"),
             (r#""{}""#, "attributes: invalid type"),
             ("0", "attributes: invalid type"),
         ],

@@ -373,6 +373,66 @@ fn bodies_at_their_longest() {
     assert_eq!(refused.status, 413, "{refused:?}");
 }
 
+/// What a client sends comes back in an error, but not at any length.
+#[test]
+fn a_refusal_is_short() {
+    let (server, admin) = house();
+    let long = "x".repeat(60_000);
+    let path = format!("/api/tokens/{}", &long[..7_000]);
+    for (method, path, body, status) in [
+        ("POST", "/api/states/light.hall", json!(long), 400),
+        ("POST", "/api/states/light.hall", json!({ "state": "on", "attributes": long }), 422),
+        ("POST", "/api/states/light.hall", json!({ "state": "on", "expected": long }), 422),
+        ("POST", "/api/tokens", json!({ "role": long, "ttl": 1 }), 422),
+        ("POST", "/api/tokens", json!({ "role": "user", "ttl": 1, "scopes": [long] }), 422),
+        ("PATCH", &*path, json!({ "scopes": [] }), 404),
+        ("DELETE", &*path, json!({}), 404),
+    ] {
+        let refused = server.ask(method, path).bearer(&admin).json(&body).send();
+        assert_eq!(refused.status, status, "{method} {path:.40}: {refused:?}");
+        assert!(refused.body.len() < 500, "{method} {path:.40}: {} bytes", refused.body.len());
+    }
+}
+
+/// Whoever refuses, no cache keeps it and no browser guesses its type.
+#[test]
+fn a_refusal_is_not_kept() {
+    let (server, admin) = house();
+    let ask = |method: &str, path: &str| server.ask(method, path).bearer(&admin);
+    let wrong = json!({ "username": "admin", "password": "wrong" });
+    let sign_in = || server.ask("POST", "/api/auth/login").from(7).json(&wrong);
+    (0..10).for_each(|_| drop(sign_in().refused(401, "UNAUTHENTICATED")));
+    for (refused, code) in [
+        (sign_in().send(), "RATE_LIMITED"),
+        (ask("GET", "/api/nothing").send(), "NOT_FOUND"),
+        (ask("PUT", "/api/states").send(), "METHOD_NOT_ALLOWED"),
+        (ask("POST", "/api/states/light.hall").body(b"{}").send(), "UNSUPPORTED_MEDIA_TYPE"),
+        (ask("GET", "/api/states/light.none").send(), "NOT_FOUND"),
+        (server.ask("GET", "/api/states").send(), "UNAUTHENTICATED"),
+        (server.get("/api/ws"), "UPGRADE_REQUIRED"),
+    ] {
+        assert_eq!(refused.json()["code"], code);
+        assert_eq!(refused.header("x-content-type-options"), Some("nosniff"), "{refused:?}");
+        assert_eq!(refused.header("cache-control"), Some("no-store"), "{refused:?}");
+    }
+}
+
+/// A length would be that of what is not sent (RFC 9110 section 8.6).
+#[test]
+fn what_has_no_body_tells_no_length() {
+    let (server, admin) = house();
+    let ask = |method: &str, path: &str| server.ask(method, path).bearer(&admin);
+    ask("POST", "/api/states/light.hall").json(&json!({ "state": "on" })).expect(201);
+    for (method, status) in [("GET", 304), ("HEAD", 304), ("DELETE", 204)] {
+        let response = ask(method, "/api/states/light.hall").header("If-None-Match: *").send();
+        assert_eq!(
+            (response.status, response.header("content-length")),
+            (status, None),
+            "{method}"
+        );
+    }
+}
+
 #[test]
 fn pages_of_other_origins() {
     let (server, admin) = house();

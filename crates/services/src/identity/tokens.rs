@@ -11,7 +11,8 @@ use super::{
 use crate::{
     check_change,
     kit::{
-        Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, timestamp,
+        Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, shortened,
+        timestamp,
     },
     readable_topics,
 };
@@ -187,6 +188,7 @@ pub(super) fn end(tx: &mut Tx<'_>, ctx: &Ctx<'_>, id: &str) -> Result<Outcome<()
 }
 
 fn live(tx: &Tx<'_>, ctx: &Ctx<'_>, id: &str) -> Result<Principal, Fault> {
-    read::by_id(tx, id, ctx.now)?
-        .ok_or_else(|| Fault::new(Code::NotFound, format!("there is no live token {id}")))
+    read::by_id(tx, id, ctx.now)?.ok_or_else(|| {
+        Fault::new(Code::NotFound, shortened(format!("there is no live token {id}")))
+    })
 }

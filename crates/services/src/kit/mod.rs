@@ -98,12 +98,23 @@ impl Ids {
 pub fn parse<T: DeserializeOwned>(payload: Payload) -> Result<T, Fault> {
     serde_path_to_error::deserialize(serde_json::Value::Object(payload)).map_err(|error| {
         let path = error.path().to_string();
-        let cause = error.into_inner();
-        Fault::new(
-            Code::Invalid,
-            if path == "." { cause.to_string() } else { format!("{path}: {cause}") },
-        )
+        let cause = shortened(error.into_inner().to_string());
+        let path = shortened(path);
+        Fault::new(Code::Invalid, if path == "." { cause } else { format!("{path}: {cause}") })
     })
+}
+
+/// The most bytes of words that may repeat what a client sent, at either end of them.
+const WORDS_END_LEN_MAX: usize = 120;
+
+/// Words, without their middle if they are long: they may repeat a value, and a value may be long.
+pub fn shortened(words: String) -> String {
+    if words.len() <= 2 * WORDS_END_LEN_MAX {
+        return words;
+    }
+    let begin = words.floor_char_boundary(WORDS_END_LEN_MAX);
+    let end = words.ceil_char_boundary(words.len() - WORDS_END_LEN_MAX);
+    format!("{}...{}", &words[..begin], &words[end..])
 }
 
 /// For an optional field that may be absent but not `null`:
@@ -115,4 +126,23 @@ pub fn present<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_an_end() {
+        let check = |words: String, begins: &str, ends: &str| {
+            let shown = shortened(words);
+            assert!(shown.len() <= 2 * WORDS_END_LEN_MAX + 3, "{shown}");
+            assert!(shown.starts_with(begins) && shown.ends_with(ends), "{shown}");
+        };
+        check("missing field `a`".into(), "missing field `a`", "missing field `a`");
+        for long in ["x", "\u{e4}", "\u{20ac}", "\u{1f514}"].map(|letter| letter.repeat(9_999)) {
+            let words = format!("invalid type: string {long:?}, expected a map");
+            check(words, "invalid type: string \"", "\", expected a map");
+        }
+    }
 }

@@ -22,6 +22,17 @@ fn refuses(text: &str, words: &str) {
     }
 }
 
+/// A text may be long, or hold a secret: the words about it do not repeat it.
+#[test]
+fn what_is_no_object_is_not_repeated() {
+    for text in [r#""correct horse""#, r#" "correct horse""#, "4711", r#"["correct horse"]"#] {
+        match object(text) {
+            Err(Malformed::Syntax(said)) => assert_eq!(said, "expected a JSON object"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[track_caller]
 fn overflows(text: &str, expected_field: &str, expected_rest: Value) {
     match object(text) {
