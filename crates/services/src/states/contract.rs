@@ -1,4 +1,4 @@
-//! Requests, replies and events about states, as docs/wire.md spells them.
+//! Requests, replies and events about states, as docs/protocol.md spells them.
 
 use std::fmt;
 

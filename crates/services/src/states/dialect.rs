@@ -1,4 +1,4 @@
-//! How `/api/ws` spells replies and refusals (docs/wire.md): `{"type":"states:create:response","success":..}`.
+//! How `/api/ws` spells replies and refusals (docs/protocol.md): `{"type":"states:create:response","success":..}`.
 
 use crate::kit::{Dialect, Fault};
 

@@ -1,4 +1,4 @@
-//! Home states: a history of rows per entity, and who may read and write it. docs/wire.md has the
+//! Home states: a history of rows per entity, and who may read and write it. docs/protocol.md has the
 //! frames.
 //!
 //! - `create` adds a row and always announces; `get` answers the newest row; `update` changes a
