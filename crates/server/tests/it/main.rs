@@ -28,6 +28,7 @@ mod protocol;
 mod recording;
 mod replays;
 mod rest;
+mod rest_properties;
 mod resume;
 mod revoke;
 mod rights;

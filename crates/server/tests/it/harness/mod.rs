@@ -7,6 +7,7 @@
 //! | `http` | [`Dial`] and [`Response`]: requests, upgrades among them, byte by byte |
 //! | `rest` | [`Ask`]: requests of REST |
 //! | `transport` | [`Transport`]: TCP, or TLS on it |
+//! | `talk` | [`Talk`]: HTTP on a connection that is kept, read strictly |
 //! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
 //!
 //! Not here: what any service means.
@@ -16,6 +17,7 @@ mod client;
 mod http;
 mod rest;
 mod server;
+mod talk;
 mod transport;
 
 use std::time::Duration;
@@ -25,6 +27,7 @@ pub use client::{Client, Got, frame, masked, start_of_frame, text};
 pub use http::{Dial, Response, read_response};
 pub use rest::Ask;
 pub use server::{Server, Speaks, Token, USER_PASSWORD};
+pub use talk::{Manner, Reply, Talk};
 pub use transport::{Transport, secure, trusting};
 
 /// How long anything may take that is bound to come. Far above what it takes, for slow machines.

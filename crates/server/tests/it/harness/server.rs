@@ -131,6 +131,11 @@ impl Server {
         Server::launch(data, &[])
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Its data directory.
     pub fn data(&self) -> &Path {
         self.data.path()
