@@ -10,7 +10,10 @@ mod serve;
 mod token;
 mod user;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use bellwire::{
     app,
@@ -72,7 +75,7 @@ impl Place {
         flags
     }
 
-    /// The data directory.
+    /// The data directory. To be called once: logging begins with it.
     ///
     /// # Errors
     /// What is wrong with the configuration.
@@ -81,7 +84,7 @@ impl Place {
     }
 }
 
-/// Reads the configuration, and begins to log as it says.
+/// Reads the configuration, and begins to log as it says. To be called once.
 ///
 /// # Errors
 /// What is wrong with the configuration.
@@ -91,24 +94,23 @@ pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
-/// Asks the server of this place, or its data directory if none runs.
+/// Asks the server of this data directory, or the directory itself if none runs.
 ///
 /// # Errors
 /// What the call refuses, or why the data directory cannot be used.
-fn ask(place: &Place, call: &str, request: Value) -> anyhow::Result<Value> {
-    let data = place.data()?;
+fn ask(data: &Path, call: &str, request: Value) -> anyhow::Result<Value> {
     let payload: Payload = request.as_object().cloned().unwrap_or_default();
-    Ok(serde_json::from_str(control::ask(&data, call, payload)?.get())?)
+    Ok(serde_json::from_str(control::ask(data, call, payload)?.get())?)
 }
 
 /// Prints everything that a list has, a line of JSON each.
 ///
 /// # Errors
 /// As [`ask`].
-fn list(place: &Place, call: &str) -> anyhow::Result<()> {
+fn list(data: &Path, call: &str) -> anyhow::Result<()> {
     let mut request = json!({ "limit": PAGE_LEN_MAX });
     loop {
-        let page = ask(place, call, request.clone())?;
+        let page = ask(data, call, request.clone())?;
         page["items"].as_array().into_iter().flatten().for_each(|item| println!("{item}"));
         if page["next"].is_null() {
             return Ok(());

@@ -79,7 +79,7 @@ impl Token {
                 if let Some(subject) = subject {
                     request["subject"] = subject.into();
                 }
-                let made = ask(&place, "tokens.create", request)?;
+                let made = ask(&place.data()?, "tokens.create", request)?;
                 let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
                 eprintln!(
                     "{} is valid until {}; this is the only time its text is shown:",
@@ -89,15 +89,15 @@ impl Token {
                 println!("{}", text("token"));
             }
             Token::Change { place, id, scopes } => {
-                ask(&place, "tokens.change", json!({ "id": id, "scopes": scopes }))?;
+                ask(&place.data()?, "tokens.change", json!({ "id": id, "scopes": scopes }))?;
                 eprintln!("{id} has these scopes now: {}", scopes.join(" "));
             }
             Token::Revoke { place, id } => {
-                ask(&place, "tokens.revoke", json!({ "id": id }))?;
+                ask(&place.data()?, "tokens.revoke", json!({ "id": id }))?;
                 eprintln!("{id} is revoked");
             }
             Token::List { place } => {
-                super::list(&place, "tokens.list")?;
+                super::list(&place.data()?, "tokens.list")?;
             }
         }
         Ok(())

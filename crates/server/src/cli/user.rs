@@ -1,6 +1,6 @@
 //! `bellwire user`.
 
-use std::io::BufRead as _;
+use std::{io::BufRead as _, path::Path};
 
 use anyhow::bail;
 use bellwire::{accounts, door::chance};
@@ -80,6 +80,7 @@ pub enum User {
 
 /// Where a password comes from.
 #[derive(Args)]
+#[group(skip)] // Else its name is that of the subcommand's own group.
 pub struct Password {
     /// Reads the password from the first line of standard input, instead of making one.
     #[arg(long)]
@@ -140,20 +141,22 @@ impl User {
                 if let Some(login) = login {
                     request["login"] = login.into();
                 }
-                let made = ask(&place, "users.create", request)?;
+                let made = ask(&place.data()?, "users.create", request)?;
                 eprintln!("User {} signs in as {}", text(&made["userId"]), text(&made["login"]));
                 tell(&password, is_made);
             }
             User::Password { place, user, password } => {
                 let (password, is_made) = password.take()?;
-                let user = find(&place, &user)?;
+                let data = place.data()?;
+                let user = find(&data, &user)?;
                 let request = json!({ "userId": user["userId"], "password": password });
-                ask(&place, "users.change", request)?;
+                ask(&data, "users.change", request)?;
                 eprintln!("{} has another password; every session has ended", text(&user["login"]));
                 tell(&password, is_made);
             }
             User::Change { place, user, role, scopes, no_scopes, disabled } => {
-                let mut request = json!({ "userId": find(&place, &user)?["userId"] });
+                let data = place.data()?;
+                let mut request = json!({ "userId": find(&data, &user)?["userId"] });
                 if let Some(role) = role {
                     request["role"] = name(&role).into();
                 }
@@ -163,14 +166,15 @@ impl User {
                 if let Some(disabled) = disabled {
                     request["disabled"] = disabled.into();
                 }
-                println!("{}", ask(&place, "users.change", request)?);
+                println!("{}", ask(&data, "users.change", request)?);
             }
             User::Delete { place, user } => {
-                let user = find(&place, &user)?;
-                ask(&place, "users.delete", json!({ "userId": user["userId"] }))?;
+                let data = place.data()?;
+                let user = find(&data, &user)?;
+                ask(&data, "users.delete", json!({ "userId": user["userId"] }))?;
                 eprintln!("{} is gone, with all sessions and tokens", text(&user["login"]));
             }
-            User::List { place } => super::list(&place, "users.list")?,
+            User::List { place } => super::list(&place.data()?, "users.list")?,
         }
         Ok(())
     }
@@ -189,6 +193,6 @@ fn tell(password: &str, is_made: bool) {
 }
 
 /// The user with this login, or else with this id.
-fn find(place: &Place, user: &str) -> anyhow::Result<Value> {
-    ask(place, "users.find", json!({ "user": user }))
+fn find(data: &Path, user: &str) -> anyhow::Result<Value> {
+    ask(data, "users.find", json!({ "user": user }))
 }
