@@ -20,6 +20,7 @@ mod frames;
 mod harness;
 mod limits;
 mod logging;
+mod operate;
 mod operator;
 mod origins;
 mod patience;
