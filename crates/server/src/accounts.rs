@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use bellwire_services::{
     identity::{self, Kind, Sample, UserRole},
-    kit::{Fault, Payload, Principal},
+    kit::{Code, Fault, Payload, Principal},
 };
 use serde_json::json;
 
@@ -53,20 +53,29 @@ pub async fn add_samples(door: &Door) -> anyhow::Result<()> {
     added.await.map_err(words)
 }
 
-/// Makes an admin if there is no user at all, and gives the password, which nobody can tell again.
+/// Makes an admin if there is none who can sign in, and gives the password, which nobody can tell again.
 ///
 /// # Errors
 /// The store's.
 pub async fn first_admin(door: &Door) -> anyhow::Result<Option<String>> {
-    if door.maintain(|tx, _| identity::has_users(tx)).await.map_err(words)? {
+    if door.maintain(|tx, _| identity::has_admin(tx)).await.map_err(words)? {
         return Ok(None);
     }
     let password = new_password(&chance());
     let request = json!({ "username": "admin", "role": "admin", "password": password });
     let request: Payload = request.as_object().cloned().unwrap_or_default();
     let made = door.ask("users.create", request, Arc::new(Principal::operator())).await;
-    made.map_err(words)?;
-    Ok(Some(password))
+    match made {
+        Ok(_) => Ok(Some(password)),
+        Err(fault) if fault.code == Code::Conflict => {
+            tracing::warn!(
+                "no admin can sign in, and the login admin is somebody else's: make one with \
+                 `bellwire user create NAME --role admin`"
+            );
+            Ok(None)
+        }
+        Err(fault) => Err(words(fault)),
+    }
 }
 
 /// A password of 100 bits: five times four letters and digits, without those that look alike.

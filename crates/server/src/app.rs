@@ -181,14 +181,15 @@ async fn run(
     supervisor: &Arc<Supervisor>,
 ) -> anyhow::Result<Open> {
     let Server { core: Core { door, metrics }, site, .. } = server;
-    // First, so that a port that is taken is all that is said.
+    if !config.demo {
+        demo::refuse(&config.data)?;
+    }
+    // Before anything is written, so that a port that is taken is all that is said.
     let ports = if config.demo { DEMO_PORTS } else { DEFAULT_PORTS };
     let mut listeners = Listeners::bind(&config.listen, ports)?;
     listeners.open_tls(&certificate(config), &config.data, &door.clock)?;
     if config.demo {
         demo::claim(&config.data, door).await?;
-    } else {
-        demo::refuse(&config.data)?;
     }
     let control = control::listen(&config.data, door.clone())?;
     let (log, history) = (config.log.keep(), config::micros(config.states.history));

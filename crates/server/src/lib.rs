@@ -23,6 +23,7 @@
 //! | [`backup`] | a data directory copied while it is served, put back, and checked |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
+//! | [`memory`] | how the allocator gives memory back |
 //! | [`metrics`], [`clock`] | what is measured, and time |
 
 /// In tests, applies a seeded defect when the simulation asks for it; otherwise it is nothing.
@@ -53,6 +54,7 @@ pub mod housekeeping;
 pub mod hub;
 pub mod listeners;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod opening;

@@ -17,8 +17,9 @@ use std::{
 
 use bellwire::{
     app,
+    backup::DATABASE,
     config::{Flags, Listen, Loaded},
-    control, logging,
+    control, logging, memory,
 };
 use bellwire_services::kit::{PAGE_LEN_MAX, Payload};
 use clap::{Args, Parser, Subcommand};
@@ -99,8 +100,13 @@ pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
 /// # Errors
 /// What the call refuses, or why the data directory cannot be used.
 fn ask(data: &Path, call: &str, request: Value) -> anyhow::Result<Value> {
+    let is_new = !data.join(DATABASE).exists();
     let payload: Payload = request.as_object().cloned().unwrap_or_default();
-    Ok(serde_json::from_str(control::ask(data, call, payload)?.get())?)
+    let reply = control::ask(data, call, payload)?;
+    if is_new {
+        eprintln!("There was nothing in {}: it is a data directory now.", data.display());
+    }
+    Ok(serde_json::from_str(reply.get())?)
 }
 
 /// Prints everything that a list has, a line of JSON each.
@@ -121,6 +127,7 @@ fn list(data: &Path, call: &str) -> anyhow::Result<()> {
 
 /// Runs the program to its end.
 pub fn run() -> ExitCode {
+    memory::give_back();
     let result = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),

@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 
-use bellwire_services::kit::Access;
+use bellwire_services::kit::{Access, Principal, Role, Scope};
 
 use super::{
     caller::Rules,
@@ -136,8 +136,10 @@ async fn log_request(State(site): State<Arc<Site>>, request: Request, next: Next
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return next.run(request).await;
     }
-    let peer =
-        request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.address.to_string());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| {
+        let ConnectInfo(Peer { address, tls }) = *info;
+        site.rules.from(address, tls, request.headers()).address.to_string()
+    });
     // A method may be any word.
     let method = logging::redact(request.method().as_str());
     let path = logging::redact(&request.uri().to_string());
@@ -204,16 +206,24 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
     }
 }
 
+/// Whether a caller may read closed measures: admins, and tokens for a monitor, with `server:metrics`.
+fn may_read_measures(principal: &Principal) -> bool {
+    let is_meant = |scope: &Scope| scope.of_service("server") == Some(("metrics", None));
+    principal.role == Role::Admin || principal.scopes.iter().any(is_meant)
+}
+
 async fn metrics(
     State(site): State<Arc<Site>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    if site.rules.metrics_closed
-        && let Err(response) = rest::admit(&site, peer, Access::Admin, &parts).await
-    {
-        return *response;
+    if site.rules.metrics_closed {
+        match rest::admit(&site, peer, Access::Bearer, &parts).await {
+            Ok(caller) if may_read_measures(caller.principal()) => {}
+            Ok(_) => return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "Forbidden"),
+            Err(response) => return *response,
+        }
     }
     let (sessions, queued) = site.shards.load();
     let (metrics, store) = (&site.metrics, &site.door.store);

@@ -47,13 +47,19 @@ pub struct Settings {
 pub struct Tls {
     config: Arc<ServerConfig>,
     current: Arc<Current>,
-    /// The certificate's and the key's file, if they were given.
-    given: Option<[PathBuf; 2]>,
-    /// The CA of our own certificate.
-    ca: Option<PathBuf>,
+    source: Source,
     /// What was last seen of the files. A `Mutex`: the task that looks after them takes it, and
     /// nobody waits for it.
     watch: Mutex<Watch>,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug)]
+enum Source {
+    /// From the operator: the certificate's and the key's file.
+    Given([PathBuf; 2]),
+    /// From here: the folder of our own, the names it is for, and the CA.
+    Own { folder: PathBuf, names: Vec<String>, ca: PathBuf },
 }
 
 #[derive(Debug)]
@@ -61,6 +67,8 @@ struct Watch {
     seen: [Option<Stamp>; 2],
     ends_at: Micros,
     warned_at: Option<Micros>,
+    /// When our own was last looked after.
+    renewed_at: Micros,
 }
 
 /// What changes when a file does: modification time, length, inode.
@@ -83,23 +91,19 @@ impl Tls {
     /// # Errors
     /// In one sentence that names the file and says what to do.
     pub fn open(settings: &Settings, data: &Path, now: Micros) -> anyhow::Result<Tls> {
-        let (files, ca) = match &settings.files {
-            Some(files) => (files.clone(), None),
+        let (files, source) = match &settings.files {
+            Some(files) => (files.clone(), Source::Given(files.clone())),
             None => {
-                let own = own::open(&data.join("tls"), &settings.names, now)?;
-                ([own.certificate, own.key], Some(own.ca))
+                let (folder, names) = (data.join("tls"), settings.names.clone());
+                let own = own::open(&folder, &names, now)?;
+                ([own.certificate, own.key], Source::Own { folder, names, ca: own.ca })
             }
         };
         let seen = files.each_ref().map(|file| stamp(file));
         let Pair { certified, ends_at } = pair::load(&files[0], &files[1], now)?;
         let current = Arc::new(Current(RwLock::new(certified)));
-        Ok(Tls {
-            config: config(current.clone()),
-            current,
-            given: ca.is_none().then_some(files),
-            ca,
-            watch: Mutex::new(Watch { seen, ends_at, warned_at: None }),
-        })
+        let watch = Watch { seen, ends_at, warned_at: None, renewed_at: now };
+        Ok(Tls { config: config(current.clone()), current, source, watch: Mutex::new(watch) })
     }
 
     /// How connections are served.
@@ -109,40 +113,53 @@ impl Tls {
 
     /// The CA that clients have to trust, if the certificate is our own.
     pub fn ca(&self) -> Option<&Path> {
-        self.ca.as_deref()
+        match &self.source {
+            Source::Given(_) => None,
+            Source::Own { ca, .. } => Some(ca),
+        }
     }
 
-    /// Looks whether the files that were given changed, and uses what they hold now; a pair that
-    /// cannot be used is told once, and the one in use stays. Warns when that one is about to end.
+    /// Looks whether the files that were given changed, and uses what they hold now; once a day renews
+    /// our own if it is about to end. A pair that cannot be used is told once, and the one in use stays.
+    /// Warns when that one is about to end.
     pub fn reload_if_changed(&self, now: Micros) {
         let mut watch = self.watch.lock().expect("nobody panics under this lock");
-        if let Some(files) = &self.given {
-            let seen = files.each_ref().map(|file| stamp(file));
-            if seen != watch.seen {
-                watch.seen = seen;
-                match pair::load(&files[0], &files[1], now) {
-                    Ok(pair) => {
-                        *self.current.0.write().expect("nobody panics under this lock") =
-                            pair.certified;
-                        (watch.ends_at, watch.warned_at) = (pair.ends_at, None);
-                        tracing::info!(until = %date(pair.ends_at), "a new certificate is in use");
-                    }
-                    Err(error) => {
-                        tracing::error!(
-                            "the certificate in use stays, as its files changed: {error:#}"
-                        )
-                    }
+        match self.load_again(&mut watch, now) {
+            Some(Ok(pair)) => {
+                *self.current.0.write().expect("nobody panics under this lock") = pair.certified;
+                if pair.ends_at != watch.ends_at || self.ca().is_none() {
+                    tracing::info!(until = %date(pair.ends_at), "a new certificate is in use");
+                    (watch.ends_at, watch.warned_at) = (pair.ends_at, None);
                 }
             }
+            Some(Err(error)) => {
+                tracing::error!("the certificate in use stays, as its files changed: {error:#}");
+            }
+            None => {}
         }
         let is_told = watch.warned_at.is_some_and(|at| now - at < DAY_MICROS);
         if watch.ends_at - now < WARNED_BEFORE_MICROS && !is_told {
             watch.warned_at = Some(now);
-            let what_to_do = match &self.ca {
-                Some(_) => "restart the server, which renews it",
-                None => "renew it",
-            };
-            tracing::warn!("the certificate ends on {}: {what_to_do}", date(watch.ends_at));
+            tracing::warn!("the certificate ends on {}: renew it", date(watch.ends_at));
+        }
+    }
+
+    /// Loads what was given if its files changed, our own if a day has passed.
+    fn load_again(&self, watch: &mut Watch, now: Micros) -> Option<anyhow::Result<Pair>> {
+        match &self.source {
+            Source::Given(files) => {
+                let seen = files.each_ref().map(|file| stamp(file));
+                let is_new = std::mem::replace(&mut watch.seen, seen) != seen;
+                is_new.then(|| pair::load(&files[0], &files[1], now))
+            }
+            Source::Own { folder, names, .. } => {
+                let is_due = now - watch.renewed_at >= DAY_MICROS;
+                is_due.then(|| {
+                    watch.renewed_at = now;
+                    let own = own::open(folder, names, now)?;
+                    pair::load(&own.certificate, &own.key, now)
+                })
+            }
         }
     }
 }

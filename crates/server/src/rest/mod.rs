@@ -159,6 +159,13 @@ pub struct Caller {
     by_cookie: bool,
 }
 
+impl Caller {
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
 /// Finds out who calls, and whether what they ask for is for them.
 ///
 /// # Errors

@@ -99,11 +99,11 @@ fn measures_for_admins_alone() {
     ask().refused(401, "UNAUTHENTICATED");
     ask().bearer("x").refused(401, "UNAUTHENTICATED");
     ask().bearer(&server.token("user", &[]).text).refused(403, "FORBIDDEN");
-    let measures = ask().bearer(&server.token("admin", &[]).text).send();
-    assert!(
-        measures.status == 200 && measures.body.contains("bellwire_connections"),
-        "{measures:?}"
-    );
+    ask().bearer(&server.token("user", &["server:metrics:all"]).text).refused(403, "FORBIDDEN");
+    for (role, scopes) in [("admin", &[][..]), ("device", &["server:metrics"])] {
+        let measures = ask().bearer(&server.token(role, scopes).text).send();
+        assert!(measures.body.contains("\nbellwire_connections "), "{measures:?}");
+    }
 }
 
 #[test]

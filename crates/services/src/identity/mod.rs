@@ -28,7 +28,7 @@ pub use contract::{
     ChangeToken, ChangeUser, CreateToken, CreateUser, Kind, ListTokens, ListUsers, Login,
     NewPassword, Nothing, Token, TokenId, User, UserId, UserRole,
 };
-pub use read::{check, has_users, principal, user};
+pub use read::{check, has_admin, principal, user};
 pub use seed::{Sample, add_sample, hash_sample};
 
 use bellwire_store::tx::Value;

@@ -244,10 +244,10 @@ impl User {
     }
 }
 
-/// Whether there is any user.
+/// Whether there is an admin who can sign in.
 ///
 /// # Errors
 /// The store's.
-pub fn has_users(tx: &ReadTx<'_>) -> Result<bool, Fault> {
-    Ok(tx.one(sql::ANY_USER, &[], |_| ())?.is_some())
+pub fn has_admin(tx: &ReadTx<'_>) -> Result<bool, Fault> {
+    Ok(tx.one(sql::OTHER_ADMIN, &[Value::Integer(0)], |_| ())?.is_some())
 }

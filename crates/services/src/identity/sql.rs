@@ -75,8 +75,6 @@ statements! {
     SET_PASSWORD = "UPDATE users SET password = $2, updated_at = $3, generation = generation + 1 WHERE user_id = $1";
     /// One user less.
     DELETE_USER = "DELETE FROM users WHERE user_id = $1";
-    /// Whether there is any user.
-    ANY_USER = "SELECT user_id FROM users ORDER BY user_id LIMIT 1";
     /// Another admin who can sign in.
     OTHER_ADMIN = "SELECT user_id FROM users WHERE role = 'admin' AND disabled = 0 AND password IS NOT NULL
                    AND user_id <> $1 LIMIT 1";

@@ -268,3 +268,27 @@ fn names_that_are_none_are_told() {
         assert!(told.to_string().contains(&format!("cannot have the name {name:?};")), "{told}");
     }
 }
+
+#[test]
+fn our_own_is_renewed_while_the_server_runs() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let tls = Tls::open(&Settings::default(), folder.path(), NOW).expect("it is made");
+    let first = shown(&tls);
+    let mut now = NOW;
+    for _ in 0..365 {
+        now += DAY_MICROS;
+        tls.reload_if_changed(now);
+        assert_eq!(shown(&tls), first, "there is time");
+    }
+    for _ in 0..3 {
+        now += DAY_MICROS;
+        tls.reload_if_changed(now);
+    }
+    let second = shown(&tls);
+    assert_ne!(second, first);
+    let ca = tls.ca().expect("it is our own");
+    assert!(is_accepted(&tls, ca, "localhost", now + 300 * DAY_MICROS));
+    now += DAY_MICROS;
+    tls.reload_if_changed(now);
+    assert_eq!(shown(&tls), second);
+}
