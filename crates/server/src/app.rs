@@ -41,9 +41,10 @@ use crate::{
     net::{
         caller::Rules,
         http::{Site, conformance_router, router},
-        limits::{ConnectionLimits, LoginLimits},
+        limits::ConnectionLimits,
         shards::{self, Common, Shards},
         tls,
+        tries::Tries,
     },
     sequencer::{Feed, ReplyTo, Sequencer},
     supervisor::{self, Supervisor},
@@ -79,11 +80,10 @@ impl Core {
         feeds: Vec<Feed>,
     ) -> anyhow::Result<Core> {
         backup::refuse_unfinished(data)?;
-        DirBuilder::new()
-            .mode(0o700)
-            .recursive(true)
-            .create(data)
-            .with_context(|| format!("The data directory {} cannot be made", data.display()))?;
+        DirBuilder::new().mode(0o700).recursive(true).create(data).with_context(|| {
+            let at = data.display();
+            format!("The data directory {at} cannot be made; choose another with --data")
+        })?;
         let services = bellwire_services::all();
         let migrations: Vec<_> = services.iter().map(|service| service.migrations).collect();
         let clock = Arc::new(Clock::new());
@@ -190,6 +190,9 @@ async fn run(
     listeners.open_tls(&certificate(config), &config.data, &door.clock)?;
     if config.demo {
         demo::claim(&config.data, door).await?;
+    }
+    for sentence in backup::exposed(&config.data) {
+        tracing::warn!("{sentence}");
     }
     let control = control::listen(&config.data, door.clone())?;
     let (log, history) = (config.log.keep(), config::micros(config.states.history));
@@ -299,7 +302,7 @@ impl Server {
             shards: shards.handles(),
             limits: (purpose == Purpose::Production)
                 .then(|| ConnectionLimits::new(config.limits.strict)),
-            logins: LoginLimits::new(),
+            tries: Tries::new(),
             rules: rules(config),
             loopback_only: purpose == Purpose::Demo,
             draining: AtomicBool::new(false),

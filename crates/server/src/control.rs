@@ -3,9 +3,12 @@
 //! by `{"ok":REPLY}` or `{"error":{"code","message"}}`. The calls enter at the door like any other.
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
     io::{self, BufRead, BufReader, Write as _},
-    os::{fd::AsRawFd, unix::net::UnixStream as BlockingStream},
+    os::{
+        fd::AsRawFd,
+        unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -55,6 +58,10 @@ pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
     remove(data); // The data directory is locked: what is there is left from an earlier run.
     let directory = File::open(data)?;
     let listener = UnixListener::bind(path(&directory))
+        .and_then(|listener| {
+            fs::set_permissions(path(&directory), Permissions::from_mode(0o600))?;
+            Ok(listener)
+        })
         .with_context(|| format!("Cannot listen on {}", data.join(NAME).display()))?;
     Ok(tokio::spawn(async move {
         loop {

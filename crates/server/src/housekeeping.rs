@@ -19,7 +19,7 @@ use crate::{
 /// How often housekeeping runs.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Replies, tokens and tickets forgotten in one slice.
-const SLICE_REPLIES: i64 = 200;
+const SLICE_FORGOTTEN: i64 = 200;
 /// Rows of history looked at in one slice, and the most slices in one run; the next goes on from there.
 const SLICE_ROWS: usize = 500;
 const SLICES_MAX: usize = 50;
@@ -43,7 +43,7 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept
     }
 }
 
-/// One run: the log, then replies kept for retries, then the history.
+/// One run: the log, then replies kept for retries, tokens and tickets that ended, then the history.
 async fn tidy(
     door: &Door,
     log: Keep,
@@ -62,10 +62,10 @@ async fn tidy(
             break;
         }
     }
-    while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_REPLIES)).await?
-        == SLICE_REPLIES as u64
+    while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_FORGOTTEN)).await?
+        == SLICE_FORGOTTEN as u64
     {}
-    while door.maintain(|tx, now| identity::forget(tx, now, SLICE_REPLIES)).await? > 0 {}
+    while door.maintain(|tx, now| identity::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
     for _ in 0..SLICES_MAX {
         let from = *place;
         let sweep =

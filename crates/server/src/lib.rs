@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`app`] | puts a server together, runs it, drains it |
 //! | [`door`] | the one door: finds the call, reads it, runs it in a transaction |
+//! | [`etag`] | versions of what a GET shows |
 //! | [`faults`] | what a fault is on the wire |
 //! | [`opening`] | how a session gets its place: rights, snapshot, what it missed, in one transaction |
 //! | [`sequencer`] | from the writer to the shards, in commit order |
@@ -49,6 +50,7 @@ pub mod control;
 pub mod credentials;
 pub mod demo;
 pub mod door;
+pub mod etag;
 pub mod faults;
 pub mod housekeeping;
 pub mod hub;

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use axum::Router;
 use tokio::{
     net::TcpListener,
@@ -177,10 +176,19 @@ fn bind_free(listens: &[Listen]) -> anyhow::Result<Vec<(Scheme, TcpListener)>> {
 
 fn bind_one(listen: &Listen) -> anyhow::Result<(Scheme, TcpListener)> {
     let Listen { scheme, address } = *listen;
-    let listener = listen::bind(address).with_context(|| {
-        format!("Cannot listen on {address}; stop what uses it, or choose another with --listen")
-    })?;
-    Ok((scheme, listener))
+    let bound = listen::bind(address).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 are for who may bind them (CAP_NET_BIND_SERVICE)"
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "stop what uses it",
+        };
+        let sentence =
+            format!("Cannot listen on {address}; {remedy}, or choose another with --listen");
+        anyhow::Error::new(error).context(sentence)
+    });
+    Ok((scheme, bound?))
 }
 
 /// Tells how clients come to trust a certificate of our own.
@@ -256,7 +264,7 @@ mod tests {
         let taken = holder.local_addr().expect("it is bound");
         // As `[::1]` is on a machine without IPv6: an address that nobody has (RFC 5737).
         let absent = SocketAddr::from(([192, 0, 2, 1], 8080));
-        let cannot = |address| format!("Cannot listen on {address}; stop what uses it, or ");
+        let cannot = |address| format!("Cannot listen on {address}; ");
         // Addresses, how many of them are used, and the one that is told of each time.
         let rows: [(&[SocketAddr], _, &[SocketAddr]); 6] = [
             (&[loopback, loopback], Some(2), &[]),

@@ -26,7 +26,7 @@ use bellwire_store::{
     sqlite::{self, BackupReport},
 };
 use serde::{Deserialize, Serialize};
-pub use soundness::check;
+pub use soundness::{check, exposed};
 use staging::Staging;
 pub use staging::refuse_unfinished;
 

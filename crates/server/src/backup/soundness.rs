@@ -19,7 +19,7 @@ pub fn check(data: &Path) -> Result<CheckReport, Vec<String>> {
     let database = database(data).map_err(|error| vec![error.to_string()])?;
     let found = sqlite::check(&database, &migrations());
     // After that, for SQLite gives the files beside the database its mode.
-    let mut problems: Vec<String> = private(data).iter().filter_map(|path| loose(path)).collect();
+    let mut problems = exposed(data);
     if let Err(error) = keys(data) {
         problems.push(format!("{error:#}."));
     }
@@ -28,6 +28,11 @@ pub fn check(data: &Path) -> Result<CheckReport, Vec<String>> {
         Ok(_) => Err(problems),
         Err(found) => Err([found, problems].concat()),
     }
+}
+
+/// What others than the owner can use of a data directory, a sentence each.
+pub fn exposed(data: &Path) -> Vec<String> {
+    private(data).iter().filter_map(|path| loose(path)).collect()
 }
 
 /// What only the owner may read: the directory, its database, the keys. A certificate, or the demo's

@@ -1,6 +1,6 @@
 //! What is right by itself and wrong together.
 
-use super::{Listen, Loaded, Wrong};
+use super::{Listen, Loaded, Scheme, Wrong};
 
 /// Says the first contradiction.
 pub(super) fn refuse(loaded: &Loaded) -> Result<(), Wrong> {
@@ -44,6 +44,17 @@ pub(super) fn refuse(loaded: &Loaded) -> Result<(), Wrong> {
                 source(has)
             )));
         }
+    }
+    // A demo listens with TLS, too, if nothing is said.
+    let is_clear = |at: &Listen| at.scheme == Scheme::Http;
+    let never =
+        if config.listen.is_empty() { !config.demo } else { config.listen.iter().all(is_clear) };
+    if config.tls.certificate.is_some() && never {
+        return Err(Wrong(format!(
+            "{}: tls.certificate is set and no listener speaks TLS; listen on https:// or either:// too, \
+             or leave it out.",
+            source("tls.certificate")
+        )));
     }
     Ok(())
 }

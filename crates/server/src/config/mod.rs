@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use bellwire_services::kit::Settings;
 use bellwire_store::log::Keep;
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
@@ -52,7 +53,7 @@ pub struct Config {
     pub origins: Vec<Origin>,
     /// The host names that are answered to; none: any.
     pub hosts: Vec<Host>,
-    /// The networks of proxies whose `X-Forwarded-For` is believed.
+    /// The networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub proxies: Vec<IpNet>,
     /// Whether a recording is replayed and guests of this machine are let in.
     pub demo: bool,
@@ -158,7 +159,9 @@ impl Default for Config {
             demo: false,
             demo_speed: 1.0,
             tls: Tls::default(),
-            login: Login { session: Duration::from_secs(12 * 3_600) },
+            login: Login {
+                session: Duration::from_secs(Settings::default().session_s.unsigned_abs()),
+            },
             limits: Limits::default(),
             log: Log { bytes_max: 1 << 30, kept: Duration::from_secs(10 * 60) },
             states: States { history: Duration::from_secs(10 * 86_400) },

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bellwire_services::{
     identity,
-    kit::{Answer, BoundCommand, Code, Decision, Fault, Look, Payload, Principal},
+    kit::{
+        Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Look, Payload, Principal, Work,
+        idempotency,
+    },
 };
 use bellwire_store::tx::ReadTx;
 use serde_json::value::RawValue;
@@ -13,7 +16,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{Door, Precondition, overloaded, unknown};
+use super::{Door, Lane, Precondition, overloaded, retries_as, unknown};
 use crate::{opening::Credential, sequencer::ReplyTo};
 
 /// How much slow work (hashing a password) is done at once: it takes a core and 19 MiB each.
@@ -66,8 +69,15 @@ impl Default for SlowWork {
 /// A place among those who wait for slow work.
 struct Place(#[expect(dead_code, reason = "it is held, not looked at")] OwnedSemaphorePermit);
 
+/// What comes of preparing a command.
+enum Prepared {
+    /// It can be decided.
+    Decision(Decision),
+    /// It was decided before.
+    Answer(Answer),
+}
+
 /// A call with its caller.
-#[derive(Debug, Clone)]
 pub struct Call<'a> {
     /// The command or query.
     pub name: &'a str,
@@ -103,8 +113,10 @@ impl Door {
         let Call { name, payload, principal, precondition } = call;
         if self.tables.queries.contains_key(name) {
             let (sender, answer) = oneshot::channel();
-            // The caller may have gone; then nobody wants the answer.
-            self.query(name, payload, principal, move |result| drop(sender.send(result)))?;
+            // Held as long as the caller waits: who has gone is passed over.
+            let waiting = Arc::new(());
+            let wanted = Arc::downgrade(&waiting);
+            self.query(name, payload, principal, wanted, move |result| drop(sender.send(result)))?;
             return Ok(self.signed(answer.await.map_err(|_| overloaded())??));
         }
         if !self.tables.commands.contains_key(name) {
@@ -113,7 +125,12 @@ impl Door {
         let (command, key, bound) = self.bind(name, payload, &principal)?;
         let decision = match bound {
             BoundCommand::Decide(decision) => decision,
-            BoundCommand::Prepare(look) => self.prepare(look, principal.clone()).await?,
+            BoundCommand::Prepare(look) => {
+                match self.prepare(look, command, key.clone(), principal.clone()).await? {
+                    Prepared::Decision(decision) => decision,
+                    Prepared::Answer(answer) => return Ok(self.signed(answer)),
+                }
+            }
         };
         let (sender, answer) = oneshot::channel();
         let to = ReplyTo::Function(Box::new(move |result| drop(sender.send(result))));
@@ -122,22 +139,48 @@ impl Door {
         Ok(self.signed(answer.await.map_err(|_| overloaded())??))
     }
 
-    /// Reads what slow work needs, waits for a turn, and does it.
-    async fn prepare(&self, look: Look, principal: Arc<Principal>) -> Result<Decision, Fault> {
+    /// Reads what slow work needs, waits for a turn, and does it; unless this is a retry, whose answer is
+    /// known.
+    async fn prepare(
+        &self,
+        look: Look,
+        command: &Command,
+        key: Option<idempotency::Key>,
+        principal: Arc<Principal>,
+    ) -> Result<Prepared, Fault> {
+        enum Looked {
+            Work(Work),
+            Kept(Answer),
+        }
         let place = self.slow.place()?;
-        let work = self.read_now(principal, look).await?;
-        self.slow.run(place, work).await
+        let (name, access) = (command.name, command.access);
+        let look = move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| {
+            access.check(ctx.principal)?;
+            let caller = retries_as(access, ctx.principal);
+            let kept = match &key {
+                Some(key) => idempotency::kept(tx, ctx, (caller, name), key)?,
+                None => None,
+            };
+            Ok(match kept {
+                Some(answer) => Looked::Kept(answer),
+                None => Looked::Work(look(tx, ctx)?),
+            })
+        };
+        Ok(match self.read_now(principal, look).await? {
+            Looked::Kept(answer) => Prepared::Answer(answer),
+            Looked::Work(work) => Prepared::Decision(self.slow.run(place, work).await?),
+        })
     }
 
     async fn read_now<T: Send + 'static>(
         &self,
         principal: Arc<Principal>,
-        read: impl FnOnce(&ReadTx<'_>, &bellwire_services::kit::Ctx<'_>) -> Result<T, Fault>
-        + Send
-        + 'static,
+        read: impl FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (sender, answer) = oneshot::channel();
-        self.read_as(principal, read, move |result| drop(sender.send(result)))?;
+        let waiting = Arc::new(());
+        let wanted = Arc::downgrade(&waiting);
+        self.read_as(principal, wanted, read, move |result| drop(sender.send(result)))?;
         answer.await.map_err(|_| overloaded())?
     }
 
@@ -150,10 +193,11 @@ impl Door {
             return Ok(Arc::new(Principal::guest()));
         };
         let (sender, answer) = oneshot::channel();
-        let (wanted, now) = (jti.clone(), self.clock.now());
-        self.read(move |tx| {
-            let found = tx.and_then(|tx| identity::principal(tx, &wanted, now));
-            let _ = sender.send(found);
+        let (shown, now) = (jti.clone(), self.clock.now());
+        let waiting = Arc::new(());
+        self.read_while(Lane::Usual, Arc::downgrade(&waiting), move |tx| {
+            let found = tx.and_then(|tx| identity::principal(tx, &shown, now));
+            drop(sender.send(found));
         })?;
         let found = answer.await.map_err(|_| overloaded())?;
         if found.as_ref().is_err_and(|fault| fault.code == Code::Unauthenticated) {
@@ -180,13 +224,14 @@ impl Door {
         }
     }
 
-    /// The answer, with what it has to sign in its reply, in the first place.
+    /// The answer, with what it has to sign in its reply: in the first place, behind an `id`.
     fn signed(&self, answer: Answer) -> Answer {
         let Some(claims) = &answer.sign else { return answer };
         let mut reply: Payload =
             serde_json::from_str(answer.json.get()).expect("a signed reply is an object");
         let key = if claims.is_ticket() { "ticket" } else { "token" };
-        reply.shift_insert(0, key.into(), self.keyring.sign(claims).into());
+        let place = usize::from(reply.keys().next().is_some_and(|first| first == "id"));
+        reply.shift_insert(place, key.into(), self.keyring.sign(claims).into());
         let json = serde_json::value::to_raw_value(&reply).expect("an object serialises");
         Answer { json, ..answer }
     }

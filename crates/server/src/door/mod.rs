@@ -34,12 +34,12 @@ use tokio::sync::oneshot;
 use crate::{
     clock::Clock,
     credentials::Keyring,
+    etag::Tags,
     hub::{
         Keys,
         recent::{Recent, Speller},
     },
     opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
-    rest::etag::IfMatch,
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
 
@@ -111,6 +111,13 @@ impl Tables {
             streams: Vec::new(),
             routes: Vec::new(),
         };
+        let named = |service: &Service| {
+            let commands = service.commands.iter().map(|command| command.name);
+            commands.chain(service.queries.iter().map(|query| query.name)).collect::<Vec<_>>()
+        };
+        let mut names: Vec<_> = services.iter().flat_map(named).collect();
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|one, other| one < other), "two calls of one name: {names:?}");
         for service in services {
             tables.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
             tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
@@ -118,6 +125,9 @@ impl Tables {
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
         }
+        let call = |route: &Route| tables.access(route.call).is_some();
+        let lost = tables.routes.iter().find(|route| !call(route));
+        assert!(lost.is_none(), "a route leads to no call: {lost:?}");
         tables
     }
 
@@ -149,19 +159,20 @@ pub struct Precondition {
     /// Its fields.
     pub payload: Payload,
     /// The versions.
-    pub if_match: IfMatch,
+    pub if_match: Tags,
 }
 
 impl Precondition {
     fn check(&self, tables: &Tables, tx: &ReadTx<'_>, ctx: &Ctx<'_>) -> Result<(), Fault> {
         let query = tables.queries.get(self.query).ok_or_else(|| unknown(self.query))?;
+        query.access.check(ctx.principal)?;
         let shown = (query.bind)(self.payload.clone()).and_then(|bound| bound(tx, ctx));
         match shown {
             Ok(answer) if self.if_match.admits(answer.json.get()) => Ok(()),
             Err(fault) if fault.code != Code::NotFound => Err(fault),
             _ => Err(Fault::new(
                 Code::PreconditionFailed,
-                "it is not, or no longer, what If-Match says: look again",
+                "it was changed since: read it again, and send its new ETag",
             )),
         }
     }
@@ -200,16 +211,18 @@ impl Bound {
         };
         match &self.key {
             Some(key) => {
-                let caller = match self.access {
-                    // What is done with a credential is done with this one, not with another of the user.
-                    Access::Bearer => &principal.token,
-                    _ => principal.retries_as(),
-                };
+                let caller = retries_as(self.access, principal);
                 idempotency::once(tx, &ctx, (caller, self.command), key, decide)
             }
             None => decide(tx),
         }
     }
+}
+
+/// Whose retries the requests of this caller are. What is done with a credential is done with this one,
+/// not with another of the same user.
+fn retries_as(access: Access, principal: &Principal) -> &str {
+    if access == Access::Bearer { &principal.token } else { principal.retries_as() }
 }
 
 impl Door {
@@ -270,7 +283,7 @@ impl Door {
         Write { at: now, run: Box::new(run), to }
     }
 
-    /// Queues a query; `answer` is called on a reader's thread.
+    /// Queues a query; `answer` is called on a reader's thread, unless nobody waits for it any more.
     ///
     /// # Errors
     /// What can be said at once: the request is wrong, or too much waits already.
@@ -279,31 +292,30 @@ impl Door {
         name: &str,
         payload: Payload,
         principal: Arc<Principal>,
+        wanted: Weak<()>,
         answer: impl FnOnce(Result<Answer, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let query = self.tables.queries.get(name).ok_or_else(|| unknown(name))?;
         let access = query.access;
         access.check(&principal)?;
         let bound = (query.bind)(payload)?;
-        self.read_as(
-            principal,
-            move |tx, ctx| {
-                access.check(ctx.principal)?;
-                bound(tx, ctx)
-            },
-            answer,
-        )
+        let read = move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| {
+            access.check(ctx.principal)?;
+            bound(tx, ctx)
+        };
+        self.read_as(principal, wanted, read, answer)
     }
 
     /// Queues a read in the name of somebody, who must still be let in.
     fn read_as<T>(
         &self,
         principal: Arc<Principal>,
+        wanted: Weak<()>,
         read: impl FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<T, Fault> + Send + 'static,
         answer: impl FnOnce(Result<T, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let (now, settings) = (self.clock.now(), self.settings.clone());
-        self.read(move |tx| {
+        self.read_while(Lane::Usual, wanted, move |tx| {
             let run = |tx: &ReadTx<'_>| {
                 let changed = identity::check(tx, &principal, now)?;
                 let principal = changed.as_ref().unwrap_or(&principal);

@@ -12,11 +12,19 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use bellwire_services::kit::{Claims, Micros};
 use ipnet::IpNet;
 
-use super::upgrade::only;
 use crate::credentials::Keyring;
 
 /// The session cookie's name.
 pub const COOKIE: &str = "bellwire_session";
+
+/// What a caller without a credential is told where one is needed.
+pub const NO_CREDENTIAL: &str = "authentication required";
+/// What is said of a ticket that is no good.
+pub const BAD_TICKET: &str = "ticket invalid, expired or used";
+/// What is said of a cookie that a foreign page made the browser send.
+pub const FOREIGN_PAGE: &str = "the session cookie is for pages of this server's own origin";
+/// What a guest's page from elsewhere is told.
+pub const GUESTS_ARE_LOCAL: &str = "guests come from this machine: the Origin must be loopback";
 
 /// What the operator set about who may call, and from where.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +62,13 @@ pub enum Shown<'a> {
     },
     /// A ticket, yet to be looked at.
     Ticket(&'a str),
-    /// One that is no good, and why.
-    Bad(&'static str),
+    /// One that is no good.
+    Bad {
+        /// Why.
+        why: &'static str,
+        /// Whether it is the session cookie.
+        by_cookie: bool,
+    },
     /// A cookie that a page of a foreign origin made the browser send.
     Foreign,
 }
@@ -114,27 +127,28 @@ impl Rules {
             return own.is_some_and(|own| own.eq_ignore_ascii_case(origin))
                 || self.is_listed(origin);
         }
-        let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-        let is_upgrade = headers.contains_key(header::UPGRADE);
-        match site {
-            Some("same-origin") => !is_upgrade,
-            Some("none") => !is_upgrade && matches!(*method, Method::GET | Method::HEAD),
-            _ => false,
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        match headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("")) {
+            _ if headers.contains_key(header::UPGRADE) => false,
+            Some("same-origin") => true,
+            // Over plain HTTP browsers say neither. A page of another origin cannot read the answer, and
+            // reading changes nothing.
+            Some("none") | None => reads,
+            Some(_) => false,
         }
     }
 
-    /// The credential of a request. `in_query`: it may stand in the query, as on streams, which browsers
-    /// can give no header.
+    /// The credential of a request.
     pub fn shown<'a>(
         &self,
         keyring: &Keyring,
         now: Micros,
-        (from, in_query): (From, bool),
+        from: From,
         (method, uri, headers): (&Method, &'a Uri, &HeaderMap),
     ) -> Shown<'a> {
         let verified = |token: &str, by_cookie| match keyring.verify(token, now) {
             Some(claims) => Shown::Token { claims, by_cookie },
-            None => Shown::Bad("token invalid, expired or revoked"),
+            None => Shown::Bad { why: "token invalid, expired or revoked", by_cookie },
         };
         if headers.contains_key(header::AUTHORIZATION) {
             // One of another scheme is a credential too, and no good one; so are two.
@@ -143,26 +157,30 @@ impl Rules {
                 .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
             return match bearer {
                 Some((_, token)) => verified(token.trim_start(), false),
-                None => Shown::Bad("the Authorization header must be Bearer with a token"),
+                None => {
+                    let why = "the Authorization header must be Bearer with a token";
+                    Shown::Bad { why, by_cookie: false }
+                }
             };
         }
-        if in_query {
-            if let Some(token) = parameter(uri, "token") {
-                return verified(token, false);
-            }
-            if let Some(ticket) = parameter(uri, "ticket") {
-                return Shown::Ticket(ticket);
-            }
-            if parameter(uri, "auth") == Some("message") {
-                // It is yet to come: a cookie that the browser adds to every request is not meant.
-                return Shown::Nothing;
-            }
+        if let Some(token) = parameter(uri, "token") {
+            return verified(token, false);
+        }
+        if let Some(ticket) = parameter(uri, "ticket") {
+            return Shown::Ticket(ticket);
+        }
+        if parameter(uri, "auth") == Some("message") {
+            // It is yet to come: a cookie that the browser adds to every request is not meant.
+            return Shown::Nothing;
         }
         match cookie(headers) {
             Cookies::None => Shown::Nothing,
             _ if !self.is_own_page(from, method, headers) => Shown::Foreign,
             Cookies::One(token) => verified(token, true),
-            Cookies::Many => Shown::Bad("two session cookies"),
+            Cookies::Many => {
+                let why = "two session cookies came; sign in again";
+                Shown::Bad { why, by_cookie: true }
+            }
         }
     }
 }
@@ -195,6 +213,34 @@ fn cookie(headers: &HeaderMap) -> Cookies<'_> {
 /// A query parameter. Tokens, tickets and cursors consist of characters that need no escape.
 pub fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The value of a header that occurs exactly once.
+pub fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// Whether a guest's page is one of this machine: a page from elsewhere in the same browser must
+/// not reach the demo. No Origin is no browser. `null` is refused: any site can have it, in a
+/// sandboxed frame.
+pub fn is_own_origin(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::ORIGIN) {
+        return true;
+    }
+    let Some(origin) = only(headers, header::ORIGIN) else { return false };
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    host.is_some_and(is_loopback_host)
+}
+
+/// Whether a Host (or an Origin's) names this machine, with or without a port.
+pub fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 #[cfg(test)]
@@ -262,7 +308,8 @@ mod tests {
             assert_eq!((own(Method::GET), own(Method::POST)), (reads, writes), "{lines:?}");
         };
         let host = ("host", "home.example:8080");
-        check(&[host], false, false, false);
+        check(&[host], false, true, false);
+        check(&[host, ("upgrade", "websocket")], false, false, false);
         check(&[host, ("origin", "http://home.example:8080")], false, true, true);
         check(&[host, ("origin", "http://HOME.example:8080")], false, true, true);
         check(&[host, ("origin", "http://home.example:8080")], true, false, false);
@@ -332,5 +379,23 @@ mod tests {
         assert_eq!(parameter(&uri, "token"), Some("x.y-z_"));
         assert_eq!(parameter(&uri, "tok"), None);
         assert_eq!(parameter(&"/api/ws".parse().unwrap(), "since"), None);
+    }
+
+    #[test]
+    fn hosts_of_this_machine() {
+        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
+            assert!(is_loopback_host(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "127.0.0.1.example.com:80",
+            "evil:8080@localhost",
+            "::1",
+            "localhost:x",
+        ] {
+            assert!(!is_loopback_host(host), "{host}");
+        }
     }
 }

@@ -5,7 +5,10 @@
 //!
 //! What waits, waits as text: read into values, 64 KiB of hostile JSON take several MiB.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
 
 use bellwire_services::kit::Payload;
 use bytes::Bytes;
@@ -64,12 +67,19 @@ pub struct Calls {
     numbers: u32,
     /// The bytes of those that are unread.
     unread_len: usize,
+    /// Lives as long as somebody waits for the answers.
+    alive: Arc<()>,
 }
 
 impl Calls {
     /// Whether there is room for another.
     pub fn is_full(&self) -> bool {
         self.queue.len() >= CALLS_MAX || self.unread_len >= UNREAD_LEN_MAX
+    }
+
+    /// Whether somebody still waits for the answers, for those who work on them.
+    pub fn wanted(&self) -> Weak<()> {
+        Arc::downgrade(&self.alive)
     }
 
     /// Whether all are answered.

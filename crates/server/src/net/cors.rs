@@ -13,8 +13,7 @@ use axum::{
 use super::http::Site;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const HEADERS: &str =
-    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID";
+const HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key";
 const EXPOSED: &str = "ETag, Location, Retry-After, WWW-Authenticate";
 /// How long a browser may remember the answer to a preflight, in seconds.
 const MAX_AGE: &str = "600";

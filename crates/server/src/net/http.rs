@@ -7,23 +7,24 @@ use std::sync::{
 
 use axum::{
     Router,
-    body::Body,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
+    http::{HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use bellwire_services::kit::{Access, Principal, Role, Scope};
+use bellwire_services::kit::{Access, Code, Fault, Principal, Role, Scope};
 
 use super::{
-    caller::Rules,
+    caller::{GUESTS_ARE_LOCAL, Rules, is_loopback_host, is_own_origin, only},
     cors,
-    limits::{ConnectionLimits, LoginLimits},
+    limits::ConnectionLimits,
     listen::Peer,
+    problem::{self, problem},
     shards::Handles,
-    upgrade::{Wanted, only, upgrade},
+    tries::Tries,
+    upgrade::{Wanted, upgrade},
 };
 use crate::{door::Door, logging, metrics::Metrics, rest};
 
@@ -44,8 +45,8 @@ pub struct Site {
     pub shards: Arc<Handles>,
     /// How many connections are admitted; `None`: any number (the demo).
     pub limits: Option<ConnectionLimits>,
-    /// How often somebody may try to sign in.
-    pub logins: LoginLimits,
+    /// Tries of passwords.
+    pub tries: Tries,
     /// What the operator set about callers.
     pub rules: Rules,
     /// Whether only requests to this machine's own names are answered (the demo).
@@ -110,27 +111,6 @@ fn stream_route(
     move |State(site), ConnectInfo(peer), request| Box::pin(upgrade(site, peer, wanted, request))
 }
 
-/// Whether a guest's page is one of this machine: a page from elsewhere in the same browser must
-/// not reach the demo. No Origin is no browser. `null` is refused: any site can have it, in a
-/// sandboxed frame.
-pub fn is_own_origin(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::ORIGIN) {
-        return true;
-    }
-    let Some(origin) = only(headers, header::ORIGIN) else { return false };
-    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    host.is_some_and(is_loopback_host)
-}
-
-/// Whether a Host (or an Origin's) names this machine, with or without a port.
-pub fn is_loopback_host(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
-}
-
 /// A line for each request, without secrets, for those who look for a fault.
 async fn log_request(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     if !tracing::enabled!(tracing::Level::DEBUG) {
@@ -172,12 +152,18 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
     if host.is_none() && (request.version() == Version::HTTP_11 || hosts > 0) {
         return problem(StatusCode::BAD_REQUEST, "INVALID", "one Host header is required");
     }
-    if host.is_some_and(|host| !site.rules.is_host(host)) {
-        let why = "this server has other names";
+    // Probes ask by address.
+    let is_probe = matches!(request.uri().path().trim_end_matches('/'), "/livez" | "/readyz");
+    if !is_probe && host.is_some_and(|host| !site.rules.is_host(host)) {
+        let why = "this server does not answer to this Host; the setting `hosts` has its names";
         return problem(StatusCode::MISDIRECTED_REQUEST, "MISDIRECTED", why);
     }
     if site.loopback_only && !host.is_none_or(is_loopback_host) {
         return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "the demo answers to localhost only");
+    }
+    if site.loopback_only && !is_own_origin(request.headers()) {
+        // Its passwords are known to everybody: pages from elsewhere must not even sign in.
+        return problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL));
     }
     let mut response = next.run(request).await;
     if site.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -187,21 +173,9 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
     response
 }
 
-/// An error as RFC 9457 has it.
-pub fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let body = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    let headers = [
-        (header::CONTENT_TYPE, "application/problem+json"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, Body::from(format!("{body}\n"))).into_response()
-}
-
 async fn ready(State(site): State<Arc<Site>>) -> Response {
     match site.is_draining() {
-        true => problem(StatusCode::SERVICE_UNAVAILABLE, "DRAINING", "the server is shutting down"),
+        true => problem::draining(),
         false => "ready\n".into_response(),
     }
 }
@@ -265,27 +239,4 @@ fn file(media_type: &'static str, text: &'static str) -> Response {
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, text).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_of_this_machine() {
-        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
-            assert!(is_loopback_host(host), "{host}");
-        }
-        for host in [
-            "",
-            "example.com",
-            "localhost.example.com",
-            "127.0.0.1.example.com:80",
-            "evil:8080@localhost",
-            "::1",
-            "localhost:x",
-        ] {
-            assert!(!is_loopback_host(host), "{host}");
-        }
-    }
 }

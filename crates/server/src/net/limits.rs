@@ -1,9 +1,10 @@
-//! How many connections an address or a principal may open per minute.
+//! How often somebody may connect, per minute.
 
 use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use governor::{
@@ -19,14 +20,16 @@ const ANONYMOUS_PER_MINUTE: u32 = 300;
 const PRINCIPAL_PER_MINUTE: u32 = 60_000;
 /// From this many remembered callers on, those that were quiet for a minute are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
+/// Once in so many times.
+const FORGOTTEN_EVERY: u32 = 1_000;
 
 /// The limits of one server.
 pub struct ConnectionLimits {
-    bad: DefaultKeyedRateLimiter<IpAddr>,
-    anonymous: DefaultKeyedRateLimiter<IpAddr>,
-    principal: DefaultKeyedRateLimiter<String>,
+    bad: Counter<IpAddr>,
+    anonymous: Counter<IpAddr>,
+    principal: Counter<String>,
     /// If set, everybody else's limits do not matter: each address has this one.
-    strict: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    strict: Option<Counter<IpAddr>>,
 }
 
 /// Who wants to connect.
@@ -66,67 +69,31 @@ impl ConnectionLimits {
     }
 }
 
-/// How often somebody may try to sign in, per minute.
-pub struct LoginLimits {
-    /// As one account from one address.
-    pairs: DefaultKeyedRateLimiter<(String, IpAddr)>,
-    /// From one address, whoever it tries.
-    addresses: DefaultKeyedRateLimiter<IpAddr>,
-    /// As one account, from wherever: high, since a stranger can use it up for the owner.
-    accounts: DefaultKeyedRateLimiter<String>,
-}
-
-const LOGINS_PER_PAIR: u32 = 10;
-const LOGINS_PER_ADDRESS: u32 = 30;
-const LOGINS_PER_ACCOUNT: u32 = 100;
-
-impl LoginLimits {
-    /// Nobody has tried yet.
-    pub fn new() -> Self {
-        LoginLimits {
-            pairs: limiter(LOGINS_PER_PAIR),
-            addresses: limiter(LOGINS_PER_ADDRESS),
-            accounts: limiter(LOGINS_PER_ACCOUNT),
-        }
-    }
-
-    /// Counts a try.
-    ///
-    /// # Errors
-    /// The seconds after which to try again, when there were too many.
-    pub fn admit(&self, account: &str, address: IpAddr) -> Result<(), u64> {
-        // An account's name can be as long as a body; past the longest login it is nobody's anyway.
-        let account: String = account.chars().take(ACCOUNT_CHARS_MAX).collect();
-        let address = household(address);
-        check(&self.addresses, &address)?;
-        check(&self.pairs, &(account.clone(), address))?;
-        check(&self.accounts, &account)
-    }
-}
-
-/// As much of an account's name as is counted by.
-const ACCOUNT_CHARS_MAX: usize = 80;
-
-impl Default for LoginLimits {
-    fn default() -> Self {
-        LoginLimits::new()
-    }
-}
-
 /// Whom an address stands for: with IPv6 a household has 2^64 of them (RFC 6177), and counts once.
-fn household(address: IpAddr) -> IpAddr {
+pub fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
     }
 }
 
-fn limiter<K: Hash + Eq + Clone>(per_minute: u32) -> DefaultKeyedRateLimiter<K> {
-    RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(per_minute).expect("limits are not 0")))
+/// Counts by key.
+struct Counter<K: Hash + Eq + Clone> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    /// Counts what was counted, so that forgetting, which looks at every key, is rare. An atomic: every
+    /// connection takes a number.
+    turn: AtomicU32,
 }
 
-fn check<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), u64> {
-    if limiter.len() > REMEMBERED_MAX {
+fn limiter<K: Hash + Eq + Clone>(per_minute: u32) -> Counter<K> {
+    let quota = Quota::per_minute(NonZeroU32::new(per_minute).expect("limits are not 0"));
+    Counter { limiter: RateLimiter::keyed(quota), turn: AtomicU32::new(0) }
+}
+
+fn check<K: Hash + Eq + Clone>(counter: &Counter<K>, key: &K) -> Result<(), u64> {
+    let Counter { limiter, turn } = counter;
+    let is_turn = turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(FORGOTTEN_EVERY);
+    if is_turn && limiter.len() > REMEMBERED_MAX {
         limiter.retain_recent();
     }
     limiter
@@ -180,23 +147,5 @@ mod tests {
         check("::ffff:192.0.2.1", true);
         check("192.0.2.1", false);
         check("192.0.2.2", true);
-    }
-
-    #[test]
-    fn tries_to_sign_in_are_counted_by_account_and_address() {
-        let one: IpAddr = [127, 0, 0, 1].into();
-        let limits = LoginLimits::new();
-        let tries = |account: &str, address, count: u32| {
-            (0..count).filter(|_| limits.admit(account, address).is_ok()).count() as u32
-        };
-        assert_eq!(tries("ann", one, 20), LOGINS_PER_PAIR);
-        assert_eq!(tries("bob", one, 1), 1);
-        // 21 tries of this address are used up.
-        let others = (0..20).map(|n| tries(&format!("user{n}"), one, 1)).sum::<u32>();
-        assert_eq!(others, LOGINS_PER_ADDRESS - 21);
-        let far = |n: u8| IpAddr::from([10, 0, 0, n]);
-        let from_everywhere: u32 = (0..20).map(|n| tries("ann", far(n), 10)).sum();
-        assert_eq!(from_everywhere, LOGINS_PER_ACCOUNT - LOGINS_PER_PAIR);
-        assert_eq!(tries(&"x".repeat(60_000), far(200), 20), LOGINS_PER_PAIR);
     }
 }

@@ -1,6 +1,15 @@
 //! Listening sockets, and HTTP/1.1 on what they accept, in the clear or over TLS.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -33,6 +42,8 @@ const HTTP_MAX: Duration = Duration::from_secs(60);
 /// The most that is buffered of a request's head: the line and headers may have 24 KiB together,
 /// and what is somewhat longer shall be read to be refused in order.
 const HEAD_LEN_MAX: usize = 80 << 10;
+/// How long a connection on which nothing is being answered may take to end, with its last answer.
+const LAST_WORD_MAX: Duration = Duration::from_secs(1);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
@@ -132,24 +143,21 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, socket: TcpStream, address: SocketAddr, way: Way) {
-        // What goes wrong with a handshake is the peer's matter; rustls has told it.
-        match way {
-            Way::Http => self.http(socket, Peer { address, tls: false }, HTTP_MAX).await,
-            Way::Https(config) => {
-                if let Ok(Ok(stream)) = timeout(HEAD_MAX, secure(socket, config)).await {
-                    self.http(stream, Peer { address, tls: true }, HTTP_MAX).await;
-                }
+    async fn serve(mut self, socket: TcpStream, address: SocketAddr, way: Way) {
+        let opened = tokio::select! {
+            opened = timeout(HEAD_MAX, open(socket, way)) => opened,
+            // One that has not said anything yet holds up no end.
+            _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => return,
+        };
+        match opened {
+            Ok(Ok(Opened::Clear(socket))) => {
+                self.http(socket, Peer { address, tls: false }, HTTP_MAX).await;
             }
-            Way::Either(config) => match timeout(HEAD_MAX, find_out(socket, config)).await {
-                Ok(Ok(Found::Clear(socket))) => {
-                    self.http(socket, Peer { address, tls: false }, HTTP_MAX).await;
-                }
-                Ok(Ok(Found::Tls(stream))) => {
-                    self.http(*stream, Peer { address, tls: true }, HTTP_MAX).await;
-                }
-                _ => {}
-            },
+            Ok(Ok(Opened::Tls(stream))) => {
+                self.http(*stream, Peer { address, tls: true }, HTTP_MAX).await;
+            }
+            // What goes wrong with a handshake is the peer's matter; rustls has told it.
+            _ => {}
         }
     }
 
@@ -159,11 +167,20 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router;
+        // Whether a request is being answered. An atomic: one task sets it and looks, on whatever thread.
+        let asked = Arc::new(AtomicBool::new(false));
+        let asking = asked.clone();
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             let answered = router.clone().oneshot(request);
-            async move { answered.await.map(without_false_length) }
+            let asking = asking.clone();
+            async move {
+                asking.store(true, Ordering::Relaxed);
+                let response = answered.await.map(without_false_length);
+                asking.store(false, Ordering::Relaxed);
+                response
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -180,28 +197,34 @@ impl Connection {
         };
         if !ended {
             connection.as_mut().graceful_shutdown();
-            let _ = timeout(http_max, connection).await;
+            // A request that is not there yet is not waited for.
+            let is_asked = asked.load(Ordering::Relaxed);
+            let _ = timeout(if is_asked { http_max } else { LAST_WORD_MAX }, connection).await;
         }
     }
 }
 
-async fn secure(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsStream<TcpStream>> {
-    TlsAcceptor::from(config).accept(socket).await
-}
-
-/// What the first byte of a connection told.
-enum Found {
+/// A connection on which HTTP can be spoken.
+enum Opened {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Looks at the first byte, which stays where it is.
-async fn find_out(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Found> {
-    let mut first = [0];
-    match socket.peek(&mut first).await? {
-        1.. if first == [HANDSHAKE] => Ok(Found::Tls(Box::new(secure(socket, config).await?))),
-        _ => Ok(Found::Clear(socket)),
-    }
+/// Opens a connection in its listener's way. The first byte, where that tells, stays where it is.
+async fn open(socket: TcpStream, way: Way) -> io::Result<Opened> {
+    let config = match way {
+        Way::Http => return Ok(Opened::Clear(socket)),
+        Way::Https(config) => config,
+        Way::Either(config) => {
+            let mut first = [0];
+            match socket.peek(&mut first).await? {
+                1.. if first == [HANDSHAKE] => config,
+                _ => return Ok(Opened::Clear(socket)),
+            }
+        }
+    };
+    let stream = TlsAcceptor::from(config).accept(socket).await?;
+    Ok(Opened::Tls(Box::new(stream)))
 }
 
 /// A response without a body that says nothing of its length: the length of a 304 would be that of what

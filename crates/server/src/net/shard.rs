@@ -76,8 +76,8 @@ pub enum Message {
     Opened(SessionId, u32, Box<Result<Opened, Fault>>),
     /// A query was answered.
     Answered(CallId, Result<Answer, Fault>),
-    /// Close everything, a portion at a time, and end.
-    Drain,
+    /// Close everything, a portion at a time, and end; so many milliseconds may pass.
+    Drain(u64),
 }
 
 /// A connection that was upgraded to WebSocket.
@@ -294,7 +294,9 @@ impl Shard {
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
-                Message::Drain => self.drain = Some(Drain::from(now_ms)),
+                Message::Drain(time_max_ms) => {
+                    self.drain = Some(Drain::from(now_ms, self.hub.len(), time_max_ms));
+                }
             }
         }
         true

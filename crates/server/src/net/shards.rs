@@ -92,7 +92,7 @@ impl Shards {
     /// what is left is cut off.
     pub fn drain(self, time_max: Duration) {
         for (feed, _) in &self.handles.shards {
-            feed.send(Message::Drain);
+            feed.send(Message::Drain(time_max.as_millis().try_into().unwrap_or(u64::MAX)));
         }
         let (done, all_done) = mpsc::channel();
         thread::spawn(move || {

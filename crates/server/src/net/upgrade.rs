@@ -15,18 +15,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    caller::{Shown, parameter},
+    caller::{BAD_TICKET, FOREIGN_PAGE, NO_CREDENTIAL, Shown, only, parameter},
     conn::{Admission, Endpoint},
-    http::{Site, is_own_origin, problem},
+    http::Site,
     limits::Caller,
     listen::Peer,
+    problem::{self, problem},
     shard::Arrival,
     socket::Socket,
 };
-use crate::{
-    faults,
-    opening::{Credential, Since},
-};
+use crate::opening::{Credential, Since};
 
 /// Answers a request for a stream: switches protocols, or says why not.
 pub async fn upgrade(site: Arc<Site>, peer: Peer, wanted: Wanted, request: Request) -> Response {
@@ -80,12 +78,7 @@ async fn accept(
     head: Head<'_>,
 ) -> Result<(String, Endpoint), Box<Response>> {
     if site.is_draining() {
-        return Err(problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "DRAINING",
-            "the server is shutting down",
-        )
-        .into());
+        return Err(problem::draining().into());
     }
     let key = handshake(&head)?;
     let Wanted::Stream(stream) = wanted else { return Ok((key, Endpoint::Echo)) };
@@ -142,51 +135,37 @@ async fn admission(site: &Site, peer: Peer, head: &Head<'_>) -> Result<Admission
     let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
     let bad = Caller::Bad;
     let jti;
-    let (admission, caller) =
-        match site.rules.shown(&door.keyring, door.clock.now(), (from, true), head) {
-            Shown::Token { claims, .. } => {
-                jti = claims.jti;
-                let credential = Credential::Token { jti: jti.clone() };
+    let (admission, caller) = match site.rules.shown(&door.keyring, door.clock.now(), from, head) {
+        Shown::Token { claims, .. } => {
+            jti = claims.jti;
+            let credential = Credential::Token { jti: jti.clone() };
+            (Admission::Credential(credential), Caller::Principal(&jti))
+        }
+        Shown::Ticket(ticket) => match door.redeem(ticket).await {
+            Ok(Some(credential)) => {
+                let Credential::Token { jti: own } = &credential else {
+                    unreachable!("a ticket stands for a token")
+                };
+                jti = own.clone();
                 (Admission::Credential(credential), Caller::Principal(&jti))
             }
-            Shown::Ticket(ticket) => match door.redeem(ticket).await {
-                Ok(Some(credential)) => {
-                    let Credential::Token { jti: own } = &credential else {
-                        unreachable!("a ticket stands for a token")
-                    };
-                    jti = own.clone();
-                    (Admission::Credential(credential), Caller::Principal(&jti))
-                }
-                Ok(None) => (refused("ticket invalid, expired or used"), bad),
-                Err(fault) => {
-                    let status = faults::status(fault.code);
-                    return Err(problem(status, faults::name(fault.code), &fault.message).into());
-                }
-            },
-            Shown::Bad(why) => (refused(why), bad),
-            Shown::Nothing if parameter(uri, "auth") == Some("message") => {
-                (Admission::FirstMessage, Caller::Anonymous)
-            }
-            Shown::Nothing | Shown::Foreign if door.guests => {
-                if !is_own_origin(headers) {
-                    let why = "guests come from this machine: the Origin must be loopback";
-                    return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
-                }
-                (Admission::Credential(Credential::Guest), Caller::Anonymous)
-            }
-            Shown::Foreign => {
-                let why = "the session cookie is for pages of this server's own origin";
-                (Admission::Refused(Fault::new(Code::Forbidden, why)), bad)
-            }
-            Shown::Nothing => (refused("authentication required"), bad),
-        };
+            Ok(None) => (refused(BAD_TICKET), bad),
+            Err(fault) => return Err(problem::of(&fault).into()),
+        },
+        Shown::Bad { why, .. } => (refused(why), bad),
+        Shown::Nothing if parameter(uri, "auth") == Some("message") => {
+            (Admission::FirstMessage, Caller::Anonymous)
+        }
+        Shown::Nothing | Shown::Foreign if door.guests => {
+            (Admission::Credential(Credential::Guest), Caller::Anonymous)
+        }
+        Shown::Foreign => (Admission::Refused(Fault::new(Code::Forbidden, FOREIGN_PAGE)), bad),
+        Shown::Nothing => (refused(NO_CREDENTIAL), bad),
+    };
     if let Some(limits) = &site.limits {
-        limits.admit(caller, from.address).map_err(|retry_s| {
+        limits.admit(caller, from.address).map_err(|retry_s| -> Box<Response> {
             site.metrics.rate_limited.increment(1);
-            let mut response =
-                problem(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many connections");
-            response.headers_mut().insert(header::RETRY_AFTER, retry_s.into());
-            Box::new(response)
+            problem::limited(retry_s, "too many connections; try again later").into()
         })?;
     }
     Ok(admission)
@@ -199,13 +178,6 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|part| part.trim().eq_ignore_ascii_case(token))
-}
-
-/// The value of a header that occurs exactly once.
-pub fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
 }
 
 /// Takes the socket from the HTTP library and gives it to a shard, over TLS with its state: what was

@@ -5,27 +5,26 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use bellwire_services::kit::{Answer, Code, Cookie, Fault, Method, Route};
+use bellwire_services::kit::{Answer, Code, Cookie, Fault, Method, Payload, Route};
 use serde::Deserialize;
 
-use super::{
-    Caller,
-    etag::{Tags, etag},
-};
+use super::{Caller, Place};
 use crate::{
-    faults,
-    net::{caller::COOKIE, http::problem},
+    etag::{Tags, etag},
+    net::{caller::COOKIE, problem},
 };
 
-/// What a call answered. `shown`: a GET at the same place shows the thing that the reply is.
+/// What a call answered.
 pub fn accepted(
     route: &Route,
-    shown: bool,
+    place: &Place,
     parts: &Parts,
     caller: &Caller,
     answer: &Answer,
 ) -> Response {
     let json = answer.json.get();
+    // Whether a GET here shows the thing that the reply is.
+    let shown = place.shows().is_some();
     let reads = route.method == Method::Get;
     if reads && Tags::of(&parts.headers, header::IF_NONE_MATCH).is_some_and(|t| t.is_known(json)) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
@@ -51,7 +50,7 @@ pub fn accepted(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if status == StatusCode::CREATED
-        && let Some(location) = location(parts, shown, json)
+        && let Some(location) = location(parts, place, json)
     {
         headers.insert(header::LOCATION, location);
     }
@@ -72,19 +71,14 @@ fn describe(headers: &mut HeaderMap, json: Option<&str>) {
     }
 }
 
-/// Where what was made is found: here, or below by its id.
-fn location(parts: &Parts, shown: bool, json: &str) -> Option<HeaderValue> {
-    #[derive(Deserialize)]
-    struct Made {
-        #[serde(alias = "userId")]
-        id: String,
-    }
+/// Where what was made is found: here, or below by the field that the path there names.
+fn location(parts: &Parts, place: &Place, json: &str) -> Option<HeaderValue> {
     let here = parts.uri.path().trim_end_matches('/');
-    if shown {
+    if place.shows().is_some() {
         return here.parse().ok();
     }
-    let made: Made = serde_json::from_str(json).ok()?;
-    format!("{here}/{}", made.id).parse().ok()
+    let made: Payload = serde_json::from_str(json).ok()?;
+    format!("{here}/{}", made.get(place.below?)?.as_str()?).parse().ok()
 }
 
 /// What becomes of the session cookie.
@@ -117,27 +111,9 @@ fn cleared(caller: &Caller) -> HeaderValue {
 
 /// A refusal. A cookie that is no good is taken away with it.
 pub fn refused(fault: &Fault, caller: &Caller) -> Response {
-    let detail = match fault.code {
-        Code::Internal => "a fault of ours; it was logged",
-        _ => &*fault.message,
-    };
-    if fault.code == Code::Internal {
-        tracing::error!(cause = %fault, "a call failed");
-    }
-    let mut response = problem(faults::status(fault.code), faults::name(fault.code), detail);
-    let headers = response.headers_mut();
-    match fault.code {
-        Code::Unauthenticated => {
-            let challenge = HeaderValue::from_static("Bearer realm=\"bellwire\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-            if caller.by_cookie {
-                headers.append(header::SET_COOKIE, cleared(caller));
-            }
-        }
-        Code::Overloaded | Code::Timeout | Code::Full => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        _ => {}
+    let mut response = problem::of(fault);
+    if fault.code == Code::Unauthenticated && caller.by_cookie {
+        response.headers_mut().append(header::SET_COOKIE, cleared(caller));
     }
     response
 }

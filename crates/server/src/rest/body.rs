@@ -12,7 +12,7 @@ use bellwire_wire::json::{self, Malformed};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use crate::net::http::problem;
+use crate::net::problem::problem;
 
 /// The longest body, in bytes: as long as a message.
 pub const BODY_LEN_MAX: usize = 64 << 10;

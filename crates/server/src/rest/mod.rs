@@ -11,7 +11,6 @@
 
 mod answer;
 mod body;
-pub mod etag;
 mod pattern;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -25,14 +24,16 @@ use axum::{
 };
 use bellwire_services::kit::{Access, Code, Fault, Method, Payload, Principal, Role, Route};
 
-use self::{etag::Tags, pattern::Pattern};
+use self::pattern::Pattern;
 use crate::{
     door::{Call, Precondition},
+    etag::Tags,
     net::{
-        caller::{From, Shown},
-        http::{Site, is_own_origin, problem},
+        caller::{BAD_TICKET, FOREIGN_PAGE, From, NO_CREDENTIAL, Shown, only},
+        http::Site,
         listen::Peer,
-        upgrade::only,
+        problem::{self, problem},
+        tries::Try,
     },
     opening::Credential,
 };
@@ -40,6 +41,8 @@ use crate::{
 /// Everything that is served at one path.
 struct Place {
     routes: Vec<(Route, Pattern)>,
+    /// The field by which a thing is found below, if this is a list: `id` for `/api/things/{id}`.
+    below: Option<&'static str>,
 }
 
 impl Place {
@@ -79,10 +82,19 @@ pub fn add_routes(mut router: Router<Arc<Site>>, routes: &[Route]) -> Router<Arc
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for route in routes {
         let pattern = Pattern::parse(route.pattern);
-        let place = places.entry(pattern.path.clone()).or_insert(Place { routes: Vec::new() });
+        let place =
+            places.entry(pattern.path.clone()).or_insert(Place { routes: Vec::new(), below: None });
         place.routes.push((*route, pattern));
     }
-    for (path, place) in places {
+    let below = |list: &str| {
+        let things = places.range(format!("{list}/{{")..).next();
+        let found =
+            things.filter(|(path, _)| path.rsplit_once('/').is_some_and(|(up, _)| up == list));
+        found.and_then(|(_, place)| Some(place.routes.first()?.1.segments.last()?.name))
+    };
+    let below: Vec<_> = places.keys().map(|path| below(path)).collect();
+    for ((path, mut place), below) in places.into_iter().zip(below) {
+        place.below = below;
         let place = Arc::new(place);
         for path in [path.clone(), format!("{path}/")] {
             let place = place.clone();
@@ -111,7 +123,7 @@ async fn serve(
         return (StatusCode::NO_CONTENT, [(header::ALLOW, place.allowed())]).into_response();
     }
     let Some((route, pattern)) = place.find(request.method()) else {
-        let why = "this is not done with what is here";
+        let why = "this path does not take this method; Allow lists those it takes";
         let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", why);
         let allowed = place.allowed().parse().expect("methods are a header value");
         response.headers_mut().insert(header::ALLOW, allowed);
@@ -136,17 +148,22 @@ async fn serve(
     if let Err(fault) = add_head(&parts, pattern, &mut payload) {
         return answer::refused(&fault, &caller);
     }
-    if let Err(response) = throttle(site, route, &caller, &payload) {
-        return *response;
-    }
+    let tried = match throttle(site, route, &caller, &payload) {
+        Ok(tried) => tried,
+        Err(response) => return *response,
+    };
     let if_match = Tags::of(&parts.headers, header::IF_MATCH);
     let precondition = if_match.filter(|_| route.method != Method::Get).and_then(|if_match| {
         Some(Precondition { query: place.shows()?, payload: segments.clone(), if_match })
     });
     let call =
         Call { name: route.call, payload, principal: caller.principal.clone(), precondition };
-    match site.door.call(call).await {
-        Ok(answer) => answer::accepted(route, place.shows().is_some(), &parts, &caller, &answer),
+    let result = site.door.call(call).await;
+    if let (Some(tried), Ok(_)) = (tried, &result) {
+        site.tries.give_back(tried);
+    }
+    match result {
+        Ok(answer) => answer::accepted(route, place, &parts, &caller, &answer),
         Err(fault) => answer::refused(&of_path(fault, pattern), &caller),
     }
 }
@@ -186,27 +203,20 @@ pub async fn admit(
         let fault = Fault::new(Code::Unauthenticated, why);
         Box::new(answer::refused(&fault, &nobody(by_cookie)))
     };
-    let shown = site.rules.shown(&door.keyring, door.clock.now(), (from, false), head);
+    let shown = site.rules.shown(&door.keyring, door.clock.now(), from, head);
     let (credential, by_cookie) = match shown {
         Shown::Token { claims, by_cookie } => (Credential::Token { jti: claims.jti }, by_cookie),
-        Shown::Bad(why) => {
-            let by_cookie = !parts.headers.contains_key(header::AUTHORIZATION);
-            return Err(unauthenticated(why, by_cookie));
-        }
-        Shown::Nothing | Shown::Foreign if door.guests => {
-            if !is_own_origin(&parts.headers) {
-                let why = "guests come from this machine: the Origin must be loopback";
-                return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
-            }
-            (Credential::Guest, false)
-        }
+        Shown::Bad { why, by_cookie } => return Err(unauthenticated(why, by_cookie)),
+        Shown::Nothing | Shown::Foreign if door.guests => (Credential::Guest, false),
         Shown::Foreign => {
-            let why = "the session cookie is for pages of this server's own origin";
-            return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", why).into());
+            return Err(problem::of(&Fault::new(Code::Forbidden, FOREIGN_PAGE)).into());
         }
-        Shown::Nothing | Shown::Ticket(_) => {
-            return Err(unauthenticated("authentication required", false));
-        }
+        Shown::Ticket(ticket) => match door.redeem(ticket).await {
+            Ok(Some(credential)) => (credential, false),
+            Ok(None) => return Err(unauthenticated(BAD_TICKET, false)),
+            Err(fault) => return Err(problem::of(&fault).into()),
+        },
+        Shown::Nothing => return Err(unauthenticated(NO_CREDENTIAL, false)),
     };
     let principal = door.identify(&credential).await;
     let principal = principal.and_then(|who| access.check(&who).map(|()| who));
@@ -231,27 +241,26 @@ fn add_head(parts: &Parts, pattern: &Pattern, payload: &mut Payload) -> Result<(
     Ok(())
 }
 
-/// Counts tries of a password, by account and address: the account that is named, or the caller's own.
+/// Takes a try of a password, if the route wants one: of the account that is named, or the caller's own.
 fn throttle(
     site: &Site,
     route: &Route,
     caller: &Caller,
     payload: &Payload,
-) -> Result<(), Box<Response>> {
-    if !route.guarded {
-        return Ok(());
-    }
+) -> Result<Option<Try>, Box<Response>> {
+    let Some(field) = route.guarded else { return Ok(None) };
     let account = match caller.principal.role {
-        Role::Guest => payload.get("username").and_then(|name| name.as_str()).unwrap_or(""),
-        _ => &caller.principal.id,
+        Role::Guest => {
+            let name = payload.get(field).and_then(|name| name.as_str()).unwrap_or("");
+            format!("login {}", name.to_ascii_lowercase())
+        }
+        // Under another name, which strangers cannot use up.
+        _ => format!("own {}", caller.principal.id),
     };
-    let account = account.to_ascii_lowercase();
-    site.logins.admit(&account, caller.from.address).map_err(|retry_s| {
-        let why = "too many tries of a password; wait a little";
-        let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", why);
-        response.headers_mut().insert(header::RETRY_AFTER, retry_s.into());
-        Box::new(response)
-    })
+    let now_ms = site.door.clock.elapsed_ms();
+    let why = "too many tries of a password; try again later";
+    let taken = site.tries.take(&account, caller.from.address, now_ms);
+    taken.map(Some).map_err(|retry_s| problem::limited(retry_s, why).into())
 }
 
 fn nothing_here() -> Fault {

@@ -236,7 +236,9 @@ fn data_directories_without_room_or_rights() {
         let name = format!("FOLDER/{mode:o}");
         let database =
             format!("The database {name}/bellwire.db cannot be opened: Permission denied");
-        let below = format!("The data directory {name}/x cannot be made: Permission denied");
+        let below = format!(
+            "The data directory {name}/x cannot be made; choose another with --data: Permission denied"
+        );
         for (data, begins) in [(data.clone(), database), (data.join("x"), below)] {
             let output = output(&mut without_rights(serve(&data)), DEADLINE);
             let sentence = sentence(&output, folder);
@@ -248,7 +250,7 @@ fn data_directories_without_room_or_rights() {
     let mounts = output(Command::new("unshare").args(["--mount", "true"]), DEADLINE);
     if geteuid().is_root() && mounts.status.success() {
         let read_only = output(&mut serve_on("ro", folder), DEADLINE);
-        let cannot = "The data directory FOLDER/data cannot be made: Read-only file system";
+        let cannot = "The data directory FOLDER/data cannot be made; choose another with --data: Read-only file system";
         assert!(sentence(&read_only, folder).starts_with(cannot), "{read_only:?}");
         let full = output(&mut serve_on("size=64k", folder), DEADLINE);
         let failed = "The database FOLDER/data/bellwire.db failed while upgrading it: \

@@ -121,3 +121,31 @@ fn ended(mut stream: TcpStream) {
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
     assert_eq!(stream.read(&mut [0]).expect("it is ended in good order"), 0);
 }
+
+/// Connections that have not said anything yet, or begun to: browsers open some in case they are needed.
+#[test]
+fn silent_connections_hold_up_no_end() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let options = ["--listen", "either://127.0.0.1:0", "--listen", "https://127.0.0.1:0"];
+    let mut server = Process::serve(folder.path(), ANY_PORT, &options);
+    server.says("How to operate it");
+    let log = server.log();
+    let addresses = log.lines().filter_map(|line| {
+        let urls = line.strip_prefix("Listening on ")?;
+        urls.split("://").nth(1)?.split('/').next()?.parse().ok()
+    });
+    let mut open: Vec<TcpStream> = Vec::new();
+    for address in addresses {
+        for beginning in [&b""[..], b"\x16\x03", b"GET /"] {
+            let mut stream = Dial::new(address, "/").tcp();
+            stream.write_all(beginning).expect("the server listens");
+            open.push(stream);
+        }
+    }
+    assert_eq!(open.len(), 9, "{log}");
+    let told = Instant::now();
+    server.ask_to_stop();
+    assert!(server.wait(DEADLINE).success(), "{}", server.log());
+    assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
+    assert!(!server.log().contains("cut off"), "{}", server.log());
+}

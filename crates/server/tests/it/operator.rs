@@ -71,7 +71,7 @@ fn data_directories_that_cannot_be_used() {
         data
     };
     let file = make("file", &|data| fs::write(data, "").expect("a file is made"));
-    let cannot = "The data directory DATA cannot be made: ";
+    let cannot = "The data directory DATA cannot be made; choose another with --data: ";
     check(SERVE, &file, cannot, "File exists (os error 17)");
     check(SERVE, &file.join("below"), cannot, "Not a directory (os error 20)");
     check(&["token", "list"], &file, cannot, "File exists (os error 17)");
@@ -83,13 +83,13 @@ fn data_directories_that_cannot_be_used() {
         fs::write(data.join("bellwire.db"), bytes).expect("it can be written");
     });
     let failed = "The database DATA/bellwire.db failed while opening it: ";
-    check(SERVE, &overwritten, failed, "file is not a database.");
+    check(SERVE, &overwritten, failed, "file is not a database. Restore a backup.");
     let cut = make("cut", &|data| {
         used(data);
         let bytes = fs::read(data.join("bellwire.db")).expect("it can be read");
         fs::write(data.join("bellwire.db"), &bytes[..5_000]).expect("it can be written");
     });
-    check(SERVE, &cut, failed, "database disk image is malformed.");
+    check(SERVE, &cut, failed, "database disk image is malformed. Restore a backup.");
 
     let key = make("key", &|data| {
         used(data);

@@ -35,7 +35,7 @@ const PAGES: &[(&str, &[&str], Page)] = &[
     ("LocalHost", &["origin: http://localhost"], Own),
     ("home.example:8080", &["Origin: http://home.example:8080"], Own),
     ("[::1]:8080", &["Origin: http://[::1]:8080"], Own),
-    ("localhost", &[], Foreign),
+    ("localhost", &[], Reads),
     ("localhost", &["Origin: https://localhost"], Foreign),
     ("localhost", &["Origin: http://localhost:80"], Foreign),
     ("localhost:80", &["Origin: http://localhost"], Foreign),
@@ -63,7 +63,7 @@ const PAGES: &[(&str, &[&str], Page)] = &[
     ("localhost", &["Origin: https://localhost", "X-Forwarded-Proto: https"], Foreign),
     ("localhost", &["Origin: http://evil.example", "X-Forwarded-Host: evil.example"], Foreign),
     ("localhost", &["Origin: http://evil.example", "Forwarded: host=evil.example"], Foreign),
-    ("localhost", &["Referer: http://localhost/"], Foreign),
+    ("localhost", &["Referer: http://evil.example/"], Reads),
     ("localhost", &["Sec-Fetch-Site: same-origin"], Rest),
     ("localhost", &["Sec-Fetch-Site: none"], Reads),
     ("localhost", &["Sec-Fetch-Site: same-site"], Foreign),
@@ -260,9 +260,18 @@ fn of_two_credentials_the_bad_one_counts() {
         ("Cookie: bellwire_session=BAD", INVALID),
         ("Cookie: bellwire_session=\"GOOD\"", INVALID),
         ("Cookie: bellwire_session=GOOD=", INVALID),
-        ("Cookie: bellwire_session=GOOD; bellwire_session=GOOD", "two session cookies"),
-        ("Cookie: bellwire_session=GOOD; bellwire_session=BAD", "two session cookies"),
-        ("Cookie: bellwire_session=BAD\r\nCookie: bellwire_session=GOOD", "two session cookies"),
+        (
+            "Cookie: bellwire_session=GOOD; bellwire_session=GOOD",
+            "two session cookies came; sign in again",
+        ),
+        (
+            "Cookie: bellwire_session=GOOD; bellwire_session=BAD",
+            "two session cookies came; sign in again",
+        ),
+        (
+            "Cookie: bellwire_session=BAD\r\nCookie: bellwire_session=GOOD",
+            "two session cookies came; sign in again",
+        ),
     ];
     for (from, (lines, error)) in (10..).zip(rows) {
         let lines = format!("{own}{lines}").replace("GOOD", &good).replace("BAD", "e30.e30.e30");

@@ -423,3 +423,21 @@ fn no_secret_stands_in_a_log_however_much_is_logged() {
     let told: Value = server.ask("GET", &format!("/api/nothing?token={session}")).send().json();
     assert!(!told.to_string().contains(&session), "{told}");
 }
+
+/// The answer that was lost is given again, although the password is another one by now.
+#[test]
+fn a_changed_password_is_told_again() {
+    let server = Server::start();
+    let password = server.admin_password();
+    let session = server.sign_in("admin", &password);
+    let change = |new: &str| {
+        let body = json!({ "password": password, "newPassword": new });
+        let ask = server.ask("POST", "/api/auth/password").bearer(&session).json(&body);
+        ask.header("Idempotency-Key: change")
+    };
+    for _ in 0..3 {
+        change("another password").expect(204);
+    }
+    change("yet another one").refused(409, "CONFLICT");
+    server.sign_in("admin", "another password");
+}

@@ -12,12 +12,14 @@ fn login(server: &Server) -> Ask {
 #[test]
 fn hosts_that_are_answered_to() {
     let server = Server::with(&[("HOSTS", "localhost,home.example")]);
-    let ask = |host: &str| server.ask("GET", "/livez").host(host);
+    let ask = |host: &str| server.ask("GET", "/metrics").host(host);
     for host in ["localhost", "localhost:1", "home.example", "HOME.example:8080"] {
         assert_eq!(ask(host).send().status, 200, "{host}");
     }
     for host in ["127.0.0.1", "evil.example", "home.example.evil.example", "xhome.example"] {
         ask(host).refused(421, "MISDIRECTED");
+        // Probes ask by address.
+        assert_eq!(server.ask("GET", "/readyz").host(host).send().status, 200);
     }
 }
 

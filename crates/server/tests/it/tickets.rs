@@ -117,7 +117,8 @@ fn a_ticket_is_no_token_and_a_token_no_ticket() {
     for path in ["/api/states", "/api/auth/verify", "/api/users"] {
         server.ask("GET", path).bearer(&ticket).refused(401, "UNAUTHENTICATED");
         server.ask("GET", path).cookie(&ticket).refused(401, "UNAUTHENTICATED");
-        server.ask("GET", &format!("{path}?ticket={ticket}")).refused(401, "UNAUTHENTICATED");
+        server.ask("GET", &format!("{path}?token={ticket}")).refused(401, "UNAUTHENTICATED");
+        server.ask("GET", &format!("{path}?ticket={token}")).refused(401, "UNAUTHENTICATED");
     }
     for path in ["/api/auth/ticket", "/api/auth/refresh", "/api/auth/logout", "/api/tokens"] {
         server.ask("POST", path).bearer(&ticket).refused(401, "UNAUTHENTICATED");
@@ -174,4 +175,24 @@ fn garbage_is_refused_without_a_write() {
     let fresh = Token { id: token.id, text: ticket(&server, &token.text) };
     assert_eq!(open(&server, &fresh.text, 8).told(), [""; 0]);
     assert_eq!(rows_kept(), 1);
+}
+
+/// Over HTTP a ticket, or a token, may stand in the query, too; a bad one makes nobody a guest.
+#[test]
+fn credentials_in_a_query_count_for_requests() {
+    for server in [Server::start(), Server::demo()] {
+        let token = server.token("admin", &[]).text;
+        let ask = |query: &str| server.ask("GET", &format!("/api/auth/verify?{query}"));
+        let ticket = ticket(&server, &token);
+        ask(&format!("ticket={ticket}")).expect(200);
+        ask(&format!("ticket={ticket}")).refused(401, "UNAUTHENTICATED");
+        ask(&format!("token={token}")).expect(200);
+        for bad in ["token=x.y.z", "ticket=x.y.z", "token=", "ticket="] {
+            let list = server.ask("GET", &format!("/api/states?{bad}"));
+            list.refused(401, "UNAUTHENTICATED");
+            let on = json!({ "state": "on" });
+            let write = server.ask("POST", &format!("/api/states/light.q?{bad}")).json(&on);
+            write.refused(401, "UNAUTHENTICATED");
+        }
+    }
 }

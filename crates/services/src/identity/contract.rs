@@ -48,14 +48,14 @@ impl<'de> Deserialize<'de> for Login {
     }
 }
 
-/// A password that somebody sets: 8 to 256 bytes. It is never written anywhere, its Debug form included.
+/// A password that somebody sets: at least 8 characters and at most 256 bytes. It is never written anywhere, its Debug form included.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct NewPassword(pub(super) String);
 
 impl NewPassword {
-    /// The shortest, in bytes (NIST SP 800-63B section 3.1.1.2).
-    pub const LEN_MIN: usize = 8;
+    /// The shortest, in characters (NIST SP 800-63B, revision 3, section 5.1.1.2).
+    pub const CHARS_MIN: usize = 8;
     /// The longest, in bytes.
     pub const LEN_MAX: usize = 256;
 }
@@ -64,10 +64,10 @@ impl TryFrom<String> for NewPassword {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if (Self::LEN_MIN..=Self::LEN_MAX).contains(&text.len()) {
+        if text.chars().count() >= Self::CHARS_MIN && text.len() <= Self::LEN_MAX {
             Ok(NewPassword(text))
         } else {
-            Err("a password has 8 to 256 bytes")
+            Err("a password has at least 8 characters and at most 256 bytes")
         }
     }
 }
@@ -162,14 +162,18 @@ pub struct CreateToken {
     /// What kind of caller holds it.
     pub role: Role,
     /// Whom it speaks for, to 128 bytes: a user's, client's or device's id. A user must be there.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Rights beyond the role's own; none for a user: those that the user has at any time.
     #[serde(default)]
     pub scopes: Vec<Scope>,
-    /// How long it is valid, in seconds.
-    #[serde(rename = "ttl")]
+    /// How long it is valid, in seconds; 30 days if absent.
+    #[serde(rename = "ttl", default = "ttl_default")]
     pub ttl_s: i64,
+}
+
+fn ttl_default() -> i64 {
+    30 * 86_400
 }
 
 /// Sets the scopes of a token, at once for live connections too.
@@ -227,7 +231,7 @@ pub struct CreateUser {
     #[serde(default, deserialize_with = "present")]
     pub login: Option<Login>,
     /// The password to sign in with; absent: the user cannot sign in, only hold tokens.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     pub password: Option<NewPassword>,
     /// An admin or a person.
     #[serde(default)]

@@ -92,7 +92,7 @@ pub fn service() -> Service {
         .query("auth.verify", Access::Bearer, read::verify)
         .command("auth.refresh", Access::Bearer, session::refresh)
         .command("auth.logout", Access::Bearer, session::logout)
-        .query("auth.ticket", Access::Bearer, session::ticket)
+        .command("auth.ticket", Access::Bearer, session::ticket)
         .command("auth.use_ticket", Access::Operator, session::use_ticket)
         .prepared_command(
             "auth.password",
@@ -105,13 +105,13 @@ pub fn service() -> Service {
         )
         .rest(
             "auth.login",
-            Route::post("/api/auth/login").status(200).cookie(Cookie::Set).guarded(),
+            Route::post("/api/auth/login").status(200).cookie(Cookie::Set).guarded("username"),
         )
         .rest("auth.verify", Route::get("/api/auth/verify"))
         .rest("auth.refresh", Route::post("/api/auth/refresh").status(200).cookie(Cookie::Renew))
         .rest("auth.logout", Route::post("/api/auth/logout").status(204).cookie(Cookie::Clear))
         .rest("auth.ticket", Route::post("/api/auth/ticket"))
-        .rest("auth.password", Route::post("/api/auth/password").status(204).guarded());
+        .rest("auth.password", Route::post("/api/auth/password").status(204).guarded("username"));
     administration(service)
 }
 

@@ -12,7 +12,9 @@ use super::{
     tokens::{self, NewToken},
     users,
 };
-use crate::kit::{Claims, Code, Ctx, Fault, Micros, Outcome, Principal, ReadTx, Signed, Tx};
+use crate::kit::{
+    Claims, Code, Ctx, Fault, Micros, Outcome, Principal, ReadTx, Signed, Tx, timestamp,
+};
 
 /// Who tries to sign in, and what their password is compared with.
 pub struct Tried {
@@ -100,7 +102,8 @@ fn end_oldest<R>(
     Ok(outcome)
 }
 
-/// `auth.refresh`: a new token for a session, so that it goes on; the old one ends at its time.
+/// `auth.refresh`: the session goes on, with a new text of its token. Texts of before end at their time,
+/// and all of them with the session.
 pub fn refresh(
     tx: &mut Tx<'_>,
     ctx: &Ctx<'_>,
@@ -112,7 +115,14 @@ pub fn refresh(
         return Err(Fault::new(Code::Forbidden, why));
     }
     let user = read::user(tx, user_id)?.ok_or_else(no_token)?;
-    begin(tx, ctx, &user)
+    let token = ctx.principal.token.as_str();
+    let jti = tx.one(sql::JTI, &[Value::Text(token)], |row| row.text(0))?.ok_or_else(no_token)?;
+    let (iat, exp) = tokens::life(ctx, ctx.settings.session_s);
+    tx.execute(sql::EXTEND, &[Value::Text(token), Value::Integer(exp * 1_000_000)])?;
+    let (sub, role) = (user_id.0.to_string(), user.role.role().name().to_owned());
+    let claims = Claims { jti, sub, role, iat, exp };
+    let reply = Session { expires_at: timestamp(claims.expires_at()), user: Some(user.person()) };
+    Ok(Outcome::reply(Signed { reply, claims }))
 }
 
 /// The user behind the caller's token, and whether it is a session's.
@@ -135,7 +145,11 @@ pub fn logout(tx: &mut Tx<'_>, ctx: &Ctx<'_>, _: &Nothing) -> Result<Outcome<()>
 
 /// `auth.ticket`: a text that stands for the caller's token once, within 30 s, for those who cannot
 /// send a header.
-pub fn ticket(tx: &ReadTx<'_>, ctx: &Ctx<'_>, _: &Nothing) -> Result<Signed<Ticket>, Fault> {
+pub fn ticket(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    _: &Nothing,
+) -> Result<Outcome<Signed<Ticket>>, Fault> {
     let jti = tx.one(sql::JTI, &[Value::Text(&ctx.principal.token)], |row| row.text(0))?;
     let iat = ctx.now.div_euclid(1_000_000);
     let claims = Claims {
@@ -145,7 +159,8 @@ pub fn ticket(tx: &ReadTx<'_>, ctx: &Ctx<'_>, _: &Nothing) -> Result<Signed<Tick
         iat,
         exp: iat + 1 + Ticket::TTL_S,
     };
-    Ok(Signed { reply: Ticket::until(claims.expires_at()), claims })
+    let reply = Ticket::until(claims.expires_at());
+    Ok(Outcome::reply(Signed { reply, claims }))
 }
 
 /// `auth.use_ticket`: uses a ticket up.

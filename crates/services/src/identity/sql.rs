@@ -46,6 +46,8 @@ statements! {
     /// The end of all tokens of a user but one, or of all sessions alone.
     REVOKE_ALL = "UPDATE tokens SET revoked_at = $2, generation = generation + 1
                   WHERE user_id = $1 AND revoked_at IS NULL AND session >= $3 AND token_id <> $4";
+    /// A later end.
+    EXTEND = "UPDATE tokens SET expires_at = $2 WHERE token_id = $1 AND expires_at < $2";
     /// Forgets some tokens that ended long ago.
     FORGET = "DELETE FROM tokens WHERE token_id IN (
               SELECT token_id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";

@@ -64,8 +64,8 @@ fn a_ticket_is_good_for_thirty_seconds_and_once() {
         let token = tokens::create(tx, &ctx(now, &operator, &settings), &request)?.reply;
         let holder = principal(tx, &token.claims.jti, now)?;
         let signed = session::ticket(tx, &ctx(now, &holder, &settings), &Nothing {})?;
-        assert_eq!(signed.claims.sub, token.claims.jti);
-        Ok(signed.claims)
+        assert_eq!(signed.reply.claims.sub, token.claims.jti);
+        Ok(signed.reply.claims)
     })
     .expect("a ticket is made");
     assert!(claims.is_ticket());

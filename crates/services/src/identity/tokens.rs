@@ -90,9 +90,7 @@ pub(super) fn insert(
     let scopes = scopes_json(new.scopes)?;
     let id = format!("tok_{}", tx.next_id("tokens")?);
     let jti = ctx.ids.text();
-    let iat = ctx.now.div_euclid(1_000_000);
-    // Rounded up, so that a token lives at least as long as was asked.
-    let exp = iat + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + new.ttl_s;
+    let (iat, exp) = life(ctx, new.ttl_s);
     tx.execute(
         sql::INSERT,
         &[
@@ -121,6 +119,13 @@ pub(super) fn insert(
         revoked: false,
     };
     Ok((token, claims))
+}
+
+/// When a token of so many seconds begins and ends, in seconds since the epoch. Rounded up, so that it
+/// lives at least as long as was asked.
+pub(super) fn life(ctx: &Ctx<'_>, ttl_s: i64) -> (i64, i64) {
+    let iat = ctx.now.div_euclid(1_000_000);
+    (iat, iat + i64::from(ctx.now.rem_euclid(1_000_000) > 0) + ttl_s)
 }
 
 /// Scopes as the tables keep them.

@@ -18,9 +18,10 @@ use crate::{
 type Salt = [u8; 16];
 
 /// Looks whether a user can be made, before a password is hashed for it.
-pub fn look_at_new(_: &ReadTx<'_>, ctx: &Ctx<'_>, cmd: &CreateUser) -> Result<Salt, Fault> {
+pub fn look_at_new(tx: &ReadTx<'_>, ctx: &Ctx<'_>, cmd: &CreateUser) -> Result<Salt, Fault> {
     check_names(Some(&cmd.username), cmd.email.as_deref())?;
     scopes_json(&cmd.scopes)?;
+    free_login(tx, &login_of(cmd)?, None)?;
     Ok(ctx.ids.bytes())
 }
 
@@ -36,18 +37,21 @@ pub fn create(
     cmd: &CreateUser,
     hash: &Option<String>,
 ) -> Result<Outcome<User>, Fault> {
-    let login = match &cmd.login {
-        Some(login) => login.clone(),
-        None => Login::parse(&cmd.username).ok_or_else(|| {
-            Fault::new(Code::Invalid, "login: needed, as nobody can sign in with this username")
-        })?,
-    };
+    let login = login_of(cmd)?;
     let user_id = free_id(tx)?;
     insert(tx, ctx.now, user_id, &login, cmd, hash.as_deref())?;
     let user = read::user(tx, user_id)?.ok_or_else(read::no_user)?;
     let principal = user.principal();
     let name = Principal::scopes_of(&principal.id);
     Ok(grant(Outcome::reply(user), &name, &readable_topics(&principal)))
+}
+
+/// The name that a new user signs in with.
+fn login_of(cmd: &CreateUser) -> Result<Login, Fault> {
+    let login = cmd.login.clone().or_else(|| Login::parse(&cmd.username));
+    login.ok_or_else(|| {
+        Fault::new(Code::Invalid, "login: needed, as nobody can sign in with this username")
+    })
 }
 
 /// A number that no user has.
@@ -93,12 +97,12 @@ pub(super) fn is_taken(tx: &Tx<'_>, login: &Login) -> Result<bool, Fault> {
     Ok(owner(tx, login)?.is_some())
 }
 
-fn owner(tx: &Tx<'_>, login: &Login) -> Result<Option<UserId>, Fault> {
+fn owner(tx: &ReadTx<'_>, login: &Login) -> Result<Option<UserId>, Fault> {
     tx.one(sql::BY_LOGIN, &[Value::Text(login.as_str())], |row| UserId(row.integer(0)))
 }
 
 /// Refuses a login that somebody else has.
-fn free_login(tx: &Tx<'_>, login: &Login, own: Option<UserId>) -> Result<(), Fault> {
+fn free_login(tx: &ReadTx<'_>, login: &Login, own: Option<UserId>) -> Result<(), Fault> {
     match owner(tx, login)? {
         Some(id) if Some(id) != own => {
             Err(Fault::new(Code::Conflict, "login: somebody signs in with this name already"))
@@ -162,7 +166,11 @@ pub fn change(
     if new.role != UserRole::Admin || new.disabled {
         keep_an_admin(tx, &old)?;
     }
-    let tokens = tokens_of(tx, ctx, cmd.user_id)?;
+    // Scopes of their own stay as they are; a role is never more than the user's.
+    let tokens = match new.role != old.role && !old.disabled && !new.disabled {
+        true => tokens_of(tx, ctx, cmd.user_id)?,
+        false => Vec::new(),
+    };
     update(tx, ctx.now, &new, new.role != old.role || new.scopes != old.scopes)?;
     if let Some(hash) = hash {
         set_password(tx, ctx.now, cmd.user_id, hash)?;
@@ -284,6 +292,9 @@ fn keep_an_admin(tx: &Tx<'_>, user: &User) -> Result<(), Fault> {
     }
     match tx.one(sql::OTHER_ADMIN, &[Value::Integer(user.user_id.0)], |_| ())? {
         Some(()) => Ok(()),
-        None => Err(Fault::new(Code::Conflict, "this is the last admin who can sign in")),
+        None => Err(Fault::new(
+            Code::Conflict,
+            "this is the last admin who can sign in; make another admin first",
+        )),
     }
 }

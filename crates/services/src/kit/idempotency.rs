@@ -7,7 +7,7 @@ use bellwire_store::{statements, tx::Value};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{Answer, Code, Ctx, Fault, Micros, Outcome, Payload, Service, Tx};
+use super::{Answer, Code, Ctx, Fault, Micros, Outcome, Payload, ReadTx, Service, Tx};
 
 /// How long a reply is kept.
 pub const KEPT_MICROS: Micros = 24 * 3600 * 1_000_000;
@@ -84,11 +84,39 @@ fn canonical(payload: &Payload) -> String {
     serde_json::Value::Object(sorted).to_string()
 }
 
-/// Runs `decide` once for this key, caller and command; a retry gets the first reply and causes nothing.
-/// `caller` is whoever may be told that reply again.
+/// The answer that was given under this key, if one was. `caller` is whoever may be told it again.
 ///
 /// # Errors
-/// [`Code::Conflict`] when the key stood for another request; and whatever `decide` refuses.
+/// [`Code::Conflict`] when the key stood for another request.
+pub fn kept(
+    tx: &ReadTx<'_>,
+    ctx: &Ctx<'_>,
+    (caller, command): (&str, &str),
+    key: &Key,
+) -> Result<Option<Answer>, Fault> {
+    let place = [Value::Text(caller), Value::Text(command), Value::Text(&key.text)];
+    let kept = tx.one(FIND, &place, |row| {
+        (row.blob(0), row.text(1), row.optional_text(2), row.integer(3), row.optional_integer(4))
+    })?;
+    let Some((request, reply, claims, at, is_new)) = kept else { return Ok(None) };
+    if at <= ctx.now - KEPT_MICROS {
+        return Ok(None);
+    }
+    if request != key.request {
+        return Err(Fault::new(
+            Code::Conflict,
+            "conflict: this idempotency_key stood for another request",
+        ));
+    }
+    let mut answer = replayed(reply, claims.as_deref())?;
+    answer.is_new = is_new.map(|is_new| is_new != 0);
+    Ok(Some(answer))
+}
+
+/// Runs `decide` once for this key, caller and command; a retry gets the first reply and causes nothing.
+///
+/// # Errors
+/// As [`kept`]; and whatever `decide` refuses.
 pub fn once(
     tx: &mut Tx<'_>,
     ctx: &Ctx<'_>,
@@ -96,21 +124,7 @@ pub fn once(
     key: &Key,
     decide: impl FnOnce(&mut Tx<'_>) -> Result<Outcome<Answer>, Fault>,
 ) -> Result<Outcome<Answer>, Fault> {
-    let place = [Value::Text(caller), Value::Text(command), Value::Text(&key.text)];
-    let kept = tx.one(FIND, &place, |row| {
-        (row.blob(0), row.text(1), row.optional_text(2), row.integer(3), row.optional_integer(4))
-    })?;
-    if let Some((request, reply, claims, at, is_new)) = kept
-        && at > ctx.now - KEPT_MICROS
-    {
-        if request != key.request {
-            return Err(Fault::new(
-                Code::Conflict,
-                "conflict: this idempotency_key stood for another request",
-            ));
-        }
-        let mut answer = replayed(reply, claims.as_deref())?;
-        answer.is_new = is_new.map(|is_new| is_new != 0);
+    if let Some(answer) = kept(tx, ctx, (caller, command), key)? {
         return Ok(Outcome::reply(answer));
     }
     let outcome = decide(tx)?;
@@ -118,9 +132,9 @@ pub fn once(
     tx.execute(
         KEEP,
         &[
-            place[0],
-            place[1],
-            place[2],
+            Value::Text(caller),
+            Value::Text(command),
+            Value::Text(&key.text),
             Value::Blob(&key.request),
             Value::Text(outcome.reply.json.get()),
             claims.as_deref().map_or(Value::Null, Value::Text),

@@ -60,11 +60,10 @@ impl Principal {
         }
     }
 
-    /// Whose retries its requests are. All who have a user's own scopes are one caller; a token of the user
-    /// with other rights is one by itself, so that it is never told what it may not know.
+    /// Whose retries its requests are. All who have a user's own scopes are one caller; a token with rights
+    /// of its own is one by itself, so that it is never told what it may not know.
     pub fn retries_as(&self) -> &str {
-        let is_persons = matches!(self.role, Role::Admin | Role::User) && !self.token.is_empty();
-        if is_persons && !self.follows { &self.token } else { &self.id }
+        if self.token.is_empty() || self.follows { &self.id } else { &self.token }
     }
 
     /// Whether an effect that names `name` concerns this caller.

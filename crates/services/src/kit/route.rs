@@ -45,15 +45,16 @@ pub struct Route {
     pub status: u16,
     /// What becomes of the cookie.
     pub cookie: Cookie,
-    /// Whether who calls it may be guessing a password: tries are counted, and soon refused.
-    pub guarded: bool,
+    /// Set if who calls it may be guessing a password: tries are counted, and soon refused. The field names
+    /// the account where the caller is nobody yet.
+    pub guarded: Option<&'static str>,
     /// The call's name.
     pub call: &'static str,
 }
 
 impl Route {
     const fn new(method: Method, pattern: &'static str, status: u16) -> Route {
-        Route { method, pattern, status, cookie: Cookie::Keep, guarded: false, call: "" }
+        Route { method, pattern, status, cookie: Cookie::Keep, guarded: None, call: "" }
     }
 
     /// Reads what the pattern names.
@@ -86,9 +87,10 @@ impl Route {
         Route { status, ..self }
     }
 
-    /// The same for a call that tells whether a password is right.
-    pub const fn guarded(self) -> Route {
-        Route { guarded: true, ..self }
+    /// The same for a call that tells whether a password is right: the caller's own, or that of the account
+    /// in this field.
+    pub const fn guarded(self, account: &'static str) -> Route {
+        Route { guarded: Some(account), ..self }
     }
 
     /// The same with an effect on the cookie.

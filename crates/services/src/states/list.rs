@@ -17,8 +17,9 @@ use crate::kit::{Ctx, Fault, Page, ReadTx, wrong_cursor};
 
 /// The bytes of attributes after which a page ends.
 const PAGE_BYTES_MAX: usize = 1 << 20;
-/// The entities or rows that are looked at for a page.
-const LOOKED_AT_MAX: usize = 10_000;
+/// The entities or rows that are looked at for a page: a few milliseconds' worth, so that nobody waits
+/// long behind those who look for what is rare.
+const LOOKED_AT_MAX: usize = 1_000;
 
 /// `states:list`. The cursor is the id of the last entity that was looked at.
 pub fn list(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListStates) -> Result<Page<State>, Fault> {
@@ -61,16 +62,16 @@ pub fn history(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListHistory) -> Result<Pa
     let (mut page, mut bytes) = (Page { items: Vec::new(), next: None }, 0);
     let (mut looked_at, mut last) = (0, before);
     tx.each(sql::BEFORE, &[Value::Text(entity_id.as_str()), Value::Integer(before)], |row| {
-        let row = Stored::of(row);
-        let is_wanted = (from..to).contains(&row.last_updated);
+        let (state_id, is_wanted) = (row.integer(0), (from..to).contains(&row.integer(5)));
         if looked_at == LOOKED_AT_MAX
             || (is_wanted && (page.items.len() == len || bytes > PAGE_BYTES_MAX))
         {
             page.next = Some(last.to_string());
             return ControlFlow::Break(());
         }
-        (looked_at, last) = (looked_at + 1, row.state_id);
+        (looked_at, last) = (looked_at + 1, state_id);
         if is_wanted {
+            let row = Stored::of(row);
             bytes += row.attributes.len();
             page.items.push(row.show());
         }

@@ -117,7 +117,7 @@ impl OpenError {
         let sentence = format!("The database {} failed while {doing}: {error}.", path.display());
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                OpenError::Damaged(sentence)
+                OpenError::Damaged(format!("{sentence} Restore a backup."))
             }
             _ => OpenError::Other(sentence),
         }

@@ -8,6 +8,8 @@ use bellwire_wire::{
     plain::{self, Id, Refused},
 };
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Message, Shard};
 use crate::{
@@ -73,16 +75,23 @@ impl Parsed {
 /// The longest `timestamp` of a ping, in characters.
 const PING_TIMESTAMP_CHARS_MAX: usize = 64;
 
-/// Answers `ping`, which any plain endpoint does: `pong` with the same `timestamp`, if there is one.
-fn pong(echo: Option<&str>, payload: &Payload) -> Result<String, Fault> {
-    let timestamp = match payload.get("timestamp") {
-        None => String::new(),
-        Some(value) if is_short(value) => format!(r#","timestamp":{value}"#),
-        Some(_) => {
-            let why = "timestamp: a string or number of at most 64 characters";
-            return Err(Fault::new(Code::Invalid, why));
-        }
-    };
+/// The part of a ping that is given back.
+#[derive(Deserialize)]
+struct Ping<'a> {
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
+}
+
+/// Answers `ping`, which any plain endpoint does: `pong` with the same `timestamp`, if there is one, as it
+/// is written in `text`.
+fn pong(echo: Option<&str>, payload: &Payload, text: &str) -> Result<String, Fault> {
+    if payload.get("timestamp").is_some_and(|value| !is_short(value)) {
+        let why = "timestamp: a string or number of at most 64 characters";
+        return Err(Fault::new(Code::Invalid, why));
+    }
+    let ping: Ping<'_> = serde_json::from_str(text).unwrap_or(Ping { timestamp: None });
+    let timestamp =
+        ping.timestamp.map_or_else(String::new, |value| format!(r#","timestamp":{}"#, value.get()));
     let echo = echo.map_or_else(String::new, |id| format!(r#","id":{id}"#));
     Ok(format!(r#"{{"type":"pong"{timestamp}{echo}}}"#))
 }
@@ -141,7 +150,7 @@ impl Shard {
     fn read(&mut self, id: SessionId, number: u32, text: &str) {
         let (frame, refused) = match Parsed::parse(text) {
             Parsed::Call { name, id: echo, payload } if name == "ping" => {
-                match pong(echo.as_deref(), &payload) {
+                match pong(echo.as_deref(), &payload, text) {
                     Ok(text) => (Some(frame::text(&text)), false),
                     Err(fault) => (self.error_frame(id, echo.as_deref(), &fault), true),
                 }
@@ -344,7 +353,8 @@ impl Shard {
                 .map(|write| self.writes.push(write)),
             Some(Kind::Query) => {
                 let feed = self.inlet.feed.clone();
-                door.query(&name, payload, principal, move |answer| {
+                let wanted = self.calls(id, |calls| calls.wanted()).unwrap_or_default();
+                door.query(&name, payload, principal, wanted, move |answer| {
                     feed.send(Message::Answered(call, answer));
                 })
             }

@@ -8,9 +8,11 @@ use bellwire_wire::session::Tick;
 use super::Shard;
 use crate::{hub::SessionId, net::conn::Stage};
 
-/// On drain, sessions are closed in this many portions, a portion every 50 ms.
-const DRAIN_PORTIONS: usize = 20;
+/// On drain, sessions are closed in at least so many portions, a portion every 50 ms,
+const DRAIN_PORTIONS_MIN: usize = 20;
 const DRAIN_PORTION_MS: u64 = 50;
+/// of at most so many: who comes back elsewhere comes at 1,000 a second from each shard.
+const DRAIN_PORTION_LEN: usize = 50;
 
 /// How far a drain is.
 pub(super) struct Drain {
@@ -20,9 +22,13 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    /// A drain that begins now.
-    pub fn from(now_ms: u64) -> Drain {
-        Drain { portions_left: DRAIN_PORTIONS, next_ms: now_ms }
+    /// A drain of so many sessions that begins now. It takes half of `time_max_ms` at most; the rest is for
+    /// the answers to what is closed.
+    pub fn from(now_ms: u64, sessions: usize, time_max_ms: u64) -> Drain {
+        let portions_max =
+            usize::try_from(time_max_ms / 2 / DRAIN_PORTION_MS).unwrap_or(usize::MAX);
+        let portions = sessions.div_ceil(DRAIN_PORTION_LEN).max(DRAIN_PORTIONS_MIN);
+        Drain { portions_left: portions.min(portions_max).max(1), next_ms: now_ms }
     }
 
     /// Whether every session was told to end.
@@ -106,5 +112,25 @@ impl Shard {
             self.end(id, None, now_ms);
         }
         self.hub.flush(now_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Drain;
+
+    #[test]
+    fn a_drain_takes_a_second_or_as_long_as_a_thousand_a_second_take() {
+        let check = |sessions, time_max_ms, portions| {
+            let drain = Drain::from(0, sessions, time_max_ms);
+            assert_eq!(drain.portions_left, portions, "{sessions} in {time_max_ms} ms");
+        };
+        check(0, 10_000, 20);
+        check(1_000, 10_000, 20);
+        check(1_001, 10_000, 21);
+        check(4_000, 10_000, 80);
+        check(1_000_000, 10_000, 100);
+        check(1_000_000, 1_000, 10);
+        check(10, 50, 1);
     }
 }

@@ -198,8 +198,8 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 fn all_names(asked: &[String]) -> anyhow::Result<BTreeSet<String>> {
     let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into_iter().collect();
     // A machine whose name is none has no name.
-    if let Ok(host) = fs::read_to_string("/proc/sys/kernel/hostname") {
-        let _ = add(&mut names, host.trim());
+    if let Ok(host) = rustix::system::uname().nodename().to_str() {
+        let _ = add(&mut names, host);
     }
     for name in asked {
         add(&mut names, name).ok_or_else(|| {

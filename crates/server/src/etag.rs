@@ -19,9 +19,6 @@ pub enum Tags {
     Listed(Vec<String>),
 }
 
-/// What `If-Match` asks for.
-pub type IfMatch = Tags;
-
 impl Tags {
     /// Reads a header; `None` if it is absent. One that is not well-formed lists nothing, so `If-Match`
     /// fails and `If-None-Match` does nothing.

@@ -1,0 +1,171 @@
+//! Tries of a password, counted by whom and from where: only those that failed count in the end.
+//!
+//! A try is taken before its password is compared, so that many at once do not slip through, and given
+//! back when it was right: who signs in ten times a minute guesses nothing.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard},
+};
+
+use super::limits::household;
+
+/// Tries a minute as one account from one address,
+const PER_PAIR: u32 = 10;
+/// from one address, whoever it tries,
+const PER_ADDRESS: u32 = 30;
+/// and as one account, from wherever: high, since a stranger can use it up for the owner.
+const PER_ACCOUNT: u32 = 100;
+/// As much of an account's name as is counted by; the longest login is shorter.
+const ACCOUNT_CHARS_MAX: usize = 80;
+/// From this many remembered ones on, those that have all their tries again are forgotten.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// The tries of one server.
+pub struct Tries {
+    pairs: Buckets<(String, IpAddr)>,
+    addresses: Buckets<IpAddr>,
+    accounts: Buckets<String>,
+}
+
+/// A try that was taken, to be given back if it was right.
+pub struct Try {
+    account: String,
+    address: IpAddr,
+}
+
+impl Tries {
+    /// Nobody has tried yet.
+    pub fn new() -> Self {
+        Tries {
+            pairs: Buckets::new(PER_PAIR),
+            addresses: Buckets::new(PER_ADDRESS),
+            accounts: Buckets::new(PER_ACCOUNT),
+        }
+    }
+
+    /// Takes a try.
+    ///
+    /// # Errors
+    /// The seconds after which to try again, when there were too many.
+    pub fn take(&self, account: &str, address: IpAddr, now_ms: u64) -> Result<Try, u64> {
+        let account: String = account.chars().take(ACCOUNT_CHARS_MAX).collect();
+        let (pair, address) = ((account.clone(), household(address)), household(address));
+        self.addresses.take(&address, now_ms)?;
+        self.pairs.take(&pair, now_ms)?;
+        self.accounts.take(&account, now_ms)?;
+        Ok(Try { account, address })
+    }
+
+    /// Gives a try back: it was right.
+    pub fn give_back(&self, Try { account, address }: Try) {
+        self.addresses.give_back(&address);
+        self.accounts.give_back(&account);
+        self.pairs.give_back(&(account, address));
+    }
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Tries::new()
+    }
+}
+
+/// Token buckets by key, each filled anew within a minute.
+struct Buckets<K> {
+    per_minute: f64,
+    /// What is left, and as of when. A `Mutex`: each try of a password takes it, for nanoseconds beside the
+    /// milliseconds of hashing.
+    left: Mutex<HashMap<K, (f64, u64)>>,
+}
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(per_minute: u32) -> Self {
+        Buckets { per_minute: per_minute.into(), left: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, (f64, u64)>> {
+        self.left.lock().expect("nobody panics under this lock")
+    }
+
+    /// What is left of a bucket by now.
+    fn filled(&self, (left, at_ms): (f64, u64), now_ms: u64) -> f64 {
+        let passed_ms = now_ms.saturating_sub(at_ms) as f64;
+        (left + passed_ms * self.per_minute / 60_000.0).min(self.per_minute)
+    }
+
+    fn take(&self, key: &K, now_ms: u64) -> Result<(), u64> {
+        let mut all = self.lock();
+        if all.len() >= REMEMBERED_MAX && !all.contains_key(key) {
+            all.retain(|_, bucket| self.filled(*bucket, now_ms) < self.per_minute);
+        }
+        let bucket = all.entry(key.clone()).or_insert((self.per_minute, now_ms));
+        *bucket = (self.filled(*bucket, now_ms), now_ms);
+        if bucket.0 < 1.0 {
+            let wait_ms = (1.0 - bucket.0) * 60_000.0 / self.per_minute;
+            return Err((wait_ms / 1_000.0).ceil() as u64);
+        }
+        bucket.0 -= 1.0;
+        Ok(())
+    }
+
+    fn give_back(&self, key: &K) {
+        if let Some((left, _)) = self.lock().get_mut(key) {
+            *left = (*left + 1.0).min(self.per_minute);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_MS: u64 = 60_000;
+
+    fn failed(tries: &Tries, account: &str, address: IpAddr, now_ms: u64, count: u32) -> u32 {
+        (0..count).filter(|_| tries.take(account, address, now_ms).is_ok()).count() as u32
+    }
+
+    #[test]
+    fn failed_tries_are_counted_by_account_and_address() {
+        let one: IpAddr = [127, 0, 0, 1].into();
+        let tries = Tries::new();
+        assert_eq!(failed(&tries, "ann", one, 0, 20), PER_PAIR);
+        assert_eq!(failed(&tries, "bob", one, 0, 1), 1);
+        // 21 tries of this address are used up.
+        let others: u32 = (0..20).map(|n| failed(&tries, &format!("user{n}"), one, 0, 1)).sum();
+        assert_eq!(others, PER_ADDRESS - 21);
+        let far = |n: u8| IpAddr::from([10, 0, 0, n]);
+        let everywhere: u32 = (0..20).map(|n| failed(&tries, "ann", far(n), 0, 10)).sum();
+        assert_eq!(everywhere, PER_ACCOUNT - PER_PAIR);
+        assert_eq!(failed(&tries, &"x".repeat(60_000), far(200), 0, 20), PER_PAIR);
+        // They come back with time, and never more of them.
+        assert_eq!(failed(&tries, "ann", one, MINUTE_MS / 10, 5), 1);
+        assert_eq!(failed(&tries, "ann", one, 100 * MINUTE_MS, 20), PER_PAIR);
+        let wait_s = tries.take("ann", one, 100 * MINUTE_MS).err();
+        assert_eq!(wait_s, Some(6), "a tenth of a minute");
+    }
+
+    #[test]
+    fn right_ones_do_not_count() {
+        let (tries, one) = (Tries::new(), IpAddr::from([127, 0, 0, 1]));
+        for _ in 0..1_000 {
+            let right = tries.take("ann", one, 0).unwrap_or_else(|_| panic!("there is room"));
+            tries.give_back(right);
+        }
+        assert_eq!(failed(&tries, "ann", one, 0, 20), PER_PAIR);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let tries = Tries::new();
+        for n in 0..3 * REMEMBERED_MAX as u64 {
+            let address = IpAddr::from((n as u32).to_be_bytes());
+            let _ = tries.take("ann", address, n * 10);
+        }
+        let kept = tries.addresses.lock().len();
+        assert!(kept <= REMEMBERED_MAX + 1, "{kept}");
+    }
+}
