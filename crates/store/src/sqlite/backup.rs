@@ -13,9 +13,18 @@
 //! **The original is only read.** Its connection cannot write, leaves the WAL where it is, and is
 //! not kept out by the lock of the server, for that is about who writes. It does take SQLite's own
 //! locks, which lie in the `-shm` file that a database with a WAL has beside it; after a crash it
-//! rebuilds the index in there, so that what only the WAL has is in the copy too. A database
-//! without a WAL file is read without locks, which leaves no file beside it; if a WAL is there
-//! when that is done, somebody opened it meanwhile, and it is done again with locks.
+//! rebuilds the index in there, so that what only the WAL has is in the copy too.
+//!
+//! **A database at rest**, without a WAL file, would get one with its `-shm` from a reader of the
+//! usual kind, which cannot take them away again; they may belong to a user who is not the server's.
+//! It is read as an immutable file instead, under the lock (`SHARED`) that every process holds as
+//! long as it has the database open. SQLite lets nobody change an original in rollback mode, and
+//! nobody take a WAL away, while somebody holds it; so whoever opens a database with a WAL meanwhile
+//! leaves that WAL, even if they close it again. If none is there in the end, nobody wrote; else all
+//! is read once more in the usual way. No comparison of the file's times would be as sure: they are
+//! as coarse as the clock's tick, and coarser on some file systems.
+//! The price: a copy that nobody has opened yet is in rollback mode, and its first server waits for
+//! this lock as for any reader's.
 //!
 //! **The copy** is one file without a WAL, until it is opened to be written.
 
@@ -26,6 +35,7 @@ use std::{
     io,
     os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     path::Path,
+    ptr,
 };
 
 use rusqlite::{
@@ -147,21 +157,55 @@ pub(super) fn reading<T, E: From<OpenError>>(
     if !path.is_file() {
         return Err(OpenError::Other(format!("There is no database {}.", path.display())).into());
     }
-    let journals = ["-wal", "-journal"].map(|suffix| file::beside(path, suffix));
+    let failed = |e: &dyn fmt::Display| {
+        OpenError::Other(format!("The database {} cannot be opened: {e}.", path.display()))
+    };
+    // SQLite puts its files beside what a symbolic link leads to.
+    let file = fs::canonicalize(path).map_err(|e| failed(&e))?;
+    let journals = ["-wal", "-journal"].map(|suffix| file::beside(&file, suffix));
     let is_quiet = || !journals.iter().any(|journal| journal.exists());
     let open = |unlocked| {
         look(path, unlocked).map_err(|e| E::from(OpenError::of(path, "opening it to read", &e)))
     };
     if is_quiet() {
-        let result = f(&open(true)?);
-        if is_quiet() {
-            return result;
+        let conn = open(true)?;
+        if hold(&conn) && is_quiet() {
+            let result = f(&conn);
+            // Still under the lock, which goes with the connection.
+            if is_quiet() {
+                return result;
+            }
         }
     }
     f(&open(false)?)
 }
 
-/// Opens a connection that cannot write. `unlocked` says that nobody else has the database open.
+/// Takes SQLite's `SHARED` lock for a connection to an immutable file, which takes none by itself, and
+/// has read no page yet; it is held until the connection is closed. Whether it could be had: not
+/// while somebody closes the database, or writes to one in rollback mode.
+fn hold(conn: &Connection) -> bool {
+    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+    // SAFETY: the handle is that of an open connection, which no other thread uses; for this opcode
+    // SQLite writes a pointer to its file, which lives as long as the connection. The methods of an
+    // open file are never changed, and locking is what `xLock` is for. An immutable connection
+    // neither takes nor gives back a lock, so that it does not mind; closing the file unlocks it.
+    unsafe {
+        let main = c"main".as_ptr();
+        let code = ffi::sqlite3_file_control(
+            conn.handle(),
+            main,
+            ffi::SQLITE_FCNTL_FILE_POINTER,
+            (&raw mut file).cast(),
+        );
+        if code != ffi::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
+            return false;
+        }
+        let lock = (*(*file).pMethods).xLock;
+        lock.is_some_and(|lock| lock(file, ffi::SQLITE_LOCK_SHARED) == ffi::SQLITE_OK)
+    }
+}
+
+/// Opens a connection that cannot write; one that is `unlocked` takes the file to be immutable.
 fn look(path: &Path, unlocked: bool) -> rusqlite::Result<Connection> {
     let mut name = String::from("file:");
     for byte in path.as_os_str().as_bytes() {
