@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::{
     accounts::{SAMPLE_PASSWORD, SAMPLES},
     door::Door,
+    listeners::say,
     logging::{DISK_FULL_INTERVAL_MS, Throttle},
 };
 
@@ -109,12 +110,12 @@ pub async fn greet(door: &Door) -> anyhow::Result<()> {
             token["token"].as_str().unwrap_or_default()
         ));
     }
-    eprintln!(
+    say(&format!(
         "This is a demo: anyone who reaches this machine's loopback may read and write.\n\
-         Users to sign in as, password `{SAMPLE_PASSWORD}`: {}\nTokens to try:\n{}",
+         Users to sign in as, password `{SAMPLE_PASSWORD}`: {}\nTokens to try:\n{}\n",
         SAMPLES.map(|sample| sample.login).join(", "),
         tokens.join("\n")
-    );
+    ));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use bellwire::{backup, clock::Clock};
 use bellwire_store::sqlite::BackupReport;
 use clap::{Args, Subcommand};
 
-use super::Place;
+use super::{Place, print};
 
 /// What keeps a data directory safe.
 #[derive(Subcommand)]
@@ -52,14 +52,15 @@ pub struct Check {
 /// Does what is asked and prints what it came to.
 ///
 /// # Errors
-/// In one sentence that says what to do; the problems that a check finds are printed before.
+/// In one sentence that says what to do; the problems that a check finds are printed before. Or as
+/// [`print`].
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Backup(Backup { place, to }) => {
             let data = place.data()?;
             let report = backup::backup(&data, &to, Clock::new().now())?;
-            println!("{} is a backup of {}: {}.", to.display(), data.display(), told(&report));
-            Ok(())
+            let (at, of) = (to.display(), data.display());
+            print(&format!("{at} is a backup of {of}: {}.\n", told(&report)))
         }
         Command::Restore(restore) => run_restore(&restore),
         Command::Check(Check { place }) => {
@@ -68,7 +69,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             let report = match backup::check(&data) {
                 Ok(report) => report,
                 Err(problems) => {
-                    problems.iter().for_each(|problem| println!("{problem}"));
+                    // Whoever does not read them is told by the status all the same.
+                    let _ = problems.iter().try_for_each(|problem| print(&format!("{problem}\n")));
                     match problems.len() {
                         1 => bail!("{at} has 1 problem."),
                         count => bail!("{at} has {count} problems."),
@@ -77,11 +79,10 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             };
             let states = report.tables.get("states").unwrap_or(&0);
             let log = report.tables.get("log").unwrap_or(&0);
-            println!(
-                "{at} is sound: {states} rows of states, {log} of the log up to {}.",
+            print(&format!(
+                "{at} is sound: {states} rows of states, {log} of the log up to {}.\n",
                 report.head
-            );
-            Ok(())
+            ))
         }
     }
 }
@@ -93,31 +94,28 @@ fn run_restore(Restore { from, place, new_keys }: &Restore) -> anyhow::Result<()
         Some(note) => format!("the backup of {} by version {}", note.made_at, note.version),
         None => "a data directory that was copied by other means".to_owned(),
     };
-    println!(
-        "{} is restored from {}, {of}: {}.",
+    print(&format!(
+        "{} is restored from {}, {of}: {}.\n\
+         Whatever was changed after the backup is undone, and so is every revocation; \
+         passwords are those of then.\n\
+         Clients with a cursor from before are told to start anew (reset), once.\n",
         data.display(),
         from.display(),
         told(&restored.report)
-    );
-    println!(
-        "Whatever was changed after the backup is undone, and so is every revocation; \
-         passwords are those of then."
-    );
-    println!("Clients with a cursor from before are told to start anew (reset), once.");
+    ))?;
     if *new_keys {
-        println!(
+        print(&format!(
             "There is a new signing key, so no token of before is valid any more: make new ones with \
-             `bellwire token create --data {}`.",
+             `bellwire token create --data {}`.\n",
             data.display()
-        );
+        ))
     } else {
-        println!(
+        print(
             "Tokens of before are valid, and one that was revoked or restricted after the backup has its \
              rights again: revoke it anew; or, if it is not known which, restore with --new-keys, which \
-             ends every token."
-        );
+             ends every token.\n",
+        )
     }
-    Ok(())
 }
 
 /// Size, rows of states, and the log's head.

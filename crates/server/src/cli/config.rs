@@ -1,11 +1,9 @@
 //! `bellwire config`.
 
-use std::io::{self, Write as _};
-
 use bellwire::config::{DEFAULT_FILE, Loaded};
 use clap::Subcommand;
 
-use super::serve::Serve;
+use super::{print, serve::Serve};
 
 /// What can be done with a configuration.
 #[derive(Subcommand)]
@@ -21,13 +19,13 @@ impl Config {
     /// Prints what was asked for.
     ///
     /// # Errors
-    /// What is wrong with the configuration.
+    /// What is wrong with the configuration, or as [`print`].
     pub fn run(&self) -> anyhow::Result<()> {
         let printed = match self {
             Config::PrintDefault => DEFAULT_FILE.to_owned(),
             Config::Check(serve) => describe(&Loaded::read(&serve.flags(), std::env::vars_os())?),
         };
-        Ok(io::stdout().write_all(printed.as_bytes())?)
+        print(&printed)
     }
 }
 

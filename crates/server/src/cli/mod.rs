@@ -11,6 +11,8 @@ mod token;
 mod user;
 
 use std::{
+    fmt,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -19,7 +21,9 @@ use bellwire::{
     app,
     backup::DATABASE,
     config::{Flags, Listen, Loaded},
-    control, logging, memory,
+    control,
+    listeners::say,
+    logging, memory,
 };
 use bellwire_services::kit::{PAGE_LEN_MAX, Payload};
 use clap::{Args, Parser, Subcommand};
@@ -104,20 +108,45 @@ fn ask(data: &Path, call: &str, request: Value) -> anyhow::Result<Value> {
     let payload: Payload = request.as_object().cloned().unwrap_or_default();
     let reply = control::ask(data, call, payload)?;
     if is_new {
-        eprintln!("There was nothing in {}: it is a data directory now.", data.display());
+        say(&format!("There was nothing in {}: it is a data directory now.\n", data.display()));
     }
     Ok(serde_json::from_str(reply.get())?)
+}
+
+/// Nobody reads what is printed any more. That is no failure: `bellwire token list | head` has heard
+/// enough.
+#[derive(Debug)]
+struct Unread;
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output is closed")
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// Writes plain text on stdout, which `println!` panics at when nobody reads it.
+///
+/// # Errors
+/// [`Unread`], which [`run`] takes for a good end, or why it cannot be written.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Unread.into()),
+        written => Ok(written?),
+    }
 }
 
 /// Prints everything that a list has, a line of JSON each.
 ///
 /// # Errors
-/// As [`ask`].
+/// As [`ask`] and [`print`].
 fn list(data: &Path, call: &str) -> anyhow::Result<()> {
     let mut request = json!({ "limit": PAGE_LEN_MAX });
     loop {
         let page = ask(data, call, request.clone())?;
-        page["items"].as_array().into_iter().flatten().for_each(|item| println!("{item}"));
+        let mut items = page["items"].as_array().into_iter().flatten();
+        items.try_for_each(|item| print(&format!("{item}\n")))?;
         if page["next"].is_null() {
             return Ok(());
         }
@@ -140,8 +169,9 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Unread>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bellwire: {error:#}");
+            say(&format!("bellwire: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

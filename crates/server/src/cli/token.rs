@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bellwire::config;
+use bellwire::{config, listeners::say};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Place, ask};
+use super::{Place, ask, print};
 
 /// What can be done with tokens.
 #[derive(Subcommand)]
@@ -81,20 +81,20 @@ impl Token {
                 }
                 let made = ask(&place.data()?, "tokens.create", request)?;
                 let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
-                eprintln!(
-                    "{} is valid until {}; this is the only time its text is shown:",
+                say(&format!(
+                    "{} is valid until {}; this is the only time its text is shown:\n",
                     text("id"),
                     text("expiresAt")
-                );
-                println!("{}", text("token"));
+                ));
+                print(&format!("{}\n", text("token")))?;
             }
             Token::Change { place, id, scopes } => {
                 ask(&place.data()?, "tokens.change", json!({ "id": id, "scopes": scopes }))?;
-                eprintln!("{id} has these scopes now: {}", scopes.join(" "));
+                say(&format!("{id} has these scopes now: {}\n", scopes.join(" ")));
             }
             Token::Revoke { place, id } => {
                 ask(&place.data()?, "tokens.revoke", json!({ "id": id }))?;
-                eprintln!("{id} is revoked");
+                say(&format!("{id} is revoked\n"));
             }
             Token::List { place } => {
                 super::list(&place.data()?, "tokens.list")?;

@@ -3,11 +3,11 @@
 use std::{io::BufRead as _, path::Path};
 
 use anyhow::bail;
-use bellwire::{accounts, door::chance};
+use bellwire::{accounts, door::chance, listeners::say};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Place, ask};
+use super::{Place, ask, print};
 
 /// What can be done with users.
 #[derive(Subcommand)]
@@ -142,8 +142,9 @@ impl User {
                     request["login"] = login.into();
                 }
                 let made = ask(&place.data()?, "users.create", request)?;
-                eprintln!("User {} signs in as {}", text(&made["userId"]), text(&made["login"]));
-                tell(&password, is_made);
+                let (id, login) = (text(&made["userId"]), text(&made["login"]));
+                say(&format!("User {id} signs in as {login}\n"));
+                tell(&password, is_made)?;
             }
             User::Password { place, user, password } => {
                 let (password, is_made) = password.take()?;
@@ -151,8 +152,9 @@ impl User {
                 let user = find(&data, &user)?;
                 let request = json!({ "userId": user["userId"], "password": password });
                 ask(&data, "users.change", request)?;
-                eprintln!("{} has another password; every session has ended", text(&user["login"]));
-                tell(&password, is_made);
+                let login = text(&user["login"]);
+                say(&format!("{login} has another password; every session has ended\n"));
+                tell(&password, is_made)?;
             }
             User::Change { place, user, role, scopes, no_scopes, disabled } => {
                 let data = place.data()?;
@@ -166,13 +168,14 @@ impl User {
                 if let Some(disabled) = disabled {
                     request["disabled"] = disabled.into();
                 }
-                println!("{}", ask(&data, "users.change", request)?);
+                print(&format!("{}\n", ask(&data, "users.change", request)?))?;
             }
             User::Delete { place, user } => {
                 let data = place.data()?;
                 let user = find(&data, &user)?;
                 ask(&data, "users.delete", json!({ "userId": user["userId"] }))?;
-                eprintln!("{} is gone, with all sessions and tokens", text(&user["login"]));
+                let login = text(&user["login"]);
+                say(&format!("{login} is gone, with all sessions and tokens\n"));
             }
             User::List { place } => super::list(&place.data()?, "users.list")?,
         }
@@ -185,11 +188,12 @@ fn text(value: &Value) -> &str {
 }
 
 /// Prints a password that was made here, this once.
-fn tell(password: &str, is_made: bool) {
-    if is_made {
-        eprintln!("This is the only time that the password is shown:");
-        println!("{password}");
+fn tell(password: &str, is_made: bool) -> anyhow::Result<()> {
+    if !is_made {
+        return Ok(());
     }
+    say("This is the only time that the password is shown:\n");
+    print(&format!("{password}\n"))
 }
 
 /// The user with this login, or else with this id.

@@ -1,7 +1,7 @@
 //! What an operator does, and gets wrong: each mistake is answered in one sentence that says what to
 //! do, and a status that is not 0.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, net::TcpListener, path::Path, process::Stdio};
 
 use crate::{
     harness::{DEADLINE, Dial},
@@ -47,6 +47,40 @@ fn a_data_directory_has_one_server() {
     assert!(traffic::open(server.address(), &token, "").is_some(), "the first one did not notice");
     server.stop();
     Process::serve(folder.path(), ANY_PORT, &[]).stop();
+}
+
+/// `bellwire token list | head`: who has read enough closes the pipe.
+#[test]
+fn who_reads_no_further_ends_it_quietly() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let run = |args: &[&str], data: &Path| {
+        let (reader, stdout) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let mut program = bellwire();
+        program.args(args).arg("--data").arg(data).stdin(Stdio::null()).stdout(stdout);
+        let output = program.output().expect("the program starts");
+        (output.status.code(), String::from_utf8(output.stderr).expect("it says texts"))
+    };
+    let (code, said) = run(&["token", "create", "--role", "admin"], &data);
+    assert!(code == Some(0) && said.contains("the only time"), "{code:?} {said}");
+    let (code, said) = run(&["user", "create", "jane"], &data);
+    assert!(code == Some(0) && said.contains("the only time"), "{code:?} {said}");
+    for args in [&["token", "list"][..], &["user", "list"], &["config", "check"], &["check"]] {
+        assert_eq!(run(args, &data), (Some(0), String::new()), "{args:?}");
+    }
+    // Nor is anything wrong when nobody reads what is said.
+    let (reader, stderr) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let mut program = bellwire();
+    program.args(["user", "delete", "jane", "--data"]).arg(&data).stderr(stderr);
+    assert_eq!(program.output().expect("the program starts").status.code(), Some(0));
+    // What a check finds is in its status, too.
+    let damaged = folder.path().join("damaged");
+    fs::create_dir(&damaged).expect("a directory can be made");
+    fs::write(damaged.join("bellwire.db"), "not a database").expect("it is written");
+    let (code, said) = run(&["check"], &damaged);
+    assert!(code == Some(1) && said.ends_with(" problems.\n"), "{code:?} {said}");
 }
 
 #[test]
