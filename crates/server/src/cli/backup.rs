@@ -22,6 +22,7 @@ pub enum Command {
 
 /// `bellwire backup`.
 #[derive(Args)]
+#[command(mut_arg("data", |data| data.help("The data directory to copy [default: bellwire-data]")))]
 pub struct Backup {
     #[command(flatten)]
     place: Place,
@@ -31,10 +32,12 @@ pub struct Backup {
 
 /// `bellwire restore`.
 #[derive(Args)]
+#[command(mut_arg("data", |data| data.help(
+    "The data directory to make: it must be new or empty [default: bellwire-data]"
+)))]
 pub struct Restore {
     /// The backup.
     from: PathBuf,
-    /// The data directory is made: it must be new or empty.
     #[command(flatten)]
     place: Place,
     /// Makes a new signing key: no token of before is valid any more.
@@ -44,6 +47,7 @@ pub struct Restore {
 
 /// `bellwire check`.
 #[derive(Args)]
+#[command(mut_arg("data", |data| data.help("The data directory to check [default: bellwire-data]")))]
 pub struct Check {
     #[command(flatten)]
     place: Place,

@@ -61,7 +61,8 @@ enum Command {
     },
 }
 
-/// Where a server is, for subcommands that work on its data.
+/// Where a server is, for subcommands that work on its data. Those that do not make a data directory
+/// have a help of their own for `--data`.
 #[derive(Args)]
 pub struct Place {
     /// The configuration file, for the data directory in it [default: $BELLWIRE_CONFIG, else none]

@@ -83,6 +83,25 @@ fn who_reads_no_further_ends_it_quietly() {
     assert!(code == Some(1) && said.ends_with(" problems.\n"), "{code:?} {said}");
 }
 
+/// What is said of `--data` is so: some make the directory, some need one that is there.
+#[test]
+fn helps_say_what_becomes_of_the_data_directory() {
+    for (args, says) in [
+        (&["token", "list"][..], "The data directory; it is made if there is none"),
+        (&["user", "list"], "The data directory; it is made if there is none"),
+        (&["serve"], "The data directory; it is made if there is none"),
+        (&["backup"], "The data directory to copy"),
+        (&["check"], "The data directory to check"),
+        (&["restore"], "The data directory to make: it must be new or empty"),
+    ] {
+        let output = output(bellwire().args(args).arg("--help"), DEADLINE);
+        let help = String::from_utf8(output.stdout).expect("it is text");
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, data) = help.split_once("--data <DATA> ").expect("it has a data directory");
+        assert!(data.starts_with(&format!("{says} [default: bellwire-data")), "{args:?}: {data}");
+    }
+}
+
 #[test]
 fn a_port_has_one_server() {
     let folder = tempfile::tempdir().expect("a directory can be made");
