@@ -2,9 +2,9 @@
 //! as an earlier version left it is served by this one.
 //!
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
-//! cursor that belong to it. Both are made again with
-//! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
-//! files and a row of its own; these stay as they are. How versions follow each other, the store's own
+//! cursor that belong to it; `schema-2` has a user too, with a session and tokens. The newest is made
+//! again with `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later
+//! schema gets files and a row of its own; those of earlier ones stay as they are. How versions follow each other, the store's own
 //! tests show with services made for that.
 
 use std::{
@@ -22,7 +22,8 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 
 use crate::{
-    process::{self, ANY_PORT, Process},
+    harness::{Ask, USER_PASSWORD},
+    process::{self, ANY_PORT, Process, bellwire},
     traffic,
 };
 
@@ -80,6 +81,10 @@ const STATES: [(&str, &str); 6] = [
 const MISSED: usize = 2;
 const ATTRIBUTES: &str = r#"{"friendly_name":"Kitchen","list":[1,2.5,null],"nested":{"a":true}}"#;
 
+/// Who is in a fixture, with a password.
+const USERNAME: &str = "jane";
+const USER_SCOPES: [&str; 1] = ["states:read:light.*"];
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
@@ -108,12 +113,61 @@ fn directory() -> tempfile::TempDir {
     folder
 }
 
+/// A user with a session, a token that follows them, and one that was revoked.
+fn write_user(server: &Process, data: &Path) -> Value {
+    let request = json!({ "username": USERNAME, "password": USER_PASSWORD, "role": "user",
+                          "scopes": USER_SCOPES });
+    let user = process::operate("users.create", request, data)["userId"].clone();
+    let [follows, revoked] = [(); 2].map(|()| {
+        let request = json!({ "role": "user", "subject": user, "scopes": [], "ttl": TEN_YEARS_S });
+        process::operate("tokens.create", request, data)
+    });
+    process::operate("tokens.revoke", json!({ "id": revoked["id"] }), data);
+    json!({ "id": user, "session": sign_in(server)["token"], "follows": follows["token"],
+            "revoked": revoked["token"] })
+}
+
+fn sign_in(server: &Process) -> Value {
+    let body = json!({ "username": USERNAME, "password": USER_PASSWORD });
+    Ask::new(server.address(), "POST", "/api/auth/login").json(&body).expect(200)
+}
+
+/// The user signs in, and is known by everything that was made for them and not revoked.
+fn check_user(server: &Process, user: &Value) {
+    let signed_in = sign_in(server);
+    assert_eq!(
+        (&signed_in["user"]["userId"], &signed_in["user"]["role"]),
+        (&user["id"], &json!("user"))
+    );
+    let connect = |token: &Value| {
+        let token = token.as_str().expect("a token is a text");
+        traffic::open(server.address(), token, "").expect("it is upgraded")
+    };
+    for token in [&signed_in["token"], &user["session"], &user["follows"]] {
+        let mut client = connect(token);
+        let [light, lock] = ["light.kitchen", "lock.front_door"].map(|entity| {
+            client.ask(&json!({ "type": "states:get", "entity_id": entity }).to_string())
+        });
+        assert!(light.contains(r#""success":true"#), "{light}");
+        assert!(lock.contains(r#""success":false"#), "{lock}");
+    }
+    assert_eq!(connect(&user["revoked"]).closed().1, Some(4401));
+    let verify = |token: &Value| {
+        let ask = Ask::new(server.address(), "GET", "/api/auth/verify");
+        ask.bearer(token.as_str().expect("a token is a text"))
+    };
+    assert_eq!(verify(&user["session"]).expect(200)["userId"], user["id"]);
+    verify(&user["revoked"]).refused(401, "UNAUTHENTICATED");
+}
+
 /// Makes the fixture of the schema as it is now.
 fn write_fixture(name: &str) {
     let folder = directory();
     let data = folder.path();
     let [admin, revoked] = ["admin", "user"].map(|role| process::token(data, role, TEN_YEARS_S));
-    let server = Process::serve(data, ANY_PORT, &[]);
+    let mut program = bellwire();
+    program.env("BELLWIRE_LOGIN__SESSION", "3650d");
+    let server = Process::serve_by(program, data, ANY_PORT, &[]);
     let _ = process::operate("tokens.revoke", json!({ "id": "tok_2" }), data);
     let connect = |query| traffic::open(server.address(), &admin, query).expect("it is there");
     let mut writer = connect("");
@@ -127,12 +181,13 @@ fn write_fixture(name: &str) {
     let told: Value = serde_json::from_str(&told[told.len() - 1]).expect("frames are JSON");
     let cursor = told["cursor"].as_str().expect("events have cursors").to_owned();
     drop((writer, reader));
+    let user = write_user(&server, data);
     server.stop();
     let database = fs::read(data.join("bellwire.db")).expect("it can be read");
     let file = File::create(fixtures().join(format!("{name}.db.gz"))).expect("it can be made");
     let mut gzip = GzEncoder::new(file, Compression::best());
     gzip.write_all(&database).and_then(|()| gzip.finish()?.sync_all()).expect("it can be written");
-    let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor });
+    let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor, "user": user });
     fs::write(fixtures().join(format!("{name}.json")), format!("{beside:#}\n"))
         .expect("it is written");
 }
@@ -154,6 +209,9 @@ fn check(name: &str) {
         traffic::open(server.address(), token, query).expect("it is upgraded")
     };
     assert_eq!(connect(&text("revoked"), "").closed().1, Some(4401));
+    if let Some(user) = beside.get("user") {
+        check_user(&server, user);
+    }
     let admin = text("admin");
     let mut reader = connect(&admin, &format!("?since={}", text("cursor")));
     let greeting: Value = serde_json::from_str(&reader.text()).expect("frames are JSON");
@@ -191,7 +249,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-1");
+        write_fixture("schema-2");
     }
-    check("schema-1");
+    ["schema-1", "schema-2"].into_iter().for_each(check);
 }
