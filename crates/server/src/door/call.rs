@@ -272,6 +272,9 @@ mod tests {
         let left = SLOW_WAITING_MAX;
         assert_eq!(slow.waiting.available_permits(), left, "the others gave up, and their places");
         drop(release);
+        // A third would be done as soon as one of the two is, when the other may not have begun.
+        let both = u32::try_from(SLOW_AT_ONCE).expect("they are few");
+        drop(slow.turns.acquire_many(both).await.expect("turns are never closed"));
         let place = slow.place().expect("there is room");
         assert_eq!(slow.run(place, || Ok(7)).await, Ok(7));
         assert_eq!(running.load(Ordering::SeqCst), SLOW_AT_ONCE);

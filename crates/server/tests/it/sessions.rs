@@ -95,12 +95,14 @@ fn who_is_not_known_is_refused_like_who_is() {
     for (username, password) in rows {
         assert_eq!(undated(&ask(username, password).0), undated(&wrong), "{username:?}");
     }
-    let mut median = |username: &str| {
-        let mut times: Vec<Duration> = (0..5).map(|_| ask(username, "another one").1).collect();
-        times.sort();
-        times[2]
-    };
-    let (known, unknown, shut_out) = (median("jane"), median("nobody"), median("out"));
+    // In turns, and the least of each: what else the machine does only adds to some.
+    let mut least = [Duration::MAX; 3];
+    for _ in 0..5 {
+        for (least, username) in least.iter_mut().zip(["jane", "nobody", "out"]) {
+            *least = (*least).min(ask(username, "another one").1);
+        }
+    }
+    let [known, unknown, shut_out] = least;
     assert!(unknown * 2 >= known && shut_out * 2 >= known, "{known:?} {unknown:?} {shut_out:?}");
     for body in [
         json!({}),
@@ -174,7 +176,8 @@ fn a_session_goes_on_and_ends() {
     for client in &mut ended {
         client.refused("token revoked", 4401);
     }
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    // Soon; how soon is promised of many, and measured with them (`revoke`).
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(kept.told(), [""; 0]);
     for ask in
         [refresh(), server.ask("POST", "/api/auth/logout"), server.ask("GET", "/api/auth/verify")]
