@@ -3,15 +3,17 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
-    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::harness::{Canary, DEADLINE, Server, text};
+use crate::{
+    harness::{Canary, Server, text, until},
+    process::bellwire,
+};
 
 #[test]
 fn every_message_of_a_flood_is_answered_when_the_first_answer_comes_last() {
@@ -53,17 +55,14 @@ fn the_operator_gets_through_once_descriptors_come_free() {
     let mut canary = Canary::new(&server);
     let taken: Vec<_> = (0..64).map(|_| server.dial("/").tcp()).collect();
     thread::scope(|scope| {
-        let until = Instant::now() + DEADLINE;
-        while !server.log().contains("a connection could not be accepted") {
-            assert!(Instant::now() < until, "64 descriptors were enough");
-            thread::yield_now();
-        }
+        until("64 descriptors are not enough", || {
+            server.log().contains("a connection could not be accepted")
+        });
         canary.sings();
         let asked = scope.spawn(|| server.operate("tokens.list", json!({})));
-        while !server.log().contains("the operator could not be answered") && !asked.is_finished() {
-            assert!(Instant::now() < until, "the operator found a descriptor");
-            thread::yield_now();
-        }
+        until("the operator finds no descriptor", || {
+            server.log().contains("the operator could not be answered") || asked.is_finished()
+        });
         drop(taken);
         asked.join().expect("nobody panics").expect("the operator is answered");
     });
@@ -88,7 +87,7 @@ fn an_upgrade_has_no_body() {
 #[test]
 fn a_server_whose_stderr_is_gone_ends_in_good_order() {
     let data = tempfile::tempdir().expect("a directory can be made");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
+    let mut child = bellwire()
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data.path())
         .stderr(Stdio::piped())
@@ -102,13 +101,10 @@ fn a_server_whose_stderr_is_gone_ends_in_good_order() {
     }
     drop(stderr);
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it is not reaped yet");
-    let until = Instant::now() + DEADLINE;
-    let status = loop {
-        match child.try_wait().expect("it can be waited for") {
-            Some(status) => break status,
-            None if Instant::now() > until => panic!("it does not end: {:?}", child.kill()),
-            None => thread::park_timeout(Duration::from_millis(10)),
-        }
-    };
-    assert_eq!(status.code(), Some(0));
+    let mut status = None;
+    until("it ends", || {
+        status = child.try_wait().expect("it can be waited for");
+        status.is_some()
+    });
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
 }

@@ -11,14 +11,13 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
-    time::Instant,
 };
 
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Client, DEADLINE},
-    process::{self, ANY_PORT, Process, bellwire, output},
+    harness::{Client, DEADLINE, until},
+    process::{self, ANY_PORT, Process, bellwire, output, without_settings},
     traffic::{self, Create, answered, rows},
 };
 
@@ -111,16 +110,6 @@ fn is_private(directory: &Path) {
         if found.is_dir() {
             is_private(&path);
         }
-    }
-}
-
-/// Waits for a thing that another process does.
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < DEADLINE, "{what}: not in {DEADLINE:?}");
-        thread::yield_now();
     }
 }
 
@@ -345,7 +334,7 @@ fn what_is_killed_in_the_middle_leaves_no_directory() {
 
 /// The program, where no file may have more than so many kilobytes, as on a disk that is full.
 fn on_a_full_disk(kilobytes: u32) -> Command {
-    let mut shell = Command::new("bash");
+    let mut shell = without_settings(Command::new("bash"));
     let limited = format!(r#"trap "" XFSZ; ulimit -f {kilobytes}; exec "$0" "$@""#);
     shell.args(["-c", &limited, env!("CARGO_BIN_EXE_bellwire")]);
     shell

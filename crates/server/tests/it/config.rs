@@ -13,20 +13,8 @@ use rustix::process::geteuid;
 
 use crate::{
     harness::DEADLINE,
-    process::{self, ANY_PORT, Process, bellwire, output},
+    process::{self, ANY_PORT, Process, bellwire, output, without_settings},
 };
-
-/// The program, with none of the environment's settings.
-fn program() -> Command {
-    let mut program = bellwire();
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name == "LOG_LEVEL" || name.starts_with("BELLWIRE_") {
-            program.env_remove(name);
-        }
-    }
-    program
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it says texts")
@@ -96,7 +84,7 @@ fn files_that_cannot_be_read() {
     for (name, said) in rows {
         let path = folder.join(name);
         let serve = || {
-            let mut serve = program();
+            let mut serve = bellwire();
             serve.arg("serve").arg("--data").arg(&data).args(["--listen", ANY_PORT]);
             serve
         };
@@ -104,9 +92,9 @@ fn files_that_cannot_be_read() {
         by_flag.arg("--config").arg(&path);
         let mut by_variable = serve();
         by_variable.env("BELLWIRE_CONFIG", &path);
-        let mut check = program();
+        let mut check = bellwire();
         check.args(["config", "check", "--config"]).arg(&path);
-        let mut token = program();
+        let mut token = bellwire();
         token.args(["token", "list", "--config"]).arg(&path);
         for command in [by_flag, by_variable, check, token] {
             let mut command = without_rights(command);
@@ -124,7 +112,7 @@ fn what_is_checked_is_described() {
     let path = folder.path().join("bellwire.toml");
     let check = |file: &str, prepare: &dyn Fn(&mut Command)| {
         fs::write(&path, file).expect("a file can be written");
-        let mut program = program();
+        let mut program = bellwire();
         prepare(program.args(["config", "check"]));
         let output = output(&mut program, DEADLINE);
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -155,7 +143,7 @@ fn what_is_checked_is_described() {
         states.history = \"1h\" (the demo's default)\n";
     assert_eq!(all, expected);
 
-    let printed = output(program().args(["config", "print-default"]), DEADLINE);
+    let printed = output(bellwire().args(["config", "print-default"]), DEADLINE);
     assert_eq!(text(&printed.stdout), DEFAULT_FILE);
 }
 
@@ -168,11 +156,11 @@ fn a_configuration_is_in_force() {
     let listen = format!("listen = [\"{ANY_PORT}\"]\ndata = {data:?}\n");
     fs::write(&path, format!("{listen}[logging]\nformat = \"text\"\n")).expect("it is written");
     let mut server = Process::run({
-        let mut serve = program();
+        let mut serve = bellwire();
         serve.arg("serve").env("BELLWIRE_CONFIG", &path).current_dir(folder);
         serve
     });
-    let mut create = program();
+    let mut create = bellwire();
     create.args(["token", "create", "--role", "admin", "--config"]).arg(&path);
     let created = output(&mut create, DEADLINE);
     assert!(created.status.success(), "{created:?}");
@@ -184,7 +172,7 @@ fn a_configuration_is_in_force() {
     assert!(server.log().contains(" INFO stopping"), "{}", server.log());
 
     // The same file lies in the working directory, and nobody names it.
-    let mut check = program();
+    let mut check = bellwire();
     check.args(["config", "check"]).current_dir(folder);
     let checked = text(&output(&mut check, DEADLINE).stdout);
     assert!(checked.ends_with("Every setting is at its default.\n"), "{checked}");
@@ -206,14 +194,14 @@ fn the_start_says_where_to_go_next() {
          bellwire token create --role admin --data {data}\n\
          How to operate it: docs/operate.md\n"
     ));
-    let printed = output(program().arg("--version"), DEADLINE);
+    let printed = output(bellwire().arg("--version"), DEADLINE);
     assert_eq!(text(&printed.stdout), format!("bellwire {version}\n"));
     assert!(process::root().join("docs/operate.md").is_file());
 }
 
 /// `serve` on a data directory on a file system of its own, mounted with these options.
 fn serve_on(options: &str, folder: &Path) -> Command {
-    let mut shell = Command::new("unshare");
+    let mut shell = without_settings(Command::new("unshare"));
     let script = r#"mount -t tmpfs -o "$1" tmpfs "$2" && exec "$0" serve --listen 127.0.0.1:0 --data "$2/data""#;
     shell.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_bellwire"), options]);
     shell.arg(folder);
@@ -225,7 +213,7 @@ fn data_directories_without_room_or_rights() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let folder = folder.path();
     let serve = |data: &Path| {
-        let mut serve = program();
+        let mut serve = bellwire();
         serve.args(["serve", "--listen", ANY_PORT, "--data"]).arg(data);
         serve
     };
@@ -260,7 +248,7 @@ fn data_directories_without_room_or_rights() {
         eprintln!(
             "no file system may be mounted here: files of at most 32 KiB stand for a full disk"
         );
-        let mut shell = Command::new("sh");
+        let mut shell = without_settings(Command::new("sh"));
         let program = env!("CARGO_BIN_EXE_bellwire");
         let script = r#"trap '' XFSZ; ulimit -f 64; exec "$0" "$@""#;
         shell.args(["-c", script, program, "serve", "--listen", ANY_PORT, "--data"]);

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{Client, DEADLINE, Dial, read_response},
-    process::{self, ANY_PORT, Process, bellwire, output},
+    process::{self, ANY_PORT, Process, bellwire, output, without_settings},
 };
 
 /// The lines of the log as objects; the plain lines of the start are left out.
@@ -173,7 +173,7 @@ fn a_full_disk_is_not_told_of_with_every_command() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let mounts = output(Command::new("unshare").args(["--mount", "true"]), DEADLINE);
     let mut shell = if geteuid().is_root() && mounts.status.success() {
-        let mut shell = Command::new("unshare");
+        let mut shell = without_settings(Command::new("unshare"));
         let mount = r#"mount -t tmpfs -o size=400k tmpfs "$1" && shift && exec "$0" "$@""#;
         shell.args(["--mount", "sh", "-c", mount, env!("CARGO_BIN_EXE_bellwire")]);
         shell.arg(folder.path());
@@ -182,12 +182,11 @@ fn a_full_disk_is_not_told_of_with_every_command() {
         eprintln!(
             "no file system may be mounted here: files of at most 320 KiB stand for a full disk"
         );
-        let mut shell = Command::new("sh");
+        let mut shell = without_settings(Command::new("sh"));
         let limit = r#"trap '' XFSZ; ulimit -f 640; exec "$0" "$@""#;
         shell.args(["-c", limit, env!("CARGO_BIN_EXE_bellwire")]);
         shell
     };
-    shell.env_remove("LOG_LEVEL");
     shell.args(["serve", "--demo", "--demo-speed", "10000", "--listen", ANY_PORT, "--data"]);
     shell.arg(folder.path().join("data"));
     let mut server = Process::run(shell);

@@ -13,7 +13,7 @@ use rcgen::generate_simple_self_signed;
 
 use crate::{
     harness::{DEADLINE, Server},
-    process::{self, ANY_PORT, Process, bellwire, output},
+    process::{self, ANY_PORT, Process, bellwire, output, without_settings},
 };
 
 /// A fenced block.
@@ -76,13 +76,8 @@ fn code(cell: &str) -> &str {
 }
 
 /// The program and the shell, in this directory and with none of the environment's settings.
-fn in_directory(mut program: Command, directory: &Path) -> Command {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name == "LOG_LEVEL" || name.starts_with("BELLWIRE_") {
-            program.env_remove(name);
-        }
-    }
+fn in_directory(program: Command, directory: &Path) -> Command {
+    let mut program = without_settings(program);
     let own = Path::new(env!("CARGO_BIN_EXE_bellwire")).parent().expect("it lies in a folder");
     let path = std::env::var("PATH").expect("there is a path");
     program.env("PATH", format!("{}:{path}", own.display())).env("no_proxy", "127.0.0.1");
@@ -487,7 +482,7 @@ fn systemd_takes_the_backup() {
     let at = folder.display().to_string();
     let command = command.replace("/var/lib", &at).replace("/var/backups", &format!("{at}/to"));
     process::token(&folder.join("bellwire"), "admin", 60);
-    let made = output(Command::new("sh").args(["-c", &command]), DEADLINE);
+    let made = output(without_settings(Command::new("sh")).args(["-c", &command]), DEADLINE);
     assert!(made.status.success(), "{command}: {made:?}");
     let backups = fs::read_dir(folder.join("to/bellwire")).expect("it is made").count();
     assert_eq!(backups, 1);

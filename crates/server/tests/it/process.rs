@@ -8,14 +8,14 @@ use std::{
     process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bellwire::control;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::DEADLINE;
+use crate::harness::{self, DEADLINE};
 
 /// Any free port.
 pub const ANY_PORT: &str = "127.0.0.1:0";
@@ -85,11 +85,7 @@ impl Process {
     /// Waits until it has written this on stderr.
     #[track_caller]
     pub fn says(&self, text: &str) {
-        let until = Instant::now() + DEADLINE;
-        while !self.log().contains(text) {
-            assert!(Instant::now() < until, "it does not say {text:?}: {}", self.log());
-            thread::park_timeout(Duration::from_millis(5));
-        }
+        harness::until(&format!("it says {text:?}"), || self.log().contains(text));
     }
 
     /// Sends it a signal.
@@ -125,14 +121,30 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The program.
+/// The program, with none of the environment's settings.
 pub fn bellwire() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_bellwire"))
+    without_settings(Command::new(env!("CARGO_BIN_EXE_bellwire")))
+}
+
+/// A command that runs the program in the end, with none of the settings that the environment of whoever
+/// runs the tests may have.
+pub fn without_settings(mut program: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let is_of_tests = text.starts_with("BELLWIRE_TEST_");
+        if text == "LOG_LEVEL" || text.starts_with("BELLWIRE_") && !is_of_tests {
+            program.env_remove(name);
+        }
+    }
+    program
 }
 
 /// Calls one of the operator's operations, whether a server runs on this data directory or not.

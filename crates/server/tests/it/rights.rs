@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     forge::Forge,
     harness::{Canary, Client, Server, Token, frame, text},
+    process::bellwire,
 };
 
 /// The entities of these tests; their rows have the ids 1, 2 and 3.
@@ -399,7 +400,7 @@ fn a_token_in_the_first_message() {
 fn tokens_from_the_command_line() {
     let server = Server::start();
     let run = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_bellwire"))
+        let output = bellwire()
             .arg("token")
             .args(arguments)
             .arg("--data")

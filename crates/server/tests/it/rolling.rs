@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{DEADLINE, read_response},
+    harness::{DEADLINE, read_response, until},
     process::{self, ANY_PORT, Process},
     traffic::{self, Reader},
 };
@@ -57,10 +57,13 @@ fn write(
              Idempotency-Key: {name}-{number}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let Some(mut open) = stream.take().or_else(|| connect(address)) else {
-            thread::yield_now(); // Nobody is there between two lives.
-            continue;
-        };
+        let mut kept = stream.take();
+        // Nobody is there between two lives.
+        until("a server is there", || {
+            kept = kept.take().or_else(|| connect(address));
+            kept.is_some() || done.load(Ordering::Relaxed)
+        });
+        let Some(mut open) = kept else { break };
         // Between an answer and the next request the server may have gone; that is no answer.
         let taken = open.write_all(request.as_bytes()).is_ok();
         if !taken || open.peek(&mut [0]).unwrap_or(0) == 0 {
@@ -93,9 +96,9 @@ fn connect(address: SocketAddr) -> Option<TcpStream> {
 /// Reads over all lives until `done` says how many events there are to be heard.
 fn read(address: SocketAddr, token: &str, reader: &mut Reader, done: &AtomicBool) {
     while !done.load(Ordering::Relaxed) {
-        if !reader.read(address, token, usize::MAX) {
-            thread::yield_now();
-        }
+        until("a server is there", || {
+            reader.read(address, token, usize::MAX) || done.load(Ordering::Relaxed)
+        });
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `talk` | [`Talk`]: HTTP on a connection that is kept, read strictly |
 //! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
 //!
-//! Not here: what any service means.
+//! [`until`] waits for what only a look can tell. Not here: what any service means.
 
 mod canary;
 mod client;
@@ -20,7 +20,10 @@ mod server;
 mod talk;
 mod transport;
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 pub use canary::Canary;
 pub use client::{Client, Got, frame, masked, start_of_frame, text};
@@ -32,3 +35,16 @@ pub use transport::{Transport, secure, trusting};
 
 /// How long anything may take that is bound to come. Far above what it takes, for slow machines.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks at what another process or thread does. Without a rest, looking takes the core
+/// from what is waited for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Waits until something is so that nothing tells, at most for [`DEADLINE`].
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < DEADLINE, "{what}: not in {DEADLINE:?}");
+        thread::park_timeout(LOOK_INTERVAL);
+    }
+}

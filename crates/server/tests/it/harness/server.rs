@@ -7,14 +7,14 @@ use std::{
     process::{Child, ChildStderr, Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
-    time::{Duration, Instant},
 };
 
 use bellwire::control;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Ask, Client, DEADLINE, Dial, Response};
+use super::{Ask, Client, DEADLINE, Dial, Response, until};
+use crate::process::{bellwire, without_settings};
 
 /// A running server. It is killed when this is dropped, and its data directory goes with the last
 /// server that used it.
@@ -73,7 +73,7 @@ impl Server {
 
     /// A server with these settings, each as `BELLWIRE_NAME` has it.
     pub fn with(settings: &[(&str, &str)]) -> Server {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_bellwire"));
+        let mut program = bellwire();
         program.envs(settings.iter().map(|(name, value)| (format!("BELLWIRE_{name}"), value)));
         let data = Arc::new(tempfile::tempdir().expect("a directory can be made"));
         Server::launch_with(program, data, &[])
@@ -86,7 +86,7 @@ impl Server {
 
     /// A server that may have so many descriptors.
     pub fn with_descriptors(count: u32) -> Server {
-        let mut shell = Command::new("sh");
+        let mut shell = without_settings(Command::new("sh"));
         let program = env!("CARGO_BIN_EXE_bellwire");
         shell.args(["-c", &format!(r#"ulimit -n {count}; exec "$0" "$@""#), program]);
         let data = Arc::new(tempfile::tempdir().expect("a directory can be made"));
@@ -94,7 +94,7 @@ impl Server {
     }
 
     fn launch(data: Arc<TempDir>, options: &[&str]) -> Server {
-        Server::launch_with(Command::new(env!("CARGO_BIN_EXE_bellwire")), data, options)
+        Server::launch_with(bellwire(), data, options)
     }
 
     fn launch_with(mut program: Command, data: Arc<TempDir>, options: &[&str]) -> Server {
@@ -187,15 +187,8 @@ impl Server {
     /// What it logged, with all that it says to whoever has just started it.
     #[track_caller]
     pub fn guide(&self) -> String {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let log = self.log();
-            if log.contains("How to operate it: ") {
-                return log;
-            }
-            assert!(Instant::now() < until, "it does not say what is next: {log}");
-            thread::park_timeout(Duration::from_millis(5));
-        }
+        until("it says what is next", || self.log().contains("How to operate it: "));
+        self.log()
     }
 
     /// Signs in, and gives the session's token.
@@ -277,6 +270,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
