@@ -14,10 +14,10 @@ use axum::{
     routing::get,
 };
 
-use bellwire_services::kit::{Access, Code, Fault, Principal, Role, Scope};
+use bellwire_services::kit::{Access, Principal, Role, Scope};
 
 use super::{
-    caller::{GUESTS_ARE_LOCAL, Rules, is_loopback_host, is_own_origin, only},
+    caller::{Rules, is_loopback_host, only},
     cors,
     limits::ConnectionLimits,
     listen::Peer,
@@ -160,10 +160,6 @@ async fn check_request(State(site): State<Arc<Site>>, request: Request, next: Ne
     }
     if site.loopback_only && !host.is_none_or(is_loopback_host) {
         return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "the demo answers to localhost only");
-    }
-    if site.loopback_only && !is_own_origin(request.headers()) {
-        // Its passwords are known to everybody: pages from elsewhere must not even sign in.
-        return problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL));
     }
     let mut response = next.run(request).await;
     if site.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {

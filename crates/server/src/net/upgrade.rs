@@ -15,7 +15,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    caller::{BAD_TICKET, FOREIGN_PAGE, NO_CREDENTIAL, Shown, only, parameter},
+    caller::{
+        BAD_TICKET, FOREIGN_PAGE, GUESTS_ARE_LOCAL, NO_CREDENTIAL, Shown, is_own_origin, only,
+        parameter,
+    },
     conn::{Admission, Endpoint},
     http::Site,
     limits::Caller,
@@ -157,6 +160,9 @@ async fn admission(site: &Site, peer: Peer, head: &Head<'_>) -> Result<Admission
             (Admission::FirstMessage, Caller::Anonymous)
         }
         Shown::Nothing | Shown::Foreign if door.guests => {
+            if !is_own_origin(headers) {
+                return Err(problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL)).into());
+            }
             (Admission::Credential(Credential::Guest), Caller::Anonymous)
         }
         Shown::Foreign => (Admission::Refused(Fault::new(Code::Forbidden, FOREIGN_PAGE)), bad),

@@ -29,7 +29,10 @@ use crate::{
     door::{Call, Precondition},
     etag::Tags,
     net::{
-        caller::{BAD_TICKET, FOREIGN_PAGE, From, NO_CREDENTIAL, Shown, only},
+        caller::{
+            BAD_TICKET, FOREIGN_PAGE, From, GUESTS_ARE_LOCAL, NO_CREDENTIAL, Shown, is_own_origin,
+            only,
+        },
         http::Site,
         listen::Peer,
         problem::{self, problem},
@@ -195,8 +198,11 @@ pub async fn admit(
 ) -> Result<Caller, Box<Response>> {
     let from = site.rules.from(peer.address, peer.tls, &parts.headers);
     let nobody = |by_cookie| Caller { principal: Arc::new(Principal::guest()), from, by_cookie };
+    let foreign_guest = site.loopback_only && !is_own_origin(&parts.headers);
+    let refused = || Box::new(problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL)));
     if access == Access::Anyone {
-        return Ok(nobody(false));
+        // Everybody knows the demo's passwords: pages from elsewhere must not use them.
+        return if foreign_guest { Err(refused()) } else { Ok(nobody(false)) };
     }
     let (door, head) = (&site.door, (&parts.method, &parts.uri, &parts.headers));
     let unauthenticated = |why: &'static str, by_cookie| {
@@ -207,6 +213,7 @@ pub async fn admit(
     let (credential, by_cookie) = match shown {
         Shown::Token { claims, by_cookie } => (Credential::Token { jti: claims.jti }, by_cookie),
         Shown::Bad { why, by_cookie } => return Err(unauthenticated(why, by_cookie)),
+        Shown::Nothing | Shown::Foreign if door.guests && foreign_guest => return Err(refused()),
         Shown::Nothing | Shown::Foreign if door.guests => (Credential::Guest, false),
         Shown::Foreign => {
             return Err(problem::of(&Fault::new(Code::Forbidden, FOREIGN_PAGE)).into());

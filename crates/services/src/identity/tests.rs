@@ -11,7 +11,7 @@ use super::{
     contract::{CreateUser, Login, Nothing, UseTicket},
     *,
 };
-use crate::kit::{Code, Ctx, Ids, Principal, Role, Settings, Tx};
+use crate::kit::{Code, Ctx, Effect, Ids, Principal, Role, Settings, Tx};
 
 /// A database, and the time in it.
 struct World {
@@ -180,4 +180,41 @@ fn session_is_refused(tx: &mut Tx<'_>, jti: &str) -> Result<(), Fault> {
     let Err(refused) = session::look_at_own(tx, &ctx, &change) else { panic!("it is nobody's") };
     assert_eq!(refused.message, "this token speaks for no user");
     Ok(())
+}
+
+/// Nobody can have so many sessions that they cannot be ended at a stroke.
+#[test]
+fn the_oldest_of_a_thousand_sessions_makes_way() {
+    let world = World::new();
+    let mut writer = world.open(MIGRATIONS.len());
+    run(&mut writer, |tx| {
+        let login = Login::parse("jane").expect("a login");
+        let jane: CreateUser = serde_json::from_str(r#"{"username":"jane"}"#).expect("a user");
+        users::insert(tx, 10, UserId(1), &login, &jane, Some("no hash"))
+    })
+    .expect("she is there");
+    let mut sign_in = |number: i64| {
+        run(&mut writer, move |tx| {
+            let (settings, guest) = (Settings::default(), Principal::guest());
+            let seed = [number.to_be_bytes(); 4].concat().try_into().expect("32 bytes");
+            let ctx = Ctx { ids: Ids::new(seed), ..ctx(number * SECOND, &guest, &settings) };
+            let asked = contract::SignIn { username: String::new(), password: String::new() };
+            let begun = session::login(tx, &ctx, &asked, &(UserId(1), 1))?;
+            Ok((begun.reply.claims.jti, begun.effects))
+        })
+        .expect("she signs in")
+    };
+    let max = contract::SESSIONS_MAX;
+    let begun: Vec<_> = (1..=max).map(&mut sign_in).collect();
+    assert!(begun.iter().all(|(_, effects)| effects.is_empty()), "so many there may be");
+    for number in 1..=3 {
+        let (_, effects) = sign_in(max + number);
+        let oldest = Effect::Revoke { principal: format!("tok_{number}") };
+        assert_eq!(effects, [oldest]);
+    }
+    let mut is_live = |jti: String| {
+        run(&mut writer, move |tx| principal(tx, &jti, max * SECOND).map(drop)).is_ok()
+    };
+    let live: Vec<bool> = begun[..5].iter().map(|(jti, _)| is_live(jti.clone())).collect();
+    assert_eq!(live, [false, false, false, true, true]);
 }
