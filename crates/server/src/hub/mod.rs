@@ -205,15 +205,8 @@ impl<S: Write> Hub<S> {
         session.take_rights(opening.held, opening.at);
         session.keys = opening.keys;
         session.place = Place::Behind(Box::new(behind));
-        let shows = !opening.frames.is_empty();
         for bytes in opening.frames {
             self.push(slot, Frame { bytes, row: None });
-        }
-        self.flush_one(slot, now_ms);
-        if let Some(outbox) = &mut self.sessions[slot as usize].outbox
-            && shows
-        {
-            outbox.mark_opening();
         }
         self.advance(slot, now_ms);
         true
@@ -391,21 +384,29 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    /// Ends what a session hears; `last` are the frames that it is still sent.
+    /// Ends what a session hears; `last` are the frames that it is still sent, whatever becomes of its
+    /// rights meanwhile.
     pub fn end(&mut self, id: SessionId, last: impl IntoIterator<Item = Bytes>, now_ms: u64) {
         let Some(slot) = self.slot_of(id) else { return };
         if !matches!(self.sessions[slot as usize].place, Place::Ending) {
             self.stop(slot);
         }
+        let mut count = 0;
         for bytes in last {
             self.push(slot, Frame { bytes, row: None });
+            count += 1;
         }
         self.flush_one(slot, now_ms);
+        if let Some(outbox) = &mut self.sessions[slot as usize].outbox {
+            outbox.mark_last_words(count);
+        }
     }
 
-    /// Queues a frame for one session; it goes out with the next flush.
+    /// Queues a frame for one session, unless it ends; it goes out with the next flush.
     pub fn send(&mut self, id: SessionId, bytes: Bytes) {
-        if let Some(slot) = self.slot_of(id) {
+        if let Some(slot) = self.slot_of(id)
+            && !matches!(self.sessions[slot as usize].place, Place::Ending)
+        {
             self.push(slot, Frame { bytes, row: None });
         }
     }
@@ -482,11 +483,17 @@ impl<S: Write> Hub<S> {
     /// Ends a session that does not keep up: what waits is dropped, but for the rest of a frame.
     fn cut_off(&mut self, slot: u32) {
         self.stop(slot);
+        self.drop_queued(slot);
+        self.needs.push(Need::End(self.sessions[slot as usize].id(slot), Ending::Slow));
+    }
+
+    /// Drops this tick's frames of a session and what waits, but for the rest of a frame and last words.
+    fn drop_queued(&mut self, slot: u32) {
         let session = &mut self.sessions[slot as usize];
+        session.chain = None;
         if let Some(outbox) = &mut session.outbox {
             outbox.clear();
         }
-        self.needs.push(Need::End(session.id(slot), Ending::Slow));
     }
 
     /// Finds the sessions whose sockets have taken nothing for too long. To be called about once a second.

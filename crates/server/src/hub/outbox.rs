@@ -21,6 +21,8 @@ const FRAME_OVERHEAD: usize = 128;
 const FRAMES_FREE: usize = 64;
 /// Gaps in the queue are closed when there are more than this, and more of them than of frames.
 const GAPS_MAX: usize = 64;
+/// The bit of a frame's first byte that tells control frames from messages (RFC 6455 section 5.5).
+const CONTROL: u8 = 0x08;
 /// As many buffers as one write takes.
 const SLICES_MAX: usize = 64;
 
@@ -72,8 +74,8 @@ pub struct Outbox {
     progress_ms: u64,
     /// Whether the sink holds back some of what it took, as one over TLS does with ciphertext.
     held_back: bool,
-    /// The number after the last frame of an opening, such as a snapshot; 0 if none was queued.
-    opening_end: u64,
+    /// How many frames at its end are the last words of a session that ends.
+    last_words: usize,
 }
 
 impl Outbox {
@@ -88,7 +90,7 @@ impl Outbox {
             latest: HashMap::new(),
             progress_ms: now_ms,
             held_back: false,
-            opening_end: 0,
+            last_words: 0,
         }
     }
 
@@ -97,15 +99,19 @@ impl Outbox {
         Outbox { held_back: true, ..Outbox::new(now_ms) }
     }
 
-    /// What waits now ends with what an opening tells first.
-    pub fn mark_opening(&mut self) {
-        self.opening_end = self.front_number + self.frames.len() as u64;
+    /// What waits now ends with so many more frames that a session is told even when it has no rights.
+    pub fn mark_last_words(&mut self, count: usize) {
+        self.last_words += count;
     }
 
-    /// Whether some of that has not begun to go out.
-    pub fn holds_opening(&self) -> bool {
+    /// Whether an answer or a snapshot has not begun to go out. Nobody can tell which rights it is owed
+    /// to, as with a row; pings and pongs are owed to none.
+    pub fn holds_answers(&self) -> bool {
         mutant!(SnapshotKept => return false);
-        self.opening_end > self.front_number + u64::from(self.front_written > 0)
+        let begun = usize::from(self.front_written > 0);
+        self.frames.iter().skip(begun).any(|frame| {
+            frame.row.is_none() && frame.bytes.first().is_some_and(|first| first & CONTROL == 0)
+        })
     }
 
     /// How many bytes wait.
@@ -143,10 +149,6 @@ impl Outbox {
 
     /// Forgets the places of frames that were taken out, and numbers the others anew.
     fn close_gaps(&mut self) {
-        let opening_len = self.opening_end.saturating_sub(self.front_number) as usize;
-        let opening_len = opening_len.min(self.frames.len());
-        let opening = self.frames.range(..opening_len).filter(|frame| !frame.bytes.is_empty());
-        self.opening_end = opening.count() as u64;
         self.front_number = 0;
         self.frames.retain(|frame| !frame.bytes.is_empty());
         self.gaps = 0;
@@ -189,15 +191,15 @@ impl Outbox {
         }
     }
 
-    /// Drops everything that waits, but for the rest of a frame that is partly out.
+    /// Drops everything that waits, but for the rest of a frame that is partly out, and last words.
     pub fn clear(&mut self) {
-        let keep = usize::from(self.front_written > 0);
-        self.frames.truncate(keep);
+        let begun = usize::from(self.front_written > 0);
+        let last = self.frames.len().saturating_sub(self.last_words).max(begun);
+        self.frames.drain(begun..last);
         self.bytes =
             self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() - self.front_written;
         self.latest.clear();
         self.gaps = 0;
-        self.opening_end = 0;
     }
 
     /// Writes what the socket takes. All is written when the sink holds nothing back either.
@@ -379,7 +381,7 @@ mod tests {
         let mut outbox = Outbox::new(0);
         let mut sink = Stingy { room: 0, taken: Vec::new() };
         outbox.push(Frame { bytes: Bytes::from_static(b"<reply>"), row: None }, 3, false);
-        outbox.mark_opening();
+        assert!(!outbox.holds_answers(), "it began to go out");
         for offset in 1..=100_000 {
             let key = ["a", "b", "c"][offset as usize % 3];
             outbox.push(state(offset, key, &format!("[{key}{offset}]")), 0, true);
@@ -390,7 +392,6 @@ mod tests {
             assert!(outbox.frames.len() <= 4 + 2 * GAPS_MAX, "{}", outbox.frames.len());
             assert!(!outbox.is_too_slow(offset / 100, LEN_MAX));
         }
-        assert!(!outbox.holds_opening(), "it began to go out");
         sink.room = usize::MAX;
         assert_eq!(outbox.write(&mut sink, 1), Written::All);
         let taken = String::from_utf8(sink.taken).expect("text");

@@ -23,15 +23,20 @@ impl<S: Write> Hub<S> {
             match effect {
                 Effect::Grant { topic, .. } => self.grant(slot, topic, offset),
                 Effect::Evict { topic, .. } => self.evict(slot, topic, offset),
-                Effect::Revoke { .. } => {
-                    let session = &self.sessions[slot as usize];
-                    if !matches!(session.place, Place::Ending) {
-                        self.needs.push(Need::End(session.id(slot), Ending::Revoked));
-                        self.stop(slot);
-                    }
-                }
+                Effect::Revoke { .. } => self.revoke(slot),
             }
         }
+    }
+
+    /// All rights end: whatever was to be said is not said any more, answers included, but for the rest
+    /// of a frame. A session that ends already says its last words.
+    fn revoke(&mut self, slot: u32) {
+        let session = &self.sessions[slot as usize];
+        if !matches!(session.place, Place::Ending) {
+            self.needs.push(Need::End(session.id(slot), Ending::Revoked));
+            self.stop(slot);
+        }
+        self.drop_queued(slot);
     }
 
     /// A right comes into being. A session that is behind takes it in when it gets to that row.
@@ -52,14 +57,14 @@ impl<S: Write> Hub<S> {
     }
 
     /// A right ends: unwritten frames that only it allowed are dropped, whatever the session's place.
-    /// A snapshot that waits for a slow socket may show what is no longer to be seen: its session
-    /// is cut off, and the client starts from the cursor it has.
+    /// A snapshot or an answer that waits for a slow socket may show what is no longer to be seen: its
+    /// session is cut off, and the client starts from the cursor it has.
     fn evict(&mut self, slot: u32, topic: &Topic, offset: Offset) {
         let session = &self.sessions[slot as usize];
         if matches!(session.place, Place::Ending) {
             return;
         }
-        if session.outbox.as_ref().is_some_and(|outbox| outbox.holds_opening()) {
+        if session.outbox.as_ref().is_some_and(|outbox| outbox.holds_answers()) {
             return self.cut_off(slot);
         }
         if self.is_hindsight(slot, topic, offset) {

@@ -16,6 +16,7 @@
 //! | `suspend` `resume` | a subscription is read, is refused |
 //! | `take:5` `drain` | the socket has room for so many bytes; for everything, and says so |
 //! | `wait:9999` | time passes, in ms |
+//! | `answer:A1` `pong` | the session is answered; its ping is |
 //! | `end` | the session is sent a close frame |
 //!
 //! What comes of it: the snapshots (`S3`) and rows (`4`, or `4/1` for its second payload) that the
@@ -163,6 +164,11 @@ impl House {
                 self.now_ms += ms.parse::<u64>().expect("a number");
                 self.hub.find_stalled(self.now_ms);
             }
+            ("answer", name) => {
+                let text = json!({"type": "answer", "n": name}).to_string();
+                self.hub.send(self.id, frame::text(&text));
+            }
+            ("pong", _) => self.hub.send(self.id, frame::encode(frame::Opcode::Pong, b"")),
             ("end", _) => self.hub.end(self.id, [frame::close(4408, "slow")], self.now_ms),
             _ => self.commit(word),
         }
@@ -303,6 +309,22 @@ fn a_revocation_ends_it_wherever_it_is() {
 }
 
 #[test]
+fn a_revocation_reaches_answers_that_wait() {
+    let many = "answer:A ".repeat(500);
+    check(&format!("read:0:room take:0 {many} ! @all end drain"), "4408", "revoked");
+    check("read:0:room take:0 pong room answer:A @1 ! @all end drain", "4408", "revoked");
+    check("take:0 open:0:room ! @all end drain", "4408", "revoked");
+    // Half of one is out: the rest follows, and nothing else.
+    check("read:0:room take:5 answer:A answer:B ! @all end drain", "A 4408", "revoked");
+    // One that comes too late is not said.
+    check("read:0:room ! @all answer:A end answer:B", "4408", "revoked");
+    // It ends already, for another reason: that is all that it hears.
+    check("read:0:room take:0 answer:A end ! @all drain", "4408", "");
+    check("read:0:room take:5 answer:A answer:B end ! @all drain", "A 4408", "");
+    check("read:0:room take:0 answer:A end take:20 drain ! @all", "A 4408", "");
+}
+
+#[test]
 fn a_subscription_takes_the_place_of_what_was_before() {
     check("read:0:room,hall room @all suspend room room keys:lamp open:3:room @all", "1 S3", "");
     check("read:0:room suspend keys:lamp open:0:room room#lamp hall#lamp room @all", "S0 1", "");
@@ -377,6 +399,11 @@ fn an_eviction_reaches_what_waits() {
     // A snapshot cannot be told in part.
     check("take:0 open:0:room -room @all end drain", "4408", "slow");
     check("take:5 open:0:room -room @all drain", "S0", "");
+    // Nor an answer; a pong is.
+    check("read:0:room take:0 answer:A -room @all end drain", "4408", "slow");
+    check("read:0:room take:5 answer:A answer:B -room @all end drain", "A 4408", "slow");
+    check("read:0:room take:5 answer:A -room @all drain", "A", "");
+    check("read:0:room take:0 pong -room +room room @all drain", "3", "");
 }
 
 #[test]

@@ -162,3 +162,43 @@ fn scene() -> [Duration; 2] {
         late[late.len() * 99 / 100][what]
     })
 }
+
+/// Who asks much and reads nothing has answers waiting; none of them is for a token that was revoked.
+#[test]
+fn answers_that_wait_are_not_for_who_is_revoked() {
+    const WAITING: f64 = 300e3;
+    const ANSWER_LEN: f64 = 12e3;
+    let server = Server::start();
+    let attributes = "x".repeat(10_000);
+    let state =
+        format!(r#""entity_id":"light.a","state":"on","attributes":{{"a":"{attributes}"}}"#);
+    let created = server.quiet_admin().ask(&format!(r#"{{"type":"states:create",{state}}}"#));
+    assert!(created.contains(r#""success":true"#), "{created}");
+    let token = server.token("user", &["states:read"]);
+    let dial = server.dial("/api/ws?since=now").bearer(&token.text).receive_buffer(4 << 10);
+    let mut deaf = dial.open();
+    let queued = || server.metric("bellwire_outbound_queued_bytes");
+    let started = Instant::now();
+    let mut asked = 0;
+    while queued() < WAITING {
+        assert!(started.elapsed() < DEADLINE, "{asked} answers do not wait");
+        (0..8).for_each(|_| deaf.send(r#"{"type":"states:get","entity_id":"light.a"}"#));
+        asked += 8;
+    }
+    server
+        .operate("tokens.revoke", serde_json::json!({ "id": token.id }))
+        .expect("the token lives");
+    let revoked = Instant::now();
+    while queued() > ANSWER_LEN {
+        assert!(revoked.elapsed() < Duration::from_secs(1), "{} bytes still wait", queued());
+    }
+    let (told, code) = deaf.closed();
+    assert_eq!(code, Some(4401));
+    let answered = told.iter().filter(|frame| frame.contains(&attributes)).count();
+    let dropped = (asked - answered) as f64 * ANSWER_LEN;
+    assert!(dropped > WAITING - ANSWER_LEN, "{answered} of {asked}");
+    // In the words of its last question, if that was still to be answered.
+    let refusals = ["token revoked", "token expired or revoked"]
+        .map(|why| format!(r#"{{"type":"error","success":false,"error":"{why}"}}"#));
+    assert!(told.last().is_some_and(|last| refusals.contains(last)), "{:?}", told.last());
+}
