@@ -30,15 +30,17 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
-use super::http::HEADERS_MAX;
-use crate::metrics::Metrics;
+use super::{http::HEADERS_MAX, stalled::Stalled};
+use crate::{hub::outbox::STALLED_MAX_MS, metrics::Metrics};
 
 /// How long a TLS handshake may take, the wait for its first byte included, and how long a request's
 /// head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
-/// How long a connection may speak HTTP, and how long its last answer may take then: one that never
-/// reads its answers would stay for good.
+/// How long a connection may speak HTTP, and how long its last answer may take then: one that reads
+/// its answers a byte at a time would stay for good.
 const HTTP_MAX: Duration = Duration::from_secs(60);
+/// How long a peer may take nothing of an answer that waits for it.
+const STALLED_MAX: Duration = Duration::from_millis(STALLED_MAX_MS);
 /// The most that is buffered of a request's head: the line and headers may have 24 KiB together,
 /// and what is somewhat longer shall be read to be refused in order.
 const HEAD_LEN_MAX: usize = 80 << 10;
@@ -206,24 +208,24 @@ impl Connection {
 
 /// A connection on which HTTP can be spoken.
 enum Opened {
-    Clear(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Clear(Stalled<TcpStream>),
+    Tls(Box<TlsStream<Stalled<TcpStream>>>),
 }
 
 /// Opens a connection in its listener's way. The first byte, where that tells, stays where it is.
 async fn open(socket: TcpStream, way: Way) -> io::Result<Opened> {
     let config = match way {
-        Way::Http => return Ok(Opened::Clear(socket)),
+        Way::Http => return Ok(Opened::Clear(Stalled::new(socket, STALLED_MAX))),
         Way::Https(config) => config,
         Way::Either(config) => {
             let mut first = [0];
             match socket.peek(&mut first).await? {
                 1.. if first == [HANDSHAKE] => config,
-                _ => return Ok(Opened::Clear(socket)),
+                _ => return Ok(Opened::Clear(Stalled::new(socket, STALLED_MAX))),
             }
         }
     };
-    let stream = TlsAcceptor::from(config).accept(socket).await?;
+    let stream = TlsAcceptor::from(config).accept(Stalled::new(socket, STALLED_MAX)).await?;
     Ok(Opened::Tls(Box::new(stream)))
 }
 
@@ -238,26 +240,68 @@ fn without_false_length(mut response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write as _, net::Ipv4Addr};
+    use std::{
+        io::{Read as _, Write as _},
+        net::Ipv4Addr,
+    };
 
     use axum::routing::get;
 
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+    const BODY_LEN: usize = 16 << 20;
+
+    /// Serves one connection that has asked for a large page; gives its other end, and what serves it.
+    async fn asked(
+        stalled_max: Duration,
+        http_max: Duration,
+    ) -> (std::net::TcpStream, impl Future<Output = ()> + Send) {
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        let (socket, address) = listener.accept().await.expect("somebody came");
+        let router = Router::new().route("/", get(async || "x".repeat(BODY_LEN)));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is taken");
+        let peer = Peer { address, tls: false };
+        let stream = Stalled::new(socket, stalled_max);
+        let served = async move {
+            let (_phase, phase) = watch::channel(Phase::Serving);
+            Connection { router, phase }.http(stream, peer, http_max).await;
+        };
+        (client, served)
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.expect("threads can be started").block_on(test);
+    }
+
     #[test]
     fn a_client_that_never_reads_its_answers_does_not_stay() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.expect("threads can be started").block_on(async {
-            let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-            let address = listener.local_addr().expect("it is bound");
-            let mut client = std::net::TcpStream::connect(address).expect("it listens");
-            let (socket, address) = listener.accept().await.expect("somebody came");
-            let router = Router::new().route("/", get(async || "x".repeat(16 << 20)));
-            client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is taken");
-            let peer = Peer { address, tls: false };
-            let (_phase, phase) = watch::channel(Phase::Serving);
-            let served = Connection { router, phase }.http(socket, peer, Duration::from_millis(50));
+        run(async {
+            let (_client, served) = asked(MINUTE, Duration::from_millis(50)).await;
             timeout(Duration::from_secs(20), served).await.expect("it is ended");
+        });
+    }
+
+    #[test]
+    fn who_takes_nothing_of_an_answer_is_ended_and_who_reads_is_not() {
+        run(async {
+            let stalled_max = Duration::from_secs(1);
+            let (_deaf, served) = asked(stalled_max, MINUTE).await;
+            timeout(Duration::from_secs(20), served).await.expect("it is ended");
+
+            let (mut reader, serves_on) = asked(stalled_max, MINUTE).await;
+            let serves_on = tokio::spawn(serves_on);
+            let (mut text, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+            while !(text.ends_with(b"x") && text.len() > BODY_LEN) {
+                let len = reader.read(&mut piece).expect("it is told all");
+                text.extend_from_slice(&piece[..len]);
+            }
+            reader.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it stays");
+            reader.read_exact(&mut piece).expect("it is answered again");
+            assert!(!serves_on.is_finished());
         });
     }
 }

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod shard;
 pub mod shards;
 pub mod socket;
+pub mod stalled;
 pub mod tls;
 pub mod tries;
 pub mod upgrade;

@@ -26,6 +26,7 @@ use super::{
     problem::{self, problem},
     shard::Arrival,
     socket::Socket,
+    stalled::Stalled,
 };
 use crate::opening::{Credential, Since};
 
@@ -191,13 +192,15 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
 async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endpoint) {
     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
     let (socket, unread) = if peer.tls {
-        let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<Stalled<TcpStream>>>>() else {
+            return;
+        };
         let (socket, tls) = parts.io.into_inner().into_inner();
-        let Ok(socket) = socket.into_std() else { return };
+        let Ok(socket) = socket.into_inner().into_std() else { return };
         (Socket::tls(socket, tls), parts.read_buf)
     } else {
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        let Ok(socket) = parts.io.into_inner().into_std() else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<Stalled<TcpStream>>>() else { return };
+        let Ok(socket) = parts.io.into_inner().into_inner().into_std() else { return };
         (Socket::plain(socket), parts.read_buf)
     };
     site.shards.give(Arrival { socket, unread, endpoint });
