@@ -40,6 +40,7 @@ use crate::{
     metrics::Metrics,
     net::{
         caller::Rules,
+        crowd::Crowd,
         http::{Site, conformance_router, router},
         limits::ConnectionLimits,
         shards::{self, Common, Shards},
@@ -365,7 +366,8 @@ async fn serve_until_stopped(
 ) -> anyhow::Result<Open> {
     // Before anyone is told that it runs: from then on it may be asked to end.
     let mut asked_to_stop = supervisor::signals()?;
-    let (open, url) = listeners.serve(&router, &site.metrics)?;
+    let (open, url) =
+        listeners.serve(&router, &site.metrics, &Crowd::new(site.rules.proxies.clone()))?;
     ready(&url);
     asked_to_stop.wait_for(|stop| *stop).await.context("The signals are not heard any more")?;
     tracing::info!("stopping");

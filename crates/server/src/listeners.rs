@@ -21,6 +21,7 @@ use crate::{
     config::{Listen, Scheme},
     metrics::Metrics,
     net::{
+        crowd::Crowd,
         listen::{self, Phase, Way},
         tls::{self, Tls},
     },
@@ -79,7 +80,12 @@ impl Listeners {
     ///
     /// # Errors
     /// The system's, when a socket does not know its address.
-    pub fn serve(self, router: &Router, metrics: &Arc<Metrics>) -> io::Result<(Open, String)> {
+    pub fn serve(
+        self,
+        router: &Router,
+        metrics: &Arc<Metrics>,
+        crowd: &Arc<Crowd>,
+    ) -> io::Result<(Open, String)> {
         let (phase, _) = watch::channel(Phase::Serving);
         let (held, connections) = mpsc::channel(1);
         if let Some(ca) = self.tls.as_ref().and_then(|tls| tls.ca()) {
@@ -101,8 +107,8 @@ impl Listeners {
             say(&format!("Listening on {urls}\n"));
             first.get_or_insert_with(|| url(scheme, address));
             let (phase, held) = (phase.subscribe(), held.clone());
-            let (router, metrics) = (router.clone(), metrics.clone());
-            tokio::spawn(listen::serve(listener, way, router, metrics, phase, held));
+            let (router, metrics, crowd) = (router.clone(), metrics.clone(), crowd.clone());
+            tokio::spawn(listen::serve(listener, way, router, metrics, phase, held, crowd));
         }
         Ok((Open { phase, connections }, first.unwrap_or_default()))
     }

@@ -30,7 +30,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
-use super::{http::HEADERS_MAX, stalled::Stalled};
+use super::{crowd::Crowd, http::HEADERS_MAX, stalled::Stalled};
 use crate::{hub::outbox::STALLED_MAX_MS, metrics::Metrics};
 
 /// How long a TLS handshake may take, the wait for its first byte included, and how long a request's
@@ -100,7 +100,8 @@ pub enum Phase {
 /// HTTP begins with it.
 const HANDSHAKE: u8 = 0x16;
 
-/// Accepts connections while the server serves. Each holds `held` as long as it speaks HTTP.
+/// Accepts connections while the server serves. Each holds `held` as long as it speaks HTTP, and is one of
+/// the `crowd`.
 pub async fn serve(
     listener: TcpListener,
     way: Way,
@@ -108,6 +109,7 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     mut phase: watch::Receiver<Phase>,
     held: mpsc::Sender<()>,
+    crowd: Arc<Crowd>,
 ) {
     loop {
         let accepted = tokio::select! {
@@ -119,10 +121,11 @@ pub async fn serve(
                 metrics.accepted.increment(1);
                 let _ = socket.set_nodelay(true);
                 let connection = Connection { router: router.clone(), phase: phase.clone() };
+                let Some(counted) = crowd.let_in(address.ip()) else { continue };
                 let (way, held) = (way.clone(), held.clone());
                 tokio::spawn(async move {
                     connection.serve(socket, address, way).await;
-                    drop(held);
+                    drop((held, counted));
                 });
             }
             Err(error) => {

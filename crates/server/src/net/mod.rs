@@ -10,6 +10,7 @@ pub mod caller;
 pub mod calls;
 pub mod conn;
 pub mod cors;
+pub mod crowd;
 pub mod http;
 pub mod limits;
 pub mod listen;
