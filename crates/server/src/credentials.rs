@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use signature::{Signer, Verifier};
 
+use crate::plain;
+
 const ISSUER: &str = "bellwire";
 /// Whom a token is for, and whom a ticket: so neither is ever taken for the other.
 const AUDIENCES: [&str; 2] = ["bellwire", "bellwire/ticket"];
@@ -56,7 +58,7 @@ struct Signed {
 }
 
 impl Keyring {
-    /// Loads the keys of a directory (0700), each a file `KID.key` (0600) of 32 bytes; makes the
+    /// Loads the keys of a directory (0700), each a file `kN.key` (0600) of 32 bytes; makes the
     /// first one, from `chance`, if there is none.
     ///
     /// # Errors
@@ -64,7 +66,10 @@ impl Keyring {
     pub fn open(directory: &Path, chance: &[u8; 32]) -> io::Result<Keyring> {
         install_hs256();
         DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
-        let mut secrets = read_keys(directory)?;
+        let Found { keys: mut secrets, ignored } = read_keys(directory)?;
+        for name in ignored {
+            tracing::warn!("{} is not used as a key: {KEY_NAMES}", directory.join(name).display());
+        }
         if secrets.is_empty() {
             write_key(directory, "k1", chance)?;
             secrets.insert("k1".to_owned(), *chance);
@@ -155,28 +160,45 @@ fn write_key(directory: &Path, kid: &str, secret: &[u8; 32]) -> io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 
-/// The keys of a directory, by name: each a file `KID.key` of 32 bytes.
+/// What the names of keys are like.
+const KEY_NAMES: &str = "keys are named k1.key, k2.key and so on";
+
+/// What is in a directory of keys.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The keys, by name.
+    pub keys: HashMap<String, [u8; 32]>,
+    /// The names of files that end as those of keys do and are none, such as a copy that somebody made:
+    /// it would come after the newest key, and sign.
+    pub ignored: Vec<String>,
+}
+
+/// The keys of a directory: each a regular file `kN.key` of 32 bytes, where N is a number.
 ///
 /// # Errors
-/// The file system's; and a key file of another length.
-pub fn read_keys(directory: &Path) -> io::Result<HashMap<String, [u8; 32]>> {
-    let mut keys = HashMap::new();
+/// The file system's; and a key that is another kind of file, or of another length.
+pub fn read_keys(directory: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
     for file in fs::read_dir(directory)? {
         let path = file?.path();
-        let Some(kid) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".key"))
-        else {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(kid) = name.strip_suffix(".key") else { continue };
+        let number = kid.strip_prefix('k').unwrap_or_default();
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            found.ignored.push(name.into_owned());
             continue;
-        };
+        }
         let at = path.display();
-        let secret = fs::read(&path).map_err(|error| {
+        // One byte more tells that it is too long.
+        let secret = plain::read(&path, 33).map_err(|error| {
             io::Error::new(error.kind(), format!("{at} cannot be read: {error}"))
         })?;
         let secret = secret
             .try_into()
             .map_err(|_| io::Error::other(format!("{at} is not a key of 32 bytes")))?;
-        keys.insert(kid.to_owned(), secret);
+        found.keys.insert(kid.to_owned(), secret);
     }
-    Ok(keys)
+    Ok(found)
 }
 
 fn pair(secret: &[u8]) -> (EncodingKey, DecodingKey) {

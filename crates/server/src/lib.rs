@@ -22,6 +22,7 @@
 //! | [`supervisor`] | signals, and what systemd is told |
 //! | [`control`] | the operator's way in while the server runs |
 //! | [`backup`] | a data directory copied while it is served, put back, and checked |
+//! | [`plain`] | opens files that are no links, pipes or devices |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
 //! | [`memory`] | how the allocator gives memory back |
@@ -60,6 +61,7 @@ pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod opening;
+pub mod plain;
 pub mod rest;
 pub mod sequencer;
 #[cfg(test)]

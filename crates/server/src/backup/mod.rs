@@ -34,12 +34,15 @@ use crate::{
     app::epoch,
     credentials::{self, Keyring},
     door::chance,
+    plain,
 };
 
 /// The database's name in a data directory.
 pub const DATABASE: &str = "bellwire.db";
 /// The note's name in a backup.
 const NOTE: &str = "backup.json";
+/// The most that is read of a note, in bytes.
+const NOTE_LEN_MAX: u64 = 64 << 10;
 /// The folder of the signing keys.
 const KEYS: &str = "keys";
 /// What else belongs to a data directory, if it is there: what TLS needs, and the demo's marker.
@@ -150,7 +153,7 @@ fn database(data: &Path) -> anyhow::Result<PathBuf> {
 /// The note of a backup, if there is one.
 fn note(from: &Path) -> anyhow::Result<Option<Note>> {
     let path = from.join(NOTE);
-    match fs::read(&path) {
+    match plain::read(&path, NOTE_LEN_MAX) {
         Ok(text) => Ok(Some(serde_json::from_slice(&text).with_context(|| {
             format!("{} is not a backup's note: use another backup", path.display())
         })?)),
@@ -165,7 +168,7 @@ fn keys(data: &Path) -> anyhow::Result<()> {
     let at = keys.display();
     let found = credentials::read_keys(&keys)
         .with_context(|| format!("The signing keys in {at} cannot be used"))?;
-    if found.is_empty() {
+    if found.keys.is_empty() {
         bail!("There is no signing key in {at}: tokens of this directory could not be verified.");
     }
     Ok(())
@@ -179,18 +182,19 @@ fn copy_database(from: &Path, to: &Path) -> anyhow::Result<BackupReport> {
 fn copy_others(from: &Path, to: &Path, names: &[&str]) -> anyhow::Result<()> {
     for name in names {
         let path = from.join(name);
-        if path.exists() {
+        if path.symlink_metadata().is_ok() {
             copy(&path, &to.join(name))?;
         }
     }
     staging::sync(to).with_context(|| format!("{} cannot be written", to.display()))
 }
 
-/// Copies a file or a folder with all that is in it, for its owner alone, durably.
+/// Copies a regular file, or a folder with all that is in it, for its owner alone, durably. A link is
+/// not followed, and nothing else is opened: see [`plain`].
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     let cannot_read = || format!("{} cannot be read", from.display());
-    if !fs::metadata(from).with_context(cannot_read)?.is_dir() {
-        let mut file = fs::File::open(from).with_context(cannot_read)?;
+    if !fs::symlink_metadata(from).with_context(cannot_read)?.is_dir() {
+        let mut file = plain::open(from).with_context(cannot_read)?;
         return write_private(to, &mut file);
     }
     let cannot_write = || format!("{} cannot be written", to.display());

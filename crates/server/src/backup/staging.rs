@@ -6,7 +6,7 @@
 //! there, nobody takes the directory for a data directory ([`refuse_unfinished`]).
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -47,6 +47,7 @@ impl Staging {
                         bail!("{at} is not empty: choose a directory that is new or empty.");
                     }
                 }
+                refuse_foreign(&target)?;
                 true
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -137,15 +138,32 @@ fn is_part(directory: &Path) -> bool {
     directory.extension().is_some_and(|extension| extension == "part")
 }
 
+/// Refuses a directory in which others could put things while it is filled, or take keys out of it.
+fn refuse_foreign(directory: &Path) -> anyhow::Result<()> {
+    let at = directory.display();
+    let found = fs::metadata(directory).with_context(|| format!("{at} cannot be read"))?;
+    if !is_ours(&found) {
+        bail!("{at} belongs to another user: run this as that user, or choose another directory.");
+    }
+    if found.permissions().mode() & 0o022 != 0 {
+        bail!("{at} can be written by others than its owner: run `chmod 700 {at}`.");
+    }
+    Ok(())
+}
+
+/// Whether something belongs to the user who runs this.
+fn is_ours(found: &Metadata) -> bool {
+    let own = fs::metadata("/proc/self").map(|process| process.uid());
+    own.is_ok_and(|own| own == found.uid())
+}
+
 /// Makes the directory, or takes over one that an attempt left behind, and empties it.
 fn claim(part: &Path) -> anyhow::Result<File> {
     let at = part.display();
     make(part).with_context(|| format!("{at} cannot be made"))?;
     // Keys go in there: one that is somebody else's, or open to others, was not made here.
     let found = fs::symlink_metadata(part).with_context(|| format!("{at} cannot be read"))?;
-    let own = fs::metadata("/proc/self").map(|process| process.uid());
-    let is_ours = found.is_dir() && own.is_ok_and(|own| own == found.uid());
-    if !is_ours || found.permissions().mode() & 0o077 != 0 {
+    if !found.is_dir() || !is_ours(&found) || found.permissions().mode() & 0o077 != 0 {
         bail!("{at} is in the way: move it elsewhere.");
     }
     let read = || fs::read_dir(part).with_context(|| format!("{at} cannot be read"));

@@ -13,6 +13,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::{
@@ -266,11 +267,17 @@ fn kill(mut child: Child) {
     child.wait().expect("a child can be waited for");
 }
 
-/// A pipe in the folder that is copied last holds the copy up as long as nobody writes into it.
+/// So many files in the folder that is copied last take a while: the copy can be stopped among them.
 fn hold_up(data: &Path) {
-    fs::create_dir_all(data.join("tls")).expect("room");
-    let made = output(Command::new("mkfifo").arg(data.join("tls/held")), DEADLINE);
-    assert!(made.status.success(), "{made:?}");
+    let held = data.join("tls/held");
+    fs::create_dir_all(&held).expect("room");
+    (0..2_000).for_each(|number| fs::write(held.join(number.to_string()), "").expect("room"));
+}
+
+/// Stops a copy among those files.
+fn stop_in(part: &Path, child: &Child) {
+    until("the last folder", || part.join("tls/held").exists());
+    kill_process(Pid::from_child(child), Signal::STOP).expect("it is not reaped yet");
 }
 
 #[test]
@@ -297,7 +304,7 @@ fn what_is_killed_in_the_middle_leaves_no_directory() {
     // Behind the database, with everything but the end.
     hold_up(&at.join("data"));
     let child = start(at, &make);
-    until("the keys", || at.join("backup.part/tls").exists());
+    stop_in(&at.join("backup.part"), &child);
     refused(at, &make, "backup.part is being written by another process: let that one end first.");
     kill(child);
     assert!(!at.join("backup").exists());
@@ -306,7 +313,7 @@ fn what_is_killed_in_the_middle_leaves_no_directory() {
         &["serve", "--listen", ANY_PORT, "--data", "backup.part"],
         "backup.part was not filled",
     );
-    fs::remove_file(at.join("data/tls/held")).expect("it is there");
+    fs::remove_dir_all(at.join("data/tls/held")).expect("it is there");
     done(at, &make);
     assert!(!at.join("backup.part").exists(), "what was left is gone");
 
@@ -315,7 +322,7 @@ fn what_is_killed_in_the_middle_leaves_no_directory() {
     fs::create_dir(at.join("restored")).expect("room");
     for (data, part) in [("new", "new.part"), ("restored", "restored/unfinished")] {
         let child = start(at, &["restore", "backup", "--data", data]);
-        until("the keys", || at.join(part).join("tls").exists());
+        stop_in(&at.join(part), &child);
         kill(child);
         assert!(!at.join(data).join("bellwire.db").exists());
     }
@@ -324,7 +331,7 @@ fn what_is_killed_in_the_middle_leaves_no_directory() {
         "restored was not filled to its end: empty it, and make the backup or the restore";
     refused(at, &["serve", "--listen", ANY_PORT, "--data", "restored"], unfinished);
     refused(at, &["token", "list", "--data", "restored"], unfinished);
-    fs::remove_file(at.join("backup/tls/held")).expect("it is there");
+    fs::remove_dir_all(at.join("backup/tls/held")).expect("it is there");
     for data in ["new", "restored"] {
         done(at, &["restore", "backup", "--data", data]);
         done(at, &["check", "--data", data]);
@@ -422,6 +429,94 @@ fn what_is_refused_says_what_to_do() {
     refused(at, &["backup", "--data", "data", "to"], newer);
     let restore = ["restore", "data", "--data", "to"];
     refused(at, &restore, &format!("data cannot be restored. {newer}"));
+}
+
+/// What an attacker may have put into a directory, or prepared as one.
+#[test]
+fn links_and_pipes_are_not_followed() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let at = folder.path();
+    filled(at, 1);
+    fs::create_dir_all(at.join("data/tls")).expect("room");
+    fs::write(at.join("secret"), "of somebody else").expect("room");
+    let no_copy = |begins: &str| {
+        refused(at, &["backup", "--data", "data", "to"], begins);
+        refused(at, &["restore", "data", "--data", "to"], begins);
+        assert!(!at.join("to").exists() && !at.join("to.part").exists());
+    };
+    let kinds =
+        [("ln", vec!["-s", "/dev/zero"]), ("ln", vec!["-s", "../../secret"]), ("mkfifo", vec![])];
+    for (program, options) in kinds {
+        for name in
+            ["data/keys/k2.key", "data/keys/other", "data/tls/server.key", "data/backup.json"]
+        {
+            let mut make = Command::new(program);
+            assert!(
+                output(make.current_dir(at).args(&options).arg(name), DEADLINE).status.success()
+            );
+            let sentence = format!("{name} cannot be read: it is not a regular file; move it");
+            if name.ends_with("k2.key") {
+                let sentence = format!("The signing keys in data/keys cannot be used: {sentence}");
+                assert!(problems(at, "data").iter().any(|told| told.starts_with(&sentence)));
+                no_copy(&sentence);
+            } else if name.ends_with("json") {
+                refused(at, &["restore", "data", "--data", "to"], &sentence);
+            } else {
+                no_copy(&sentence);
+            }
+            fs::remove_file(at.join(name)).expect("it is there");
+        }
+    }
+    fs::rename(at.join("data/tls"), at.join("tls")).expect("it is there");
+    std::os::unix::fs::symlink("../tls", at.join("data/tls")).expect("room");
+    no_copy("data/tls cannot be read: it is not a regular file; move it elsewhere");
+    fs::remove_file(at.join("data/tls")).expect("it is there");
+
+    let prepare = |mode| {
+        fs::create_dir(at.join("empty")).expect("room");
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(at.join("empty"), mode).expect("it is ours");
+    };
+    let no_target = |begins: &str| {
+        refused(at, &["backup", "--data", "data", "empty"], begins);
+        refused(at, &["restore", "data", "--data", "empty"], begins);
+        fs::remove_dir(at.join("empty")).expect("nothing is in it");
+    };
+    for mode in [0o777, 0o1777, 0o770, 0o702] {
+        prepare(mode);
+        no_target("empty can be written by others than its owner: run `chmod 700 empty`.");
+    }
+    prepare(0o700);
+    // Only who may give things away can have it belong to somebody else.
+    if std::os::unix::fs::chown(at.join("empty"), Some(65_534), None).is_ok() {
+        no_target("empty belongs to another user: run this as that user, or choose another");
+        prepare(0o755);
+    }
+    done(at, &["backup", "--data", "data", "empty"]);
+}
+
+/// A copy of a key, with a name that comes after it, would be the newest: it does not sign.
+#[test]
+fn a_copy_of_a_key_is_not_used() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let token = process::token(&data, "admin", 3_600);
+    for name in ["k1-old-copy.key", "old.key", "k.key", "kk2.key"] {
+        fs::write(data.join("keys").join(name), [7; 32]).expect("room");
+    }
+    let server = Process::serve(&data, ANY_PORT, &[]);
+    drop(open(&server, &token, ""));
+    for name in ["k1-old-copy", "old", "k", "kk2"] {
+        server.says(&format!("keys/{name}.key is not used as a key: keys are named k1.key"));
+    }
+    server.stop();
+    let kid = |token: &str| {
+        use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+        let head = token.split('.').next().unwrap_or_default();
+        let head = BASE64_URL_SAFE_NO_PAD.decode(head).expect("it is base64");
+        serde_json::from_slice::<Value>(&head).expect("it is JSON")["kid"].clone()
+    };
+    assert_eq!(kid(&process::token(&data, "admin", 3_600)), "k1");
 }
 
 #[test]
