@@ -47,6 +47,7 @@ pub mod app;
 pub mod backup;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod credentials;
 pub mod demo;

@@ -26,7 +26,7 @@ use super::{
     tries::Tries,
     upgrade::{Wanted, upgrade},
 };
-use crate::{door::Door, logging, metrics::Metrics, rest};
+use crate::{console, door::Door, logging, metrics::Metrics, rest};
 
 /// The longest request line, in bytes.
 pub const REQUEST_LINE_LEN_MAX: usize = 8 << 10;
@@ -64,10 +64,7 @@ impl Site {
 
 /// The routes of a server.
 pub fn router(site: Arc<Site>) -> Router {
-    let mut router = Router::new()
-        .route("/", get(page))
-        .route("/page.js", get(script))
-        .route("/page.css", get(style))
+    let mut router = console::add_routes(Router::new())
         .route("/livez", get(async || "live\n"))
         .route("/livez/", get(async || "live\n"))
         .route("/readyz", get(ready))
@@ -209,30 +206,4 @@ async fn metrics(
     metrics.gauge("bellwire_log_head_offset", log.head as f64);
     metrics.gauge("bellwire_log_first_offset", log.first as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
-}
-
-/// The live states, plainly: a page, its script and its style.
-async fn page() -> Response {
-    file("text/html; charset=utf-8", include_str!("../page/index.html"))
-}
-
-async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("../page/page.js"))
-}
-
-async fn style() -> Response {
-    file("text/css; charset=utf-8", include_str!("../page/page.css"))
-}
-
-fn file(media_type: &'static str, text: &'static str) -> Response {
-    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self' ws: wss:; \
-                  img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, text).into_response()
 }

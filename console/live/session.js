@@ -1,0 +1,109 @@
+// Who is signed in. The session is a cookie that no script can read; a token in the page's address
+// (`/?token=T`) is shown instead of it.
+
+import { Refused, ask } from './api.js';
+import { Watched } from './watched.js';
+
+/** Sessions are renewed when half of their time is over, and at least this often. */
+const RENEWED_MS_MAX = 6 * 3600 * 1000;
+
+/**
+ * `unknown`: not asked yet. `user`: signed in. `token`: by the token in the address. `guest`: the server lets
+ * guests in. `nobody`: it does not.
+ *
+ * @typedef {'unknown' | 'user' | 'token' | 'guest' | 'nobody'} Kind
+ */
+
+export class Session extends Watched {
+  /** @type {Kind} */
+  kind = 'unknown';
+  /** What to call the caller. */
+  name = '';
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #renewal;
+
+  /** @param {string | null} token */
+  constructor(token) {
+    super();
+    this.token = token;
+  }
+
+  /**
+   * Asks the server who the caller is, and gives the kind.
+   *
+   * @throws {Refused} if that cannot be told, and whatever `fetch` throws
+   */
+  async look() {
+    try {
+      const { role, userId, expiresAt } = await ask('/api/auth/verify', { token: this.token });
+      this.#is(this.token ? 'token' : 'user', userId && !this.token ? this.name || role : role);
+      if (userId && !this.token) await this.#renew(expiresAt);
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 401)) throw error;
+      if (this.token) this.#is('nobody', '');
+      else this.#is(await isGuest() ? 'guest' : 'nobody', '');
+    }
+    return this.kind;
+  }
+
+  /**
+   * @param {string} username
+   * @param {string} password
+   */
+  async signIn(username, password) {
+    this.#signedIn(await ask('/api/auth/login', { method: 'POST', body: { username, password } }));
+  }
+
+  async signOut() {
+    clearTimeout(this.#renewal);
+    await ask('/api/auth/logout', { method: 'POST' });
+    this.#is('unknown', '');
+  }
+
+  /**
+   * A session that is in use goes on. Its renewal is also what tells the name.
+   *
+   * @param {string} expiresAt
+   */
+  async #renew(expiresAt) {
+    try {
+      this.#signedIn(await ask('/api/auth/refresh', { method: 'POST' }));
+    } catch (error) {
+      // The cookie may hold a token that is no session, or the server be away: then this one ends at its time.
+      if (!(error instanceof Refused)) this.#renewLater(expiresAt);
+    }
+  }
+
+  /** @param {{ expiresAt: string, user: { username: string } }} login */
+  #signedIn({ expiresAt, user }) {
+    this.#is('user', user.username);
+    this.#renewLater(expiresAt);
+  }
+
+  /** @param {string} expiresAt */
+  #renewLater(expiresAt) {
+    clearTimeout(this.#renewal);
+    const half = (Date.parse(expiresAt) - Date.now()) / 2;
+    this.#renewal = setTimeout(() => this.#renew(expiresAt), Math.min(Math.max(half, 60_000), RENEWED_MS_MAX));
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {string} name
+   */
+  #is(kind, name) {
+    [this.kind, this.name] = [kind, name];
+    this.tell();
+  }
+}
+
+/** Whether somebody without a credential may read. */
+async function isGuest() {
+  try {
+    await ask('/api/states?limit=1');
+    return true;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) return false;
+    throw error;
+  }
+}

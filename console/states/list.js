@@ -1,0 +1,155 @@
+// The list of all states: a tree of domains and entities, smooth with ten thousand of them, as only the rows
+// in view are rendered, at most once per frame.
+
+import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
+import { go } from '../frame/address.js';
+import { VirtualList } from '../frame/virtual.js';
+import { useWatched } from '../live/watched.js';
+import { EntityRow, GroupRow, rowId } from './row.js';
+import { rowsOf } from './rows.js';
+
+const CLOSED_KEY = 'bellwire.closed';
+/** In px, as in `states.css`. Where the list is narrow entities have two lines. */
+const [GROUP_HEIGHT, ENTITY_HEIGHT, ENTITY_HEIGHT_NARROW] = [34, 34, 52];
+
+/**
+ * @param {{ states: import('../live/states.js').States, query: string, shown: string, isNarrow: boolean,
+ *   handle: { current: { focus: () => void } | null } }} props `shown` is the entity whose page is open
+ */
+export function StateList({ states, query, shown, isNarrow, handle }) {
+  useWatched(states);
+  const [closed, setClosed] = useState(storedClosed);
+  const [active, setActive] = useState(shown);
+  const list = useRef(/** @type {VirtualList | null} */ (null));
+  const { structure } = states;
+  const { rows, places } = useMemo(() => {
+    const { rows } = rowsOf(states.entities, query, closed);
+    return { rows, places: new Map(rows.map((row, at) => [row.key, at])) };
+  }, [structure, query, closed]);
+  const tops = useMemo(() => {
+    let top = 0;
+    const height = isNarrow ? ENTITY_HEIGHT_NARROW : ENTITY_HEIGHT;
+    return [0, ...rows.map((row) => (top += row.entity ? height : GROUP_HEIGHT))];
+  }, [rows, isNarrow]);
+  const activeKey = places.has(active) ? active : '';
+
+  useEffect(() => {
+    if (list.current?.element) list.current.element.scrollTop = 0;
+  }, [query]);
+  useEffect(() => {
+    if (shown) setActive(shown);
+    const at = places.get(shown);
+    if (at !== undefined) list.current?.reveal(at, GROUP_HEIGHT);
+  }, [shown, isNarrow, states.complete]);
+  handle.current = { focus: () => list.current?.element?.focus() };
+
+  /** @param {string} domain */
+  const toggle = (domain) => {
+    const next = new Set(closed);
+    if (!next.delete(domain)) next.add(domain);
+    setClosed(next);
+    store(next);
+  };
+  /** @param {number} at */
+  const activate = (at) => {
+    const place = Math.min(Math.max(at, 0), rows.length - 1);
+    if (!rows[place]) return;
+    setActive(rows[place].key);
+    list.current?.reveal(place, GROUP_HEIGHT);
+  };
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const at = places.get(activeKey) ?? -1;
+    const row = rows[at];
+    const page = list.current?.page ?? 1;
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowDown: () => activate(at + 1),
+      ArrowUp: () => activate(at - 1),
+      PageDown: () => activate(at + page),
+      PageUp: () => activate(at - page),
+      Home: () => activate(0),
+      End: () => activate(rows.length - 1),
+      ArrowLeft: () => {
+        if (!row) return;
+        if (row.entity) activate(row.group);
+        else if (row.isOpen) toggle(row.domain);
+      },
+      ArrowRight: () => {
+        if (row && !row.entity) row.isOpen ? activate(at + 1) : toggle(row.domain);
+      },
+      Enter: () => {
+        if (row?.entity) go(`/entity/${row.entity.id}`);
+        else if (row) toggle(row.domain);
+      },
+    };
+    keys[' '] = keys.Enter;
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  };
+
+  /** @param {number} at @param {number} top */
+  const row = (at, top) => {
+    const row = rows[at];
+    const isActive = row.key === activeKey;
+    if (!row.entity) return html`<${GroupRow} key=${row.key} group=${row} top=${top} isActive=${isActive} onToggle=${toggle} />`;
+    return html`
+      <${EntityRow}
+        key=${row.key}
+        entity=${row.entity}
+        version=${row.entity.version}
+        top=${top}
+        place=${row.place}
+        count=${row.count}
+        isActive=${isActive}
+        isShown=${row.key === shown}
+        onPick=${setActive}
+      />
+    `;
+  };
+  /** The group of the first row stays in view, until the next one pushes it away. @param {number} first @param {number} scrolled */
+  const pinned = (first, scrolled) => {
+    const group = rows[rows[first].group];
+    if (group.entity) return null;
+    const next = rows[first].group + (group.isOpen ? group.count : 0) + 1;
+    const pushed = Math.min(0, tops[next] - scrolled - GROUP_HEIGHT);
+    return html`<div role="none" class="pin"><${GroupRow} group=${group} top=${pushed} isActive=${false} isPinned onToggle=${toggle} /></div>`;
+  };
+
+  return html`
+    <${VirtualList}
+      tops=${tops}
+      row=${row}
+      pinned=${pinned}
+      handle=${(/** @type {VirtualList | null} */ made) => (list.current = made)}
+      attributes=${{
+        class: `states${isNarrow ? ' narrow' : ''}`,
+        id: 'states',
+        role: 'tree',
+        tabindex: '0',
+        'aria-label': 'States by domain',
+        'aria-activedescendant': activeKey ? rowId(activeKey) : undefined,
+        onKeyDown,
+      }}
+    />
+  `;
+}
+
+function storedClosed() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(CLOSED_KEY) ?? '[]');
+    return new Set(Array.isArray(stored) ? stored.map(String) : []);
+  } catch {
+    return new Set(/** @type {string[]} */ ([]));
+  }
+}
+
+/** @param {Set<string>} closed */
+function store(closed) {
+  try {
+    localStorage.setItem(CLOSED_KEY, JSON.stringify([...closed]));
+  } catch {
+    // It holds as long as the page.
+  }
+}

@@ -1,0 +1,23 @@
+// What the console uses of the Socket.IO client.
+
+export interface Engine {
+  id: string;
+  transport: { name: string };
+  on(event: string, heard: (value: any, description?: any) => void): void;
+}
+export interface Manager {
+  engine: Engine;
+  on(event: string, heard: (value: any) => void): void;
+}
+export interface Socket {
+  id?: string;
+  connected: boolean;
+  recovered: boolean;
+  io: Manager;
+  connect(): Socket;
+  disconnect(): Socket;
+  on(event: string, heard: (...args: any[]) => void): void;
+  onAny(heard: (event: string, ...args: any[]) => void): void;
+  emit(event: string, ...args: any[]): void;
+}
+export function io(url: string, options: Record<string, unknown>): Socket;
