@@ -1,12 +1,12 @@
 // The page of one entity: what it is now, how it came to that, and its attributes.
 
-import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import { go } from '../frame/address.js';
 import { Icon } from '../frame/icon.js';
 import { ago, recent, whole } from '../frame/times.js';
 import { Refused, words } from '../live/api.js';
 import { nameOf, unitOf } from '../live/states.js';
-import { useWatched } from '../live/watched.js';
+import { perFrame, useWatched } from '../live/watched.js';
 import { Attributes } from './attributes.js';
 import { ROWS_MAX, changes, isNumeric, load } from './history.js';
 import { Plot } from './plot.js';
@@ -21,6 +21,8 @@ const RANGES = [
 ];
 /** The right edge of the plot follows the time. */
 const MOVE_MS = 1_000;
+/** A plot of less time than this would show nothing but its edges. */
+const SPAN_MS_MIN = 60_000;
 /** Changes that are also listed in words. */
 const LISTED_MAX = 12;
 
@@ -37,6 +39,10 @@ export function EntityPane({ id, states, session, connection }) {
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
 
   const entity = states.entities.get(id);
+  const isHere = entity !== undefined;
+  // Who had no history may have one by now.
+  useEffect(() => void (isHere && error && retry()), [isHere]);
+  const hasNone = !isHere && error instanceof Refused && error.status === 404;
   const unit = entity ? unitOf(entity.attributes) : '';
   return html`
     <article class="entity-page" aria-labelledby="entity-name">
@@ -49,7 +55,8 @@ export function EntityPane({ id, states, session, connection }) {
         <button type="button" class="quiet square close" aria-label="Close" title="Close (Esc)" onClick=${() => go('/')}><${Icon} name="close" /></button>
       </header>
       ${entity ? html`<${Now} entity=${entity} unit=${unit} />` : html`<${Absent} isKnown=${states.complete} />`}
-      <section class="history" aria-label="History">
+      ${!hasNone &&
+      html`<section class="history" aria-label="History">
         <div class="ranges" role="group" aria-label="How far to look back">
           ${RANGES.map(
             (each) => html`
@@ -62,7 +69,7 @@ export function EntityPane({ id, states, session, connection }) {
         ${error && html`<${Failed} error=${error} retry=${retry} />`}
         ${!error && !history && html`<div class="plot-skeleton" role="status" aria-label="Loading the history"></div>`}
         ${!error && history && html`<${Past} history=${history} version=${version} unit=${unit} range=${range} now=${now} />`}
-      </section>
+      </section>`}
       ${entity && html`<${Attributes} attributes=${entity.attributes} />`}
     </article>
   `;
@@ -107,12 +114,16 @@ function Failed({ error, retry }) {
  * @param {{ history: import('./history.js').History, version: number, unit: string, range: typeof RANGES[0], now: number }} props
  */
 function Past({ history: { points, isCut }, version, unit, range, now }) {
-  const from = now - range.ms;
+  const listed = useMemo(() => changes(points).slice(-LISTED_MAX).reverse(), [points, version]);
+  const isLine = useMemo(() => isNumeric(points), [points, version]);
   if (points.length === 0) return html`<p class="aside">Nothing is kept of ${range.label}.</p>`;
-  const listed = changes(points).slice(-LISTED_MAX).reverse();
+  // Where less is known than was asked for, the plot begins where knowledge does.
+  const began = points[0].at;
+  const isPart = began > now - range.ms;
+  const from = Math.max(now - range.ms, Math.min(began, now - SPAN_MS_MIN));
+  const note = isCut ? `The newest ${ROWS_MAX.toLocaleString()} rows` : isPart ? `Known since ${recent(began)}` : '';
   return html`
-    <${Plot} points=${points} isLine=${isNumeric(points)} unit=${unit} from=${from} to=${now} version=${version} />
-    ${isCut && html`<p class="aside">Only the newest ${ROWS_MAX.toLocaleString()} rows are drawn.</p>`}
+    <${Plot} points=${points} isLine=${isLine} unit=${unit} from=${from} to=${now} version=${version} note=${note} />
     <h3>Latest changes</h3>
     <ol class="changes">
       ${listed.map(
@@ -152,11 +163,15 @@ function useHistory(id, rangeMs, states, session) {
     const pending = [];
     /** @type {import('./history.js').Point[] | undefined} */
     let points;
+    const frame = perFrame(() => setVersion((count) => count + 1));
     /** @param {import('../live/states.js').Change} change */
     const follow = ({ entity_id: changed, new_state: state }) => {
       if (changed !== id) return;
-      (points ?? pending).push({ at: Date.now(), state: state?.state ?? null });
-      setVersion((count) => count + 1);
+      const all = points ?? pending;
+      all.push({ at: Date.now(), state: state?.state ?? null });
+      // A page that is open for days draws no more than one that was just opened.
+      if (all.length > ROWS_MAX * 1.1) all.splice(0, all.length - ROWS_MAX);
+      frame.ask();
     };
     states.listeners.add(follow);
     load(id, Date.now() - rangeMs, session.token, aborted.signal).then(
@@ -168,6 +183,7 @@ function useHistory(id, rangeMs, states, session) {
     );
     return () => {
       aborted.abort();
+      frame.cancel();
       states.listeners.delete(follow);
     };
   }, [id, rangeMs, listings, attempt]);

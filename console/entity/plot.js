@@ -1,7 +1,7 @@
 // A history as a plot: a line where states are numbers, else a band of colours. Both with uPlot, so that axes,
 // cursor and sizes are the same. A state holds until the next one, so lines have steps.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import uPlot from '../vendor/uPlot.js';
 import { clock, day, shortClock, whole } from '../frame/times.js';
 import { numberOf } from './history.js';
@@ -10,12 +10,15 @@ const HEIGHTS = { line: 240, band: 108 };
 /** What the axis takes: a text of the band has to fit in what is left. */
 const LABEL_WIDTH_MIN = 28;
 const DAY_S = 86_400;
+const TEN_MINUTES_S = 600;
+/** A plot of fewer px has its times closer to each other. */
+const NARROW = 480;
 
 /**
  * @param {{ points: import('./history.js').Point[], isLine: boolean, unit: string, from: number, to: number,
- *   version: number }} props times in ms; `version` changes with the points
+ *   version: number, note: string }} props times in ms; `version` changes with the points
  */
-export function Plot({ points, isLine, unit, from, to, version }) {
+export function Plot({ points, isLine, unit, from, to, version, note }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {uPlot | null} */ (null));
   const shown = useRef({ points, from, to });
@@ -52,10 +55,14 @@ export function Plot({ points, isLine, unit, from, to, version }) {
     plot.current?.setData(data(shown.current, isLine));
   }, [points, version, from, to]);
 
+  const { words, caption } = useMemo(() => {
+    const caption = isLine ? range(points, unit) : legend(points);
+    return { words: summary(points, isLine, unit), caption };
+  }, [points, version, isLine, unit]);
   return html`
     <figure class="plot">
-      <div ref=${place} class="canvas" role="img" aria-label=${summary(points, isLine, unit)}></div>
-      <figcaption>${readout || (isLine ? range(points, unit) : legend(points))}</figcaption>
+      <div ref=${place} class=${`canvas${isLine ? ' line' : ''}`} role="img" aria-label=${words}></div>
+      <figcaption>${readout ? html`<span>${readout}</span>` : caption}<span class="note">${note}</span></figcaption>
     </figure>
   `;
 }
@@ -100,7 +107,7 @@ function options(isLine, shown, size, read) {
     cursor: { y: false, drag: { x: false, y: false }, points: { show: isLine } },
     scales: { x: { time: true, range: x }, y: isLine ? { range: padded } : { range: [0, 1] } },
     axes: [
-      { stroke, font, size: 30, space: 64, grid: { show: isLine, ...lines }, ticks: { ...lines, size: 4 }, values: times },
+      { stroke, font, size: 30, space: size.width < NARROW ? 56 : 80, grid: { show: isLine, ...lines }, ticks: { ...lines, size: 4 }, values: times },
       { show: isLine, stroke, font, size: labelWidth, grid: lines, ticks: { show: false }, space: 36 },
     ],
     series: [
@@ -149,6 +156,7 @@ function times(plot, splits) {
   const [first, last] = [plot.scales.x.min ?? 0, plot.scales.x.max ?? 0];
   let before = '';
   return splits.map((time) => {
+    if (last - first <= TEN_MINUTES_S) return clock(time * 1000);
     if (last - first <= 2 * DAY_S) return shortClock(time * 1000);
     const text = day(time * 1000);
     const isNew = text !== before;
@@ -198,6 +206,7 @@ function band(plot, points, colour) {
   ctx.save();
   ctx.font = `500 ${11 * scale}px ${getComputedStyle(document.documentElement).getPropertyValue('--font') || 'sans-serif'}`;
   ctx.textBaseline = 'middle';
+  ctx.textAlign = 'left';
   for (let at = 0; at < points.length; ) {
     const { state } = points[at];
     let end = at + 1;
@@ -224,7 +233,7 @@ const moment = (at, { from, to }) => (to - from > DAY_S * 1000 ? whole(at) : clo
 /** Lowest and highest, in words. @param {import('./history.js').Point[]} points @param {string} unit */
 function range(points, unit) {
   const values = points.map(({ state }) => numberOf(state)).filter((value) => value !== null);
-  if (values.length === 0) return '';
+  if (values.length === 0) return 'No values';
   let [low, high] = [values[0], values[0]];
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const words = (/** @type {number} */ value) => `${value.toLocaleString(undefined, { maximumFractionDigits: 3 })}${unit && ` ${unit}`}`;

@@ -41,14 +41,14 @@ export function Compose({ protocol, isOpen, connection }) {
     <form class="compose" aria-label="Message" onSubmit=${send}>
       <label>Template
         <select value=${chosen} onChange=${(/** @type {any} */ changed) => choose(Number(changed.target.value))}>
-          ${TEMPLATES.map(({ name, event }, at) => html`<option key=${event} value=${at}>${name} (${event})</option>`)}
+          ${TEMPLATES.map(({ event }, at) => html`<option key=${event} value=${at}>${event}</option>`)}
         </select>
       </label>
       ${!isPlain &&
       html`<label>Event <input class="mono" value=${event} spellcheck=${false} onInput=${(/** @type {any} */ typed) => setEvent(typed.target.value)} /></label>`}
       <label>${isPlain ? 'Message' : 'Arguments, a JSON array'}
         <textarea
-          rows="7"
+          rows="9"
           class="mono"
           value=${text}
           spellcheck=${false}
@@ -63,7 +63,7 @@ export function Compose({ protocol, isOpen, connection }) {
         </label>
       `}
       <div class="connect">
-        <button type="submit" disabled=${!canSend} title="Ctrl and Enter">Send</button>
+        <button type="submit" class=${canSend ? 'primary' : ''} disabled=${!canSend} title="Ctrl and Enter">Send</button>
         <p class="hint" role="status">${problem}</p>
       </div>
     </form>

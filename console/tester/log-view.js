@@ -27,6 +27,7 @@ export function LogView({ log }) {
     const wanted = filter.trim().toLowerCase();
     return entries.filter(({ kind, text }) => (hasPackets || kind !== 'packet') && (!wanted || `${kind} ${text}`.toLowerCase().includes(wanted)));
   }, [entries, last, dropped, filter, hasPackets]);
+  const arePackets = useMemo(() => entries.some(({ kind }) => kind === 'packet'), [entries, last, dropped]);
   const tops = useMemo(() => Array.from({ length: shown.length + 1 }, (_, at) => at * ROW_HEIGHT), [shown.length]);
   const entry = shown.find(({ number }) => number === chosen);
 
@@ -80,13 +81,14 @@ export function LogView({ log }) {
     <section class="log" aria-label="Log">
       <div class="bar">
         <input type="search" value=${filter} placeholder="Filter" aria-label="Filter the log" onInput=${(/** @type {any} */ event) => setFilter(event.target.value)} />
-        <label class="tick">
+        ${arePackets &&
+        html`<label class="tick">
           <input type="checkbox" checked=${hasPackets} onChange=${(/** @type {any} */ event) => setHasPackets(event.target.checked)} />Packets
-        </label>
+        </label>`}
         <p class="count" role="status">${counted(shown.length, entries.length, log)}</p>
         <button type="button" class="quiet" aria-pressed=${log.isPaused} onClick=${() => log.pause(!log.isPaused)}>${log.isPaused ? 'Go on' : 'Pause'}</button>
         <button type="button" class="quiet" onClick=${() => log.clear()}>Clear</button>
-        <button type="button" class="quiet" disabled=${entries.length === 0} onClick=${() => save(log)}>Save as JSON</button>
+        <button type="button" class="quiet" disabled=${entries.length === 0} title="Save as JSON" onClick=${() => save(log)}>Save</button>
       </div>
       <${VirtualList}
         tops=${tops}

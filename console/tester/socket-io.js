@@ -50,7 +50,7 @@ export function connect(options, log, is) {
   });
   socket.onAny((event, ...args) => {
     const acknowledge = typeof args[args.length - 1] === 'function' ? args.pop() : undefined;
-    log.add('in', acknowledge ? 'event, asks for ack' : 'event', text([event, ...args]));
+    log.add('in', acknowledge ? 'event +ack' : 'event', text([event, ...args]));
     if (!acknowledge || !acknowledges) return;
     acknowledge({ success: true });
     log.add('out', 'ack', text([{ success: true }]));
@@ -66,14 +66,14 @@ export function connect(options, log, is) {
   return {
     /** @param {string} event @param {unknown[]} args @param {boolean} asksForAck */
     emit(event, args, asksForAck) {
-      log.add('out', asksForAck ? 'event, asks for ack' : 'event', text([event, ...args]));
+      log.add('out', asksForAck ? 'event +ack' : 'event', text([event, ...args]));
       if (!asksForAck) {
         socket.emit(event, ...args);
         return;
       }
       const began = performance.now();
       socket.emit(event, ...args, (/** @type {unknown[]} */ ...answer) => {
-        log.add('in', `ack after ${(performance.now() - began).toFixed(1)} ms`, text(answer));
+        log.add('in', `ack ${(performance.now() - began).toFixed(1)} ms`, text(answer));
       });
     },
     close() {
