@@ -10,6 +10,7 @@ mod abuse;
 mod backup;
 mod clients;
 mod config;
+mod console;
 mod crash;
 mod credentials;
 mod document;
