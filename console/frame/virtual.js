@@ -57,6 +57,16 @@ export class VirtualList extends Component {
     this.#measure();
   }
 
+  /** Scrolls the row to the middle, unless it is in view. @param {number} index */
+  centre(index) {
+    const { element, props } = this;
+    if (!element) return;
+    const [top, bottom] = [props.tops[index], props.tops[index + 1]];
+    if (top >= element.scrollTop && bottom <= element.scrollTop + element.clientHeight) return;
+    element.scrollTop = (top + bottom - element.clientHeight) / 2;
+    this.#measure();
+  }
+
   /** Whether the last row is in view. */
   isAtEnd() {
     const { element } = this;

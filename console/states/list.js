@@ -39,7 +39,7 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
   useEffect(() => {
     if (shown) setActive(shown);
     const at = places.get(shown);
-    if (at !== undefined) list.current?.reveal(at, GROUP_HEIGHT);
+    if (at !== undefined) list.current?.centre(at);
   }, [shown, isNarrow, states.complete]);
   handle.current = { focus: () => list.current?.element?.focus() };
 

@@ -23,7 +23,7 @@ const TRANSPORTS = [
 export function Tester({ house: { session } }) {
   useWatched(session);
   const log = useMemo(() => new Log(), []);
-  const [protocol, setProtocol] = useState(/** @type {Protocol} */ ('plain'));
+  const [protocol, setProtocol] = useState(firstProtocol);
   const [condition, setCondition] = useState(/** @type {keyof typeof WORDS} */ ('closed'));
   const [values, setValues] = useState({
     ...{ server: location.origin, path: '/api/ws', token: '', how: 'message' },
@@ -89,6 +89,11 @@ export function Tester({ house: { session } }) {
       <${LogView} log=${log} />
     </div>
   `;
+}
+
+/** What whoever came by this address came for: document 001 is about Socket.IO, 002 about plain WebSockets. */
+function firstProtocol() {
+  return /** @type {Protocol} */ (location.pathname.startsWith('/docs/') ? 'socket.io' : 'plain');
 }
 
 /** @param {any} values @param {Log} log @param {(condition: any) => void} is */

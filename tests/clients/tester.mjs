@@ -15,8 +15,10 @@ await script(120, OPTIONS, async ({ address, token, screenshot }) => {
   const context = await browser.newContext({ viewport: SIZES.desktop });
   const { page, problems } = await open(context, `http://${address}/docs/WEBSOCKET_CLIENT_EXAMPLE.html`);
   await shows(page, '.tester h1', 'Protocol tester', 'the tester where document 001 has it');
+  await shows(page, '.choice [aria-pressed="true"]', 'Socket.IO', 'what document 001 is about');
   await page.goto(`http://${address}/websocket-test/`);
   await shows(page, '.tester h1', 'Protocol tester', 'the tester where document 002 has it');
+  await shows(page, '.choice [aria-pressed="true"]', 'WebSocket', 'what document 002 is about');
 
   await refused(page);
   await frames(page, token);
