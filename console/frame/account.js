@@ -30,6 +30,6 @@ export function Account({ house: { session, connection } }) {
   if (session.kind === 'token') return html`<span class="account"><span class="who">${session.name} by token</span></span>`;
   if (session.kind !== 'guest') return null;
   return html`
-    <span class="account"><span class="who">Guest</span><a class="button quiet" href=${link('/#/sign-in')}>Sign in</a></span>
+    <span class="account"><span class="who guest">Guest</span><a class="button quiet" href=${link('/#/sign-in')}>Sign in</a></span>
   `;
 }

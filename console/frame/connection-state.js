@@ -25,7 +25,9 @@ export function Trouble({ connection }) {
   const { condition, why, retryAt } = connection;
   const left = useSecondsTo(retryAt);
   if (condition !== 'offline' && condition !== 'refused') return null;
-  const what = condition === 'offline' ? 'What you see may be out of date.' : 'The server does not let this page in.';
+  const isOffline = condition === 'offline';
+  const shown = connection.states.entities.size > 0 ? 'What you see may be out of date.' : 'Nothing is loaded yet.';
+  const what = isOffline ? shown : 'The server does not let this page in.';
   return html`
     <div class=${`trouble ${condition}`}>
       <p>
@@ -33,8 +35,8 @@ export function Trouble({ connection }) {
         ${why && html` <span class="why">${why.charAt(0).toUpperCase() + why.slice(1)}.</span>`}
       </p>
       <p class="retry">
-        ${condition === 'offline' && html`<span>${left > 0 ? `Trying again in ${left} s` : 'Trying again'}</span>`}
-        <button type="button" onClick=${() => connection.connect()}>${condition === 'offline' ? 'Retry now' : 'Try again'}</button>
+        ${isOffline && html`<span>${left > 0 ? `Trying again in ${left} s` : 'Trying again'}</span>`}
+        <button type="button" onClick=${() => connection.connect()}>${isOffline ? 'Retry now' : 'Try again'}</button>
       </p>
     </div>
   `;

@@ -7,7 +7,7 @@ import { Icon } from './icon.js';
 
 /** @param {{ house: import('../main.js').House }} props */
 export function SignIn({ house: { session, connection } }) {
-  const [wrong, setWrong] = useState('');
+  const [wrong, setWrong] = useState(session.token && session.kind === 'nobody' ? 'the token in the address is no good' : '');
   const [isBusy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   useEffect(() => field(form.current, 'username').focus(), []);

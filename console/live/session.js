@@ -51,7 +51,11 @@ export class Session extends Watched {
    * @param {string} password
    */
   async signIn(username, password) {
-    this.#signedIn(await ask('/api/auth/login', { method: 'POST', body: { username, password } }));
+    const login = await ask('/api/auth/login', { method: 'POST', body: { username, password } });
+    // A token in the address would be shown instead of the session.
+    if (this.token) history.replaceState(null, '', `${location.pathname}${location.hash}`);
+    this.token = null;
+    this.#signedIn(login);
   }
 
   async signOut() {

@@ -92,7 +92,7 @@ export function States({ house: { states, connection, session }, params: [shown]
               />
               <kbd aria-hidden="true">/</kbd>
             </label>
-            <p id="count" role="status">${states.complete || all > 0 ? count : ''}</p>
+            <p id="count" role="status">${states.complete ? count : all > 0 ? `${count} so far` : ''}</p>
           </div>
           ${body({ states, connection, session, query, found, setQuery }) ??
           html`<${StateList} states=${states} query=${query} shown=${shown} isNarrow=${!hasOneLine || (isSplit && !!shown)} handle=${list} />`}
@@ -123,8 +123,10 @@ function body({ states, connection, query, found, setQuery }) {
     return html`
       <div id="empty" class="notice">
         <h2>No states yet</h2>
-        <p>They appear here as they are created. One is made with <code>POST /api/states/light.porch</code>, or in the
-          <a href="/websocket-test/">protocol tester</a> with <code>states:create</code>.</p>
+        <p>
+          They appear here as they are created. One is made with <code>POST /api/states/light.porch</code>, or with${' '}
+          <code>states:create</code> in the <a href="/websocket-test/">protocol tester</a>.
+        </p>
       </div>
     `;
   }

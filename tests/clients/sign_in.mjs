@@ -59,6 +59,15 @@ await script(120, OPTIONS, async ({ address, token, password, screenshot }) => {
   await page.reload();
   await form.waitFor({ timeout: SHOWN_MS });
 
+  doing('coming with a token that is no good');
+  await page.goto(`http://${address}/?token=bad`);
+  await page.getByRole('alert').filter({ hasText: 'token in the address is no good' }).waitFor({ timeout: SHOWN_MS });
+  await username.fill('admin');
+  await secret.fill(password);
+  await secret.press('Enter');
+  await row.filter({ hasText: 'on' }).waitFor({ timeout: SHOWN_MS });
+  check(!page.url().includes('bad'), page.url());
+
   check(problems.length === 0, `the page: ${problems.join('; ')}`);
   writer.cut();
   await browser.close();
