@@ -1,6 +1,7 @@
 // An entity's history: what the server keeps, as points of a plot, and each change that comes meanwhile.
 
 import { ask } from '../live/api.js';
+import { hasValue } from '../live/states.js';
 
 /** Rows of a page: the most that the server gives. */
 const PAGE_LEN = 1_000;
@@ -56,16 +57,13 @@ export function numberOf(state) {
   return Number.isFinite(value) ? value : null;
 }
 
-/** States that say that there is no value. */
-const NO_VALUE = new Set(['unavailable', 'unknown', '']);
-
 /**
  * Whether a history is drawn as a line: whatever has a value is a number.
  *
  * @param {Point[]} points
  */
 export function isNumeric(points) {
-  const values = points.filter(({ state }) => state !== null && !NO_VALUE.has(state));
+  const values = points.filter(({ state }) => state !== null && hasValue(state));
   return values.length > 0 && values.every(({ state }) => numberOf(state) !== null);
 }
 

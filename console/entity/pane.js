@@ -5,7 +5,7 @@ import { go } from '../frame/address.js';
 import { Icon } from '../frame/icon.js';
 import { ago, recent, whole } from '../frame/times.js';
 import { Refused, words } from '../live/api.js';
-import { nameOf, unitOf } from '../live/states.js';
+import { hasValue, nameOf, unitOf } from '../live/states.js';
 import { perFrame, useWatched } from '../live/watched.js';
 import { Attributes } from './attributes.js';
 import { ROWS_MAX, changes, isNumeric, load } from './history.js';
@@ -79,7 +79,7 @@ export function EntityPane({ id, states, session, connection }) {
 function Now({ entity, unit }) {
   return html`
     <div class="now">
-      <p class="value" aria-live="polite"><span class="state">${entity.state}</span> <span class="unit">${unit}</span></p>
+      <p class="value" aria-live="polite"><span class="state">${entity.state}</span> <span class="unit">${hasValue(entity.state) ? unit : ''}</span></p>
       <dl>
         <div><dt>Changed</dt><dd title=${whole(entity.changedAt)}>${recent(entity.changedAt)}, ${ago(entity.changedAt)}</dd></div>
         <div><dt>Updated</dt><dd title=${whole(entity.updatedAt)}>${recent(entity.updatedAt)}, ${ago(entity.updatedAt)}</dd></div>
@@ -130,7 +130,7 @@ function Past({ history: { points, isCut }, version, unit, range, now }) {
         ({ at, state }) => html`
           <li key=${`${at} ${state}`}>
             <time dateTime=${new Date(at).toISOString()} title=${whole(at)}>${recent(at)}</time>
-            <span><span class="state">${state ?? html`<em>removed</em>`}</span>${state && unit && html` <span class="unit">${unit}</span>`}</span>
+            <span><span class="state">${state ?? html`<em>removed</em>`}</span>${state && hasValue(state) && unit && html` <span class="unit">${unit}</span>`}</span>
           </li>
         `,
       )}

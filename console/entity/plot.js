@@ -4,6 +4,7 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import uPlot from '../vendor/uPlot.js';
 import { clock, day, shortClock, whole } from '../frame/times.js';
+import { hasValue } from '../live/states.js';
 import { numberOf } from './history.js';
 
 const HEIGHTS = { line: 240, band: 108 };
@@ -37,7 +38,7 @@ export function Plot({ points, isLine, unit, from, to, version, note }) {
     if (!element) return undefined;
     const read = (/** @type {number | null | undefined} */ at) => {
       const point = at === null || at === undefined ? undefined : shown.current.points[at];
-      setReadout(point ? `${moment(point.at, shown.current)}  ${point.state ?? 'gone'}${unit && point.state ? ` ${unit}` : ''}` : '');
+      setReadout(point ? `${moment(point.at, shown.current)}  ${point.state ?? 'gone'}${unit && hasValue(point.state ?? '') ? ` ${unit}` : ''}` : '');
     };
     const size = () => ({ width: element.clientWidth, height: isLine ? HEIGHTS.line : HEIGHTS.band });
     const made = new uPlot(options(isLine, shown, size(), read), data(shown.current, isLine), element);
@@ -184,7 +185,7 @@ function colours(points) {
     [...counts]
       .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
       .map(([state]) => {
-        if (state === 'unavailable' || state === 'unknown' || state === '') return [state, '--band-none'];
+        if (!hasValue(state)) return [state, '--band-none'];
         if (quiet.has(state)) return [state, '--band-quiet'];
         next += 1;
         return [state, `--band-${Math.min(next, BAND_COLOURS)}`];

@@ -138,6 +138,12 @@ export function nameOf(id, { friendly_name: name }) {
   return words.charAt(0).toUpperCase() + words.slice(1) || id;
 }
 
+/** States that say that there is no value. */
+const NO_VALUE = new Set(['unavailable', 'unknown', '']);
+
+/** Whether a state tells of a value. @param {string} state */
+export const hasValue = (state) => !NO_VALUE.has(state);
+
 /**
  * What a state is measured in; empty if that is not said.
  *

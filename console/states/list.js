@@ -18,19 +18,10 @@ const [GROUP_HEIGHT, ENTITY_HEIGHT, ENTITY_HEIGHT_NARROW] = [34, 34, 52];
  */
 export function StateList({ states, query, shown, isNarrow, handle }) {
   useWatched(states);
-  const [closed, setClosed] = useState(storedClosed);
+  const [closed, toggle] = useClosed();
   const [active, setActive] = useState(shown);
   const list = useRef(/** @type {VirtualList | null} */ (null));
-  const { structure } = states;
-  const { rows, places } = useMemo(() => {
-    const { rows } = rowsOf(states.entities, query, closed);
-    return { rows, places: new Map(rows.map((row, at) => [row.key, at])) };
-  }, [structure, query, closed]);
-  const tops = useMemo(() => {
-    let top = 0;
-    const height = isNarrow ? ENTITY_HEIGHT_NARROW : ENTITY_HEIGHT;
-    return [0, ...rows.map((row) => (top += row.entity ? height : GROUP_HEIGHT))];
-  }, [rows, isNarrow]);
+  const { rows, places, tops } = useRows(states, query, closed, isNarrow);
   const activeKey = places.has(active) ? active : '';
 
   useEffect(() => {
@@ -43,13 +34,6 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
   }, [shown, isNarrow, states.complete]);
   handle.current = { focus: () => list.current?.element?.focus() };
 
-  /** @param {string} domain */
-  const toggle = (domain) => {
-    const next = new Set(closed);
-    if (!next.delete(domain)) next.add(domain);
-    setClosed(next);
-    store(next);
-  };
   /** @param {number} at */
   const activate = (at) => {
     const place = Math.min(Math.max(at, 0), rows.length - 1);
@@ -59,34 +43,10 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const at = places.get(activeKey) ?? -1;
-    const row = rows[at];
-    const page = list.current?.page ?? 1;
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowDown: () => activate(at + 1),
-      ArrowUp: () => activate(at - 1),
-      PageDown: () => activate(at + page),
-      PageUp: () => activate(at - page),
-      Home: () => activate(0),
-      End: () => activate(rows.length - 1),
-      ArrowLeft: () => {
-        if (!row) return;
-        if (row.entity) activate(row.group);
-        else if (row.isOpen) toggle(row.domain);
-      },
-      ArrowRight: () => {
-        if (row && !row.entity) row.isOpen ? activate(at + 1) : toggle(row.domain);
-      },
-      Enter: () => {
-        if (row?.entity) go(`/entity/${row.entity.id}`);
-        else if (row) toggle(row.domain);
-      },
-    };
-    keys[' '] = keys.Enter;
-    if (!keys[event.key]) return;
+    const act = actions({ rows, at: places.get(activeKey) ?? -1, page: list.current?.page ?? 1, activate, toggle })[event.key];
+    if (!act) return;
     event.preventDefault();
-    keys[event.key]();
+    act();
   };
 
   /** @param {number} at @param {number} top */
@@ -108,20 +68,11 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
       />
     `;
   };
-  /** The group of the first row stays in view, until the next one pushes it away. @param {number} first @param {number} scrolled */
-  const pinned = (first, scrolled) => {
-    const group = rows[rows[first].group];
-    if (group.entity) return null;
-    const next = rows[first].group + (group.isOpen ? group.count : 0) + 1;
-    const pushed = Math.min(0, tops[next] - scrolled - GROUP_HEIGHT);
-    return html`<div role="none" class="pin"><${GroupRow} group=${group} top=${pushed} isActive=${false} isPinned onToggle=${toggle} /></div>`;
-  };
-
   return html`
     <${VirtualList}
       tops=${tops}
       row=${row}
-      pinned=${pinned}
+      pinned=${(/** @type {number} */ first, /** @type {number} */ scrolled) => pin(rows, tops, first, scrolled, toggle)}
       handle=${(/** @type {VirtualList | null} */ made) => (list.current = made)}
       attributes=${{
         class: `states${isNarrow ? ' narrow' : ''}`,
@@ -134,6 +85,94 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
       }}
     />
   `;
+}
+
+/**
+ * The group of the first row in view stays in view, until the next one pushes it away.
+ *
+ * @param {import('./rows.js').Row[]} rows
+ * @param {number[]} tops
+ * @param {number} first
+ * @param {number} scrolled
+ * @param {(domain: string) => void} toggle
+ */
+function pin(rows, tops, first, scrolled, toggle) {
+  const group = rows[rows[first].group];
+  if (group.entity) return null;
+  const next = rows[first].group + (group.isOpen ? group.count : 0) + 1;
+  const pushed = Math.min(0, tops[next] - scrolled - GROUP_HEIGHT);
+  return html`<div role="none" class="pin"><${GroupRow} group=${group} top=${pushed} isActive=${false} isPinned onToggle=${toggle} /></div>`;
+}
+
+/**
+ * What keys do, by their names.
+ *
+ * @param {{ rows: import('./rows.js').Row[], at: number, page: number, activate: (at: number) => void,
+ *   toggle: (domain: string) => void }} list `at` is the active row, -1 if there is none
+ * @returns {Record<string, () => void>}
+ */
+function actions({ rows, at, page, activate, toggle }) {
+  const row = rows[at];
+  const enter = () => {
+    if (row?.entity) go(`/entity/${row.entity.id}`);
+    else if (row) toggle(row.domain);
+  };
+  return {
+    ArrowDown: () => activate(at + 1),
+    ArrowUp: () => activate(at - 1),
+    PageDown: () => activate(at + page),
+    PageUp: () => activate(at - page),
+    Home: () => activate(0),
+    End: () => activate(rows.length - 1),
+    ArrowLeft: () => {
+      if (!row) return;
+      if (row.entity) activate(row.group);
+      else if (row.isOpen) toggle(row.domain);
+    },
+    ArrowRight: () => {
+      if (row && !row.entity) row.isOpen ? activate(at + 1) : toggle(row.domain);
+    },
+    Enter: enter,
+    ' ': enter,
+  };
+}
+
+/**
+ * The rows, where each is by its key, and where each begins, in px.
+ *
+ * @param {import('../live/states.js').States} states
+ * @param {string} query
+ * @param {Set<string>} closed
+ * @param {boolean} isNarrow
+ */
+function useRows(states, query, closed, isNarrow) {
+  const { structure } = states;
+  const { rows, places } = useMemo(() => {
+    const { rows } = rowsOf(states.entities, query, closed);
+    return { rows, places: new Map(rows.map((row, at) => [row.key, at])) };
+  }, [structure, query, closed]);
+  const tops = useMemo(() => {
+    let top = 0;
+    const height = isNarrow ? ENTITY_HEIGHT_NARROW : ENTITY_HEIGHT;
+    return [0, ...rows.map((row) => (top += row.entity ? height : GROUP_HEIGHT))];
+  }, [rows, isNarrow]);
+  return { rows, places, tops };
+}
+
+/**
+ * The domains that show no rows, kept by the browser; and what opens or closes one.
+ *
+ * @returns {[Set<string>, (domain: string) => void]}
+ */
+function useClosed() {
+  const [closed, setClosed] = useState(storedClosed);
+  const toggle = (/** @type {string} */ domain) => {
+    const next = new Set(closed);
+    if (!next.delete(domain)) next.add(domain);
+    setClosed(next);
+    store(next);
+  };
+  return [closed, toggle];
 }
 
 function storedClosed() {

@@ -27,6 +27,80 @@ export function States({ house: { states, connection, session }, params: [shown]
   const search = useRef(/** @type {HTMLInputElement | null} */ (null));
   const list = useRef(/** @type {{ focus: () => void } | null} */ (null));
 
+  useShortcuts(search, shown);
+
+  // Who comes back from an entity goes on where they were.
+  const before = useRef(shown);
+  useEffect(() => {
+    if (before.current && !shown) list.current?.focus();
+    before.current = shown;
+  }, [shown]);
+
+  const isListShown = isSplit || !shown;
+  const all = states.entities.size;
+  const { structure } = states;
+  const found = useMemo(() => (query ? rowsOf(states.entities, query, NONE).found : all), [structure, query]);
+  const count = query ? `${number(found)} of ${entities(all)}` : entities(all);
+  return html`
+    <div class=${`house${shown ? ' with-entity' : ''}${connection.condition === 'live' ? '' : ' stale'}`}>
+      ${isListShown &&
+      html`
+        <section class="list" aria-label="States">
+          <div class="bar">
+            <h1 class="out-of-sight">States</h1>
+            <${Search} field=${search} query=${query} setQuery=${setQuery} leave=${() => list.current?.focus()} />
+            <p id="count" role="status">${states.complete ? count : all > 0 ? `${count} so far` : ''}</p>
+          </div>
+          ${body({ states, connection, session, query, found, setQuery }) ??
+          html`<${StateList} states=${states} query=${query} shown=${shown} isNarrow=${!hasOneLine || (isSplit && !!shown)} handle=${list} />`}
+        </section>
+      `}
+      ${shown && html`<${EntityPane} key=${shown} id=${shown} states=${states} session=${session} connection=${connection} />`}
+    </div>
+  `;
+}
+
+/**
+ * @param {{ field: { current: HTMLInputElement | null }, query: string, setQuery: (query: string) => void,
+ *   leave: () => void }} props `leave` goes on to what was found
+ */
+function Search({ field, query, setQuery, leave }) {
+  /** @param {KeyboardEvent} event */
+  const onKeyDown = (event) => {
+    if (!['Escape', 'ArrowDown', 'Enter'].includes(event.key)) return;
+    event.preventDefault();
+    if (event.key === 'Escape' && query) setQuery('');
+    else leave();
+  };
+  return html`
+    <label class="search">
+      <${Icon} name="search" />
+      <input
+        id="filter"
+        type="search"
+        ref=${field}
+        value=${query}
+        placeholder="Search"
+        aria-label="Search by name or entity id"
+        aria-keyshortcuts="/"
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck=${false}
+        onInput=${(/** @type {any} */ event) => setQuery(event.target.value)}
+        onKeyDown=${onKeyDown}
+      />
+      <kbd aria-hidden="true">/</kbd>
+    </label>
+  `;
+}
+
+/**
+ * Keys that hold wherever the focus is: `/` searches, Escape leaves an entity.
+ *
+ * @param {{ current: HTMLInputElement | null }} search
+ * @param {string} shown
+ */
+function useShortcuts(search, shown) {
   useEffect(() => {
     /** @param {KeyboardEvent} event */
     const onKey = (event) => {
@@ -42,65 +116,6 @@ export function States({ house: { states, connection, session }, params: [shown]
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
   }, [shown]);
-
-  // Who comes back from an entity goes on where they were.
-  const before = useRef(shown);
-  useEffect(() => {
-    if (before.current && !shown) list.current?.focus();
-    before.current = shown;
-  }, [shown]);
-
-  /** @param {KeyboardEvent} event */
-  const onSearchKey = (event) => {
-    if (event.key === 'Escape') {
-      event.preventDefault();
-      if (query) setQuery('');
-      else list.current?.focus();
-    } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
-      event.preventDefault();
-      list.current?.focus();
-    }
-  };
-
-  const isListShown = isSplit || !shown;
-  const all = states.entities.size;
-  const { structure } = states;
-  const found = useMemo(() => (query ? rowsOf(states.entities, query, NONE).found : all), [structure, query]);
-  const count = query ? `${number(found)} of ${entities(all)}` : entities(all);
-  return html`
-    <div class=${`house${shown ? ' with-entity' : ''}${connection.condition === 'live' ? '' : ' stale'}`}>
-      ${isListShown &&
-      html`
-        <section class="list" aria-label="States">
-          <div class="bar">
-            <h1 class="out-of-sight">States</h1>
-            <label class="search">
-              <${Icon} name="search" />
-              <input
-                id="filter"
-                type="search"
-                ref=${search}
-                value=${query}
-                placeholder="Search"
-                aria-label="Search by name or entity id"
-                aria-keyshortcuts="/"
-                autocomplete="off"
-                autocapitalize="off"
-                spellcheck=${false}
-                onInput=${(/** @type {any} */ event) => setQuery(event.target.value)}
-                onKeyDown=${onSearchKey}
-              />
-              <kbd aria-hidden="true">/</kbd>
-            </label>
-            <p id="count" role="status">${states.complete ? count : all > 0 ? `${count} so far` : ''}</p>
-          </div>
-          ${body({ states, connection, session, query, found, setQuery }) ??
-          html`<${StateList} states=${states} query=${query} shown=${shown} isNarrow=${!hasOneLine || (isSplit && !!shown)} handle=${list} />`}
-        </section>
-      `}
-      ${shown && html`<${EntityPane} key=${shown} id=${shown} states=${states} session=${session} connection=${connection} />`}
-    </div>
-  `;
 }
 
 /**

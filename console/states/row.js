@@ -3,13 +3,11 @@
 import { Component, html } from '../vendor/htm-preact.js';
 import { Icon } from '../frame/icon.js';
 import { recent } from '../frame/times.js';
-import { unitOf } from '../live/states.js';
+import { hasValue, unitOf } from '../live/states.js';
 import { heading } from './rows.js';
 
 /** How long a change is shown by a colour, in ms; the animation in `states.css` takes as long. */
 const FLASH_MS = 1500;
-/** States that tell of no value. */
-const NO_VALUE = new Set(['unavailable', 'unknown']);
 
 /** The element of a row. @param {string} key */
 export const rowId = (key) => `row-${key}`;
@@ -42,7 +40,7 @@ export class EntityRow extends Component {
     // Another name for each change, so that the animation begins anew.
     const isNew = entity.heardAt > 0 && performance.now() - entity.heardAt < FLASH_MS;
     const flash = isNew ? ` flash-${version % 2}` : '';
-    const muted = NO_VALUE.has(entity.state) ? ' muted' : '';
+    const hasOne = hasValue(entity.state);
     return html`
       <a
         id=${rowId(entity.id)}
@@ -59,8 +57,8 @@ export class EntityRow extends Component {
         onClick=${() => onPick(entity.id)}
       >
         <span class="name">${entity.name}</span>
-        <span class=${`value${muted}`}>
-          <span class="state">${entity.state}</span> <span class="unit">${unitOf(entity.attributes)}</span>
+        <span class=${`value${hasOne ? '' : ' muted'}`}>
+          <span class="state">${entity.state}</span> <span class="unit">${hasOne ? unitOf(entity.attributes) : ''}</span>
         </span>
         <span class="entity-id">${entity.id}</span>
         <time dateTime=${new Date(entity.changedAt).toISOString()}>${recent(entity.changedAt)}</time>

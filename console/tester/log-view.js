@@ -57,39 +57,14 @@ export function LogView({ log }) {
 
   /** @param {number} at @param {number} top */
   const row = (at, top) => {
-    const { number, at: time, direction, kind, text, size } = shown[at];
-    return html`
-      <div
-        key=${number}
-        id=${`entry-${number}`}
-        role="option"
-        aria-selected=${number === chosen}
-        class=${`entry ${direction}`}
-        style=${{ transform: `translateY(${top}px)` }}
-        onClick=${() => setChosen(number === chosen ? 0 : number)}
-      >
-        <time>${stamp(time)}</time>
-        <span class="arrow" role="img" aria-label=${DIRECTIONS[direction]}>${ARROWS[direction]}</span>
-        <span class="kind">${kind}</span>
-        <span class="size">${size === null ? '' : sized(size)}</span>
-        <span class="text">${text.slice(0, LINE_LEN_MAX)}</span>
-      </div>
-    `;
+    const { number } = shown[at];
+    const pick = () => setChosen(number === chosen ? 0 : number);
+    return html`<${Row} key=${number} entry=${shown[at]} top=${top} isChosen=${number === chosen} pick=${pick} />`;
   };
 
   return html`
     <section class="log" aria-label="Log">
-      <div class="bar">
-        <input type="search" value=${filter} placeholder="Filter" aria-label="Filter the log" onInput=${(/** @type {any} */ event) => setFilter(event.target.value)} />
-        ${arePackets &&
-        html`<label class="tick">
-          <input type="checkbox" checked=${hasPackets} onChange=${(/** @type {any} */ event) => setHasPackets(event.target.checked)} />Packets
-        </label>`}
-        <p class="count" role="status">${counted(shown.length, entries.length, log)}</p>
-        <button type="button" class="quiet" aria-pressed=${log.isPaused} onClick=${() => log.pause(!log.isPaused)}>${log.isPaused ? 'Go on' : 'Pause'}</button>
-        <button type="button" class="quiet" onClick=${() => log.clear()}>Clear</button>
-        <button type="button" class="quiet" disabled=${entries.length === 0} title="Save as JSON" onClick=${() => save(log)}>Save</button>
-      </div>
+      <${Bar} log=${log} shownCount=${shown.length} filter=${filter} setFilter=${setFilter} packets=${arePackets ? { hasPackets, setHasPackets } : null} />
       <${VirtualList}
         tops=${tops}
         row=${row}
@@ -106,6 +81,46 @@ export function LogView({ log }) {
       />
       ${entry && html`<${Whole} entry=${entry} close=${() => setChosen(0)} />`}
     </section>
+  `;
+}
+
+/**
+ * @param {{ log: import('./log.js').Log, shownCount: number, filter: string, setFilter: (filter: string) => void,
+ *   packets: { hasPackets: boolean, setHasPackets: (has: boolean) => void } | null }} props `packets` if there are any
+ */
+function Bar({ log, shownCount, filter, setFilter, packets }) {
+  return html`
+    <div class="bar">
+      <input type="search" value=${filter} placeholder="Filter" aria-label="Filter the log" onInput=${(/** @type {any} */ event) => setFilter(event.target.value)} />
+      ${packets &&
+      html`<label class="tick">
+        <input type="checkbox" checked=${packets.hasPackets} onChange=${(/** @type {any} */ event) => packets.setHasPackets(event.target.checked)} />Packets
+      </label>`}
+      <p class="count" role="status">${counted(shownCount, log)}</p>
+      <button type="button" class="quiet" aria-pressed=${log.isPaused} onClick=${() => log.pause(!log.isPaused)}>${log.isPaused ? 'Go on' : 'Pause'}</button>
+      <button type="button" class="quiet" onClick=${() => log.clear()}>Clear</button>
+      <button type="button" class="quiet" disabled=${log.entries.length === 0} title="Save as JSON" onClick=${() => save(log)}>Save</button>
+    </div>
+  `;
+}
+
+/** @param {{ entry: import('./log.js').Entry, top: number, isChosen: boolean, pick: () => void }} props */
+function Row({ entry: { number, at, direction, kind, text, size }, top, isChosen, pick }) {
+  return html`
+    <div
+      id=${`entry-${number}`}
+      role="option"
+      aria-selected=${isChosen}
+      class=${`entry ${direction}`}
+      style=${{ transform: `translateY(${top}px)` }}
+      onClick=${pick}
+    >
+      <time>${stamp(at)}</time>
+      <span class="arrow" role="img" aria-label=${DIRECTIONS[direction]}>${ARROWS[direction]}</span>
+      <span class="kind">${kind}</span>
+      <span class="size">${size === null ? '' : sized(size)}</span>
+      <span class="text">${text.slice(0, LINE_LEN_MAX)}</span>
+    </div>
   `;
 }
 
@@ -131,8 +146,9 @@ function indented(text) {
   }
 }
 
-/** @param {number} shown @param {number} all @param {import('./log.js').Log} log */
-function counted(shown, all, log) {
+/** @param {number} shown @param {import('./log.js').Log} log */
+function counted(shown, log) {
+  const all = log.entries.length;
   const words = [shown === all ? `${all.toLocaleString()} entries` : `${shown.toLocaleString()} of ${all.toLocaleString()} entries`];
   if (log.dropped > 0) words.push(`${log.dropped.toLocaleString()} older dropped: ${ENTRIES_MAX.toLocaleString()} are kept`);
   if (log.isPaused) words.push(`paused, ${log.held.toLocaleString()} wait`);
