@@ -19,6 +19,7 @@ pub mod shard;
 pub mod shards;
 pub mod socket;
 pub mod stalled;
+pub mod talk;
 pub mod tls;
 pub mod tries;
 pub mod upgrade;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     hub::{
-        Ending, Hub, Keys, Need, SessionId,
+        Hub, Keys, Need, SessionId,
         recent::{Recent, Shape, Speller},
     },
     net::shard::Message,
@@ -140,7 +140,8 @@ impl Shard {
     ) -> SessionId {
         let cursor = since != Since::Unasked;
         let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        let id = self.hub.join(SimSocket(pipe.clone()), shape);
+        let line = self.hub.line(SimSocket(pipe.clone()));
+        let id = self.hub.join(line, shape);
         let conn = Conn {
             client,
             principal: None,
@@ -263,13 +264,16 @@ impl Shard {
     fn end(&mut self, id: SessionId, code: u16, now_ms: u64) {
         if let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.ending) {
             (conn.ending, conn.reading) = (true, None);
-            self.hub.end(id, [frame::close(code, "the end")], now_ms);
+            let line = self.hub.line_of(id).expect("who is here has a line");
+            self.hub.end(line, [frame::close(code, "the end")], now_ms);
         }
     }
 
     /// The client takes bytes again.
     pub fn writable(&mut self, id: SessionId, now_ms: u64, tally: &mut Tally) {
-        self.hub.writable(id, now_ms);
+        if let Some(line) = self.hub.line_of(id) {
+            self.hub.writable(line, now_ms);
+        }
         self.settle(now_ms, tally);
     }
 
@@ -282,7 +286,9 @@ impl Shard {
     /// The client is gone.
     pub fn leave(&mut self, id: SessionId) {
         self.conns.remove(&id);
-        self.hub.leave(id);
+        if let Some(line) = self.hub.line_of(id) {
+            self.hub.drop_line(line);
+        }
     }
 
     fn settle(&mut self, now_ms: u64, tally: &mut Tally) {
@@ -303,15 +309,20 @@ impl Shard {
                         let reading = self.conns.get(&id).and_then(|conn| conn.reading.clone());
                         reading.into_iter().for_each(|reading| self.read_for(id, reading));
                     }
-                    Need::End(id, Ending::Revoked) => {
+                    Need::Revoked(id) => {
                         tally.count("revoked");
                         self.end(id, 4401, now_ms);
                     }
-                    Need::End(id, Ending::Slow) => {
+                    Need::Slow(line) => {
                         tally.count("cut off");
-                        self.end(id, 4408, now_ms);
+                        self.hub
+                            .sessions_on(line)
+                            .iter()
+                            .for_each(|id| self.end(*id, 4408, now_ms));
                     }
-                    Need::Gone(id) => self.leave(id),
+                    Need::Gone(line) => {
+                        self.hub.sessions_on(line).iter().for_each(|id| self.leave(*id));
+                    }
                 }
             }
         }

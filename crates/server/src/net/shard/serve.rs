@@ -11,15 +11,16 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Message, Shard};
+use super::{Message, Shard, place};
 use crate::{
     door::{Door, Kind, SubscribeCall, overloaded},
-    hub::SessionId,
+    hub::{LineId, SessionId, recent::Shape},
     net::{
         calls::{Calls, Start},
-        conn::{Patience, Reading, Stage},
+        conn::{Admission, Patience, Speech},
+        talk::{FIRST_MESSAGE_MAX_MS, Reading, Stage, Talk},
     },
-    opening::{Credential, Opened},
+    opening::{Credential, Opened, Since},
     sequencer::{CallId, ReplyTo},
 };
 
@@ -117,25 +118,62 @@ impl Shard {
         fault: &Fault,
     ) -> Option<Bytes> {
         let door = self.door()?;
-        let conn = self.conn(id)?;
-        Some(frame::text(&(door.tables.streams[conn.stream as usize].dialect.error)(echo, fault)))
+        let talk = self.talk(id)?;
+        Some(frame::text(&(door.tables.streams[talk.stream as usize].dialect.error)(echo, fault)))
+    }
+
+    /// Begins a session on a new connection, the only one there.
+    pub(super) fn begin_plain(
+        &mut self,
+        line: LineId,
+        stream: usize,
+        since: Since,
+        admission: Admission,
+        now_ms: u64,
+    ) {
+        let cursor = since != Since::Unasked;
+        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
+        let id = self.hub.join(line, shape);
+        place(&mut self.talks, id.slot, Talk::new(id, line, stream, cursor));
+        self.with_conn(line, |conn| conn.speech = Speech::Plain(id));
+        match admission {
+            Admission::Credential(credential) => {
+                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+            }
+            Admission::FirstMessage => {
+                self.with_talk(id, |talk| {
+                    talk.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
+                    talk.reading = Some(Box::new(Reading::FirstMessage { since }));
+                });
+            }
+            Admission::Refused(why) => self.end(line, Some(&why), now_ms),
+        }
+    }
+
+    /// Ends a session, and what depends on it; the client is told why.
+    pub(super) fn end_session(&mut self, id: SessionId, why: &Fault, now_ms: u64) {
+        if let Some(line) = self.hub.line_of(id) {
+            self.end(line, Some(why), now_ms);
+        }
     }
 
     /// Takes messages in, in order.
-    pub(super) fn serve(&mut self, id: SessionId, inbound: Vec<Inbound>, now_ms: u64) {
+    pub(super) fn serve(&mut self, line: LineId, inbound: Vec<Inbound>, now_ms: u64) {
+        let Some(id) = self.talk_on(line).map(|talk| talk.id) else { return };
         for message in inbound {
-            let Some(conn) = self.conn(id) else { return };
-            if conn.stage == Stage::Ending {
+            let Some(talk) = self.talk(id) else { return };
+            if talk.stage == Stage::Ending {
                 return;
             }
-            if let Stage::FirstMessage { .. } = conn.stage {
+            if talk.is_to_identify() {
                 self.first_message(id, message, now_ms);
                 continue;
             }
             match message {
                 Inbound::Binary => {
+                    let Some(conn) = self.conn(line) else { return };
                     let close = conn.wire.close(1003, "text messages only", now_ms);
-                    self.part(id, close, false, now_ms);
+                    self.part(line, close, false, now_ms);
                     break;
                 }
                 Inbound::Text(text) => {
@@ -161,8 +199,8 @@ impl Shard {
             }
             Parsed::Refused { name, id: echo, fault } => {
                 let Some(door) = self.door() else { return };
-                let Some(conn) = self.conn(id) else { return };
-                let stream = &door.tables.streams[conn.stream as usize];
+                let Some(talk) = self.talk(id) else { return };
+                let stream = &door.tables.streams[talk.stream as usize];
                 let frame = match door.tables.kind(stream.service, &name) {
                     Some(_) => {
                         let refusal = stream.dialect.refusal;
@@ -178,7 +216,7 @@ impl Shard {
     }
 
     fn calls<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Calls) -> T) -> Option<T> {
-        Some(f(self.conn(id)?.calls.get_or_insert_default()))
+        Some(f(self.talk(id)?.calls.get_or_insert_default()))
     }
 
     /// `{"type":"auth","token":T}`, or the connection ends.
@@ -195,10 +233,10 @@ impl Shard {
             _ => None,
         };
         let claims = token.and_then(|token| door.keyring.verify(token, self.setup.clock.now()));
-        let reading = self.conn(id).and_then(|conn| conn.reading.take());
+        let reading = self.talk(id).and_then(|talk| talk.reading.take());
         match (claims, reading.map(|reading| *reading)) {
             (Some(claims), Some(Reading::FirstMessage { since })) => {
-                self.with_conn(id, |conn| conn.stage = Stage::Opening);
+                self.with_talk(id, |talk| talk.stage = Stage::Opening);
                 let credential = Credential::Token { jti: claims.jti };
                 self.read_for(id, Reading::Connect { credential, since }, now_ms);
             }
@@ -207,7 +245,7 @@ impl Shard {
                     Code::Unauthenticated,
                     "the first message must be auth with a valid token",
                 );
-                self.end(id, Some(&fault), now_ms);
+                self.end_session(id, &fault, now_ms);
             }
         }
     }
@@ -215,13 +253,13 @@ impl Shard {
     /// Starts the read that a session needs to go live.
     pub(super) fn read_for(&mut self, id: SessionId, reading: Reading, now_ms: u64) {
         let Some(door) = self.door() else { return };
-        let Some(conn) = self.conn(id) else { return };
+        let Some(talk) = self.talk(id) else { return };
         let (stream, cursor, keys, principal) =
-            (conn.stream as usize, conn.cursor, conn.keys.clone(), conn.principal.clone());
-        conn.reading = Some(Box::new(reading.clone()));
-        conn.reads = conn.reads.wrapping_add(1);
-        let read = conn.reads;
-        let wanted = conn.awaited.insert(Arc::new(()));
+            (talk.stream as usize, talk.cursor, talk.keys.clone(), talk.principal.clone());
+        talk.reading = Some(Box::new(reading.clone()));
+        talk.reads = talk.reads.wrapping_add(1);
+        let read = talk.reads;
+        let wanted = talk.awaited.insert(Arc::new(()));
         let wanted = Arc::downgrade(wanted);
         let feed = self.inlet.feed.clone();
         let answer = move |result| {
@@ -254,11 +292,12 @@ impl Shard {
         result: Result<Opened, Fault>,
         now_ms: u64,
     ) {
-        let Some(conn) = self.conn(id) else { return };
-        if conn.stage == Stage::Ending || conn.reads != read {
+        let Some(talk) = self.talk(id) else { return };
+        if talk.stage == Stage::Ending || talk.reads != read {
             return;
         }
-        let subscribing = match conn.reading.as_deref() {
+        let line = talk.line;
+        let subscribing = match talk.reading.as_deref() {
             Some(Reading::Subscribe { call, .. }) => Some(*call),
             _ => None,
         };
@@ -273,26 +312,26 @@ impl Shard {
                     return; // It is read again, or ends.
                 }
                 let expires = principal.expires_at.is_some();
-                self.with_conn(id, |conn| {
-                    conn.keys = keys;
-                    conn.principal = Some(principal);
-                    conn.forget_read();
-                    conn.stage = Stage::Open;
+                self.with_talk(id, |talk| {
+                    talk.keys = keys;
+                    talk.principal = Some(principal);
+                    talk.forget_read();
+                    talk.stage = Stage::Open;
                 });
                 if expires {
-                    self.schedule(id, now_ms + 1_000);
+                    self.schedule(line, now_ms + 1_000);
                 }
                 subscribing.map(|call| self.calls(id, |calls| calls.answer(call, None, false)));
                 self.work(id, now_ms);
             }
             Err(fault) => match subscribing {
                 Some(call) if fault.code != Code::Unauthenticated => {
-                    conn.forget_read();
+                    talk.forget_read();
                     self.hub.resume(id, now_ms);
                     self.answer_call(id, call, Err(&fault));
                     self.work(id, now_ms);
                 }
-                _ => self.end(id, Some(&fault), now_ms),
+                _ => self.end_session(id, &fault, now_ms),
             },
         }
     }
@@ -315,25 +354,27 @@ impl Shard {
         let Some(door) = self.door() else { return };
         loop {
             self.send_answers(id, now_ms);
-            let Some(conn) = self.conn(id) else { return };
-            let Some(principal) = conn.principal.clone() else { return };
-            if conn.stage != Stage::Open {
+            let Some(talk) = self.talk(id) else { return };
+            let Some(principal) = talk.principal.clone() else { return };
+            if talk.stage != Stage::Open {
                 return;
             }
-            let Some(calls) = &mut conn.calls else { break };
+            let Some(calls) = &mut talk.calls else { break };
             if let Some((number, text)) = calls.next_unread() {
                 self.read(id, number, &text);
                 continue;
             }
-            let service = door.tables.streams[conn.stream as usize].service;
+            let service = door.tables.streams[talk.stream as usize].service;
             let Some(start) = calls.start(|name| door.tables.kind(service, name)) else { break };
             self.start(id, start, principal, &door, now_ms);
         }
         // There may be room again for what waits to be read.
-        if let Some(conn) = self.conn(id)
+        let line = self.talk(id).map(|talk| talk.line);
+        if let Some(conn) = line.and_then(|line| self.conn(line))
             && (conn.readable || conn.wire.has_unread())
         {
-            self.defer(id);
+            let line = conn.line;
+            self.defer(line);
         }
     }
 
@@ -392,8 +433,10 @@ impl Shard {
 
     /// A command was committed or refused, or a query answered.
     pub(super) fn answered(&mut self, call: CallId, result: &Result<Answer, Fault>, now_ms: u64) {
-        if matches!(result, Err(fault) if fault.code == Code::Unauthenticated) {
-            self.end(call.session, result.as_ref().err(), now_ms);
+        if let Err(fault) = result
+            && fault.code == Code::Unauthenticated
+        {
+            self.end_session(call.session, fault, now_ms);
             return;
         }
         self.answer_call(call.session, call.call, result.as_ref());
@@ -403,9 +446,9 @@ impl Shard {
     /// Answers a call in the connection's dialect.
     fn answer_call(&mut self, id: SessionId, number: u32, result: Result<&Answer, &Fault>) {
         let Some(door) = self.door() else { return };
-        let Some(conn) = self.conn(id) else { return };
-        let dialect = door.tables.streams[conn.stream as usize].dialect;
-        let Some(calls) = &mut conn.calls else { return };
+        let Some(talk) = self.talk(id) else { return };
+        let dialect = door.tables.streams[talk.stream as usize].dialect;
+        let Some(calls) = &mut talk.calls else { return };
         let Some(call) = calls.running(number) else { return };
         let echo = call.id.as_deref();
         let text = match result {
@@ -416,10 +459,12 @@ impl Shard {
     }
 
     fn send_answers(&mut self, id: SessionId, now_ms: u64) {
+        let Some(line) = self.talk(id).map(|talk| talk.line) else { return };
         loop {
-            let Some(conn) = self.conn(id) else { return };
-            let Some(calls) = &mut conn.calls else { return };
+            let Some(talk) = self.talk(id) else { return };
+            let Some(calls) = &mut talk.calls else { return };
             let Some((frame, refused)) = calls.next_answer() else { break };
+            let Some(conn) = self.conn(line) else { return };
             let patience = if refused { conn.refusals.count(now_ms) } else { Patience::Answer };
             if refused {
                 self.setup.metrics.refusals.increment(1);
@@ -427,16 +472,16 @@ impl Shard {
             match (patience, frame) {
                 (Patience::Answer, Some(frame)) => self.hub.send(id, frame),
                 (Patience::Close, _) => {
-                    self.close(id, None, 1008, "too many refused messages", now_ms)
+                    self.close(line, None, 1008, "too many refused messages", now_ms)
                 }
                 _ => {}
             }
         }
-        if let Some(conn) = self.conn(id)
-            && conn.calls.as_ref().is_some_and(|calls| calls.is_empty())
+        if let Some(talk) = self.talk(id)
+            && talk.calls.as_ref().is_some_and(|calls| calls.is_empty())
         {
-            conn.calls = None;
-            self.parted(id, now_ms);
+            talk.calls = None;
+            self.parted(line, now_ms);
         }
     }
 }

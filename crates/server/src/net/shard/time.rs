@@ -6,7 +6,7 @@ use bellwire_services::kit::{Code, Fault};
 use bellwire_wire::session::Tick;
 
 use super::Shard;
-use crate::{hub::SessionId, net::conn::Stage};
+use crate::{hub::LineId, net::talk::Stage};
 
 /// On drain, sessions are closed in at least so many portions, a portion every 50 ms,
 const DRAIN_PORTIONS_MIN: usize = 20;
@@ -39,23 +39,23 @@ impl Drain {
 
 impl Shard {
     /// Puts a connection on the wheel, unless it comes up earlier anyway.
-    pub(super) fn schedule(&mut self, id: SessionId, at_ms: u64) {
-        let due_s = at_ms.div_ceil(1_000);
+    pub(super) fn schedule(&mut self, line: LineId, at_ms: u64) {
+        let due = at_ms.div_ceil(1_000);
         let Shard { conns, wheel, .. } = self;
-        if let Some(Some(conn)) = conns.get_mut(id.slot as usize)
-            && (conn.due_s == 0 || due_s < conn.due_s)
+        if let Some(Some(conn)) = conns.get_mut(line.slot as usize)
+            && (conn.due == 0 || due < conn.due)
         {
-            conn.due_s = wheel.insert(id, due_s);
+            conn.due = wheel.insert(line, due);
         }
     }
 
     /// Does what time asks for.
     pub(super) fn ticks(&mut self, now_ms: u64) {
         let now_s = now_ms / 1_000;
-        while let Some((second, ids)) = self.wheel.turn(now_s) {
-            for id in ids {
-                if self.conn(id).is_some_and(|conn| conn.due_s == second) {
-                    self.tick(id, now_ms);
+        while let Some((tick, lines)) = self.wheel.turn(now_s) {
+            for line in lines {
+                if self.conn(line).is_some_and(|conn| conn.due == tick) {
+                    self.tick(line, now_ms);
                 }
             }
             self.hub.find_stalled(now_ms);
@@ -66,36 +66,39 @@ impl Shard {
         self.drain_portion(now_ms);
     }
 
-    fn tick(&mut self, id: SessionId, now_ms: u64) {
+    fn tick(&mut self, line: LineId, now_ms: u64) {
         let wall = self.setup.clock.now();
-        let Some(conn) = self.conn(id) else { return };
-        conn.due_s = 0;
-        let expires_at = conn.principal.as_ref().and_then(|principal| principal.expires_at);
+        let talk = self.talk_on(line);
+        let stage = talk.as_ref().map(|talk| talk.stage);
+        let principal = talk.and_then(|talk| talk.principal.clone());
+        let Some(conn) = self.conn(line) else { return };
+        conn.due = 0;
+        let expires_at = principal.and_then(|principal| principal.expires_at);
         let expired = expires_at.is_some_and(|at| at <= wall) && conn.wire.is_open();
-        let silent = matches!(conn.stage, Stage::FirstMessage { until_ms } if until_ms <= now_ms);
+        let silent = matches!(stage, Some(Stage::FirstMessage { until_ms }) if until_ms <= now_ms);
         if expired || silent {
             let why = if expired { "token expired" } else { "no credential came" };
-            self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
+            self.end(line, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
             return;
         }
         let mut next_ms = match conn.wire.tick(now_ms) {
             Tick::Nothing { next_ms } => next_ms,
             Tick::Ping { frame, next_ms } => {
-                self.hub.send(id, frame);
+                self.hub.say(line, frame);
                 next_ms
             }
             Tick::Dead => {
-                self.drop_conn(id);
+                self.drop_conn(line);
                 return;
             }
         };
         if let Some(at) = expires_at {
             next_ms = next_ms.min(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1);
         }
-        if let Some(Stage::FirstMessage { until_ms }) = self.conn(id).map(|conn| conn.stage) {
+        if let Some(Stage::FirstMessage { until_ms }) = stage {
             next_ms = next_ms.min(until_ms);
         }
-        self.schedule(id, next_ms);
+        self.schedule(line, next_ms);
     }
 
     fn drain_portion(&mut self, now_ms: u64) {
@@ -104,12 +107,12 @@ impl Shard {
             return;
         }
         let portions = drain.portions_left;
-        let open: Vec<SessionId> =
-            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.id).collect();
+        let open: Vec<LineId> =
+            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.line).collect();
         let portions_left = if open.is_empty() { 0 } else { portions - 1 };
         self.drain = Some(Drain { portions_left, next_ms: now_ms + DRAIN_PORTION_MS });
-        for &id in open.iter().take(open.len().div_ceil(portions)) {
-            self.end(id, None, now_ms);
+        for &line in open.iter().take(open.len().div_ceil(portions)) {
+            self.end(line, None, now_ms);
         }
         self.hub.flush(now_ms);
     }
