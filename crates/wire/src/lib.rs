@@ -80,7 +80,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
 pub mod frame;
 pub mod json;
 pub mod plain;
 pub mod session;
+pub mod socketio;

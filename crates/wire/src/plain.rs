@@ -15,7 +15,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Number, Value};
 
 use crate::frame;
-use crate::json::{self, Malformed, Object};
+use crate::json::{self, Malformed, Object, escaped};
 
 /// Longest name (the value of `type`) of an inbound message, in bytes.
 pub const NAME_LEN_MAX: usize = 64;
@@ -188,13 +188,4 @@ fn has_key(object: &str, is_taken: impl Fn(&str) -> bool) -> bool {
 
     // What cannot be read is not spread either.
     serde_json::Deserializer::from_str(object).deserialize_map(Keys(is_taken)).unwrap_or(true)
-}
-
-/// `text` as it stands between the quotes of a JSON string (RFC 8259 section 7).
-fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        return Cow::Borrowed(text);
-    }
-    let quoted = Value::from(text).to_string();
-    Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
 }
