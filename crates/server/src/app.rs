@@ -20,7 +20,7 @@ use bellwire_store::{
     sqlite::{self, Store},
     tx::ReadTx,
 };
-use bellwire_wire::frame::Limits;
+use bellwire_wire::{engine::Timing, frame::Limits};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -41,6 +41,7 @@ use crate::{
     net::{
         caller::Rules,
         crowd::Crowd,
+        engine,
         http::{Site, conformance_router, router},
         limits::ConnectionLimits,
         shards::{self, Common, Shards},
@@ -169,7 +170,7 @@ pub(crate) fn epoch() -> String {
 /// In one sentence that says what to do.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
-    let server = Server::start(config, purpose)?;
+    let server = Server::start(config, purpose, engine::Rules::default())?;
     let supervisor = Arc::new(Supervisor::from_environment());
     let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
@@ -236,15 +237,17 @@ fn certificate(config: &Config) -> tls::Settings {
     }
 }
 
-/// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
+/// Runs a server that sends back what it is sent, on the production path, for protocol suites: WebSocket
+/// at `/echo`, Engine.IO at `/engine.io/`, Socket.IO at `/socket.io/`.
 ///
 /// # Errors
 /// In one sentence that says what to do.
-pub fn serve_conformance(listen: Listen) -> anyhow::Result<()> {
+pub fn serve_conformance(listen: Listen, timing: Timing) -> anyhow::Result<()> {
+    let engine = engine::Rules { timing, connect_within_ms: 1_000, tick_ms: 10 };
     let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
     let data = std::env::temp_dir().join(name);
     let config = Config { data: data.clone(), ..Config::default() };
-    let server = Server::start(&config, Purpose::Conformance)?;
+    let server = Server::start(&config, Purpose::Conformance, engine)?;
     let result = server.runtime.block_on(async {
         let mut listeners = Listeners::bind(&[listen], &[])?;
         listeners.open_tls(&tls::Settings::default(), &data, &server.core.door.clock)?;
@@ -276,14 +279,16 @@ struct Server {
 }
 
 impl Server {
-    fn start(config: &Config, purpose: Purpose) -> anyhow::Result<Server> {
+    fn start(config: &Config, purpose: Purpose, engine: engine::Rules) -> anyhow::Result<Server> {
         let inlets =
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let session_s = i64::try_from(config.login.session.as_secs()).unwrap_or(i64::MAX);
         let guests = purpose != Purpose::Production;
         let core = Core::open(&config.data, guests, Settings { session_s }, feeds)?;
-        let (limits, outbox_len_max) = match purpose {
+        let limits = (purpose == Purpose::Production)
+            .then(|| Arc::new(ConnectionLimits::new(config.limits.strict)));
+        let (frames, outbox_len_max) = match purpose {
             Purpose::Production | Purpose::Demo => (Limits::DEFAULT, outbox::LEN_MAX),
             Purpose::Conformance => {
                 (Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT }, 4 * ECHO_LEN_MAX)
@@ -293,7 +298,9 @@ impl Server {
             door: core.door.clone(),
             metrics: core.metrics.clone(),
             serves: purpose != Purpose::Conformance,
-            limits,
+            admitted: limits.clone(),
+            engine,
+            limits: frames,
             outbox_len_max,
         };
         let shards = Shards::start(inlets, &common)?;
@@ -301,8 +308,8 @@ impl Server {
             door: core.door.clone(),
             metrics: core.metrics.clone(),
             shards: shards.handles(),
-            limits: (purpose == Purpose::Production)
-                .then(|| ConnectionLimits::new(config.limits.strict)),
+            limits,
+            lobby: Crowd::new(config.proxies.clone()),
             tries: Tries::new(),
             rules: rules(config),
             loopback_only: purpose == Purpose::Demo,

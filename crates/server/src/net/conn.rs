@@ -1,8 +1,14 @@
 //! One connection as its shard knows it.
 
+use std::sync::Arc;
+
 use bellwire_services::kit::Fault;
 use bellwire_wire::session;
 
+use super::{
+    crowd::Counted,
+    engine::{Engine, Handshake, Sid},
+};
 use crate::{
     hub::{LineId, SessionId},
     opening::{Credential, Since},
@@ -13,6 +19,15 @@ use crate::{
 pub enum Endpoint {
     /// Raw echo, for protocol suites.
     Echo,
+    /// A session of Engine.IO.
+    Engine {
+        /// What the request said.
+        handshake: Arc<Handshake>,
+        /// Counts it among those that are nowhere yet.
+        counted: Option<Counted>,
+    },
+    /// The second transport of such a session.
+    Probe(Sid),
     /// A service's stream, by its number at the door.
     Stream {
         /// Which.
@@ -52,6 +67,15 @@ pub enum Speech {
     Echo,
     /// The plain dialect of one stream, by one session.
     Plain(SessionId),
+    /// Engine.IO, with what is spoken over it.
+    Engine(Box<Engine>),
+    /// Engine.IO, as far as it takes to become the transport of a session that polls.
+    Probe {
+        /// The line of that session.
+        of: LineId,
+        /// Until when that has to happen.
+        until_ms: u64,
+    },
 }
 
 /// One connection. Kept small: there are many, and most are idle.
@@ -91,6 +115,11 @@ impl Conn {
             due: 0,
             refusals: Refusals::default(),
         }
+    }
+
+    /// Whether packets of a request wait to be served.
+    pub fn is_posting(&self) -> bool {
+        matches!(&self.speech, Speech::Engine(engine) if engine.post.is_some())
     }
 }
 

@@ -6,8 +6,10 @@
 //! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
 //! connections end in order in `parting`, what time asks for in `time`.
 
+mod engine;
 mod parting;
 mod serve;
+mod socketio;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -37,8 +39,11 @@ use self::time::Drain;
 use super::{
     calls::{CALLS_MAX, UNREAD_LEN_MAX},
     conn::{Conn, Endpoint, Speech},
+    engine::{Rules, Sid},
+    limits::ConnectionLimits,
     socket::Socket,
     talk::{Reading, Talk},
+    way::Way,
     wheel::Wheel,
 };
 use crate::{
@@ -77,6 +82,10 @@ pub enum Message {
     Opened(SessionId, u32, Box<Result<Opened, Fault>>),
     /// A query was answered.
     Answered(CallId, Result<Answer, Fault>),
+    /// A request of an Engine.IO session over HTTP.
+    Request(Box<Request>),
+    /// The connection of a poll of this session ended.
+    Unpolled(Sid),
     /// Close everything, a portion at a time, and end; so many milliseconds may pass.
     Drain(u64),
 }
@@ -98,6 +107,10 @@ pub struct Setup {
     pub number: u16,
     /// The door; none on a conformance server, which only echoes.
     pub door: Option<Arc<Door>>,
+    /// How many Socket.IO connections are admitted; `None`: any number.
+    pub admitted: Option<Arc<ConnectionLimits>>,
+    /// What Engine.IO sessions keep to.
+    pub engine: Rules,
     /// The time.
     pub clock: Arc<Clock>,
     /// The measures.
@@ -146,15 +159,19 @@ impl Inlet {
     }
 }
 
+pub use engine::{Asks, Request};
+
 /// One shard.
 pub struct Shard {
     setup: Setup,
     inlet: Inlet,
-    hub: Hub<Socket>,
+    hub: Hub<Way>,
     /// Connections, by the slot of their line in the hub.
     conns: Vec<Option<Conn>>,
     /// Sessions, by their slot in the hub.
     talks: Vec<Option<Talk>>,
+    /// Engine.IO sessions, by what their clients call them.
+    sids: HashMap<Sid, LineId>,
     wheel: Wheel,
     /// The read buffer of all sockets.
     buffer: Box<[u8]>,
@@ -172,14 +189,15 @@ pub struct Shard {
 impl Shard {
     /// A shard without connections.
     pub fn new(setup: Setup, inlet: Inlet) -> Shard {
-        let now_s = setup.clock.elapsed_ms() / 1_000;
+        let now = setup.clock.elapsed_ms() / setup.engine.tick_ms;
         Shard {
             hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
             setup,
             inlet,
             conns: Vec::new(),
             talks: Vec::new(),
-            wheel: Wheel::new(now_s),
+            sids: HashMap::new(),
+            wheel: Wheel::new(now),
             buffer: vec![0; READ_LEN].into(),
             writes: Vec::new(),
             deferred: VecDeque::new(),
@@ -236,11 +254,11 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let now_ms = self.now_ms();
-        let second_ms = 1_000 - now_ms % 1_000;
+        let tick_ms = self.setup.engine.tick_ms - now_ms % self.setup.engine.tick_ms;
         let drain_ms =
             self.drain.as_ref().map_or(u64::MAX, |drain| drain.next_ms.saturating_sub(now_ms));
         (!self.hub.is_empty() || self.drain.is_some())
-            .then(|| Duration::from_millis(second_ms.min(drain_ms)))
+            .then(|| Duration::from_millis(tick_ms.min(drain_ms)))
     }
 
     /// A socket has something to read, or takes something.
@@ -298,6 +316,8 @@ impl Shard {
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
+                Message::Request(request) => self.request(*request, now_ms),
+                Message::Unpolled(sid) => self.unpolled(sid),
                 Message::Drain(time_max_ms) => {
                     self.drain = Some(Drain::from(now_ms, self.hub.lines_len(), time_max_ms));
                 }
@@ -327,6 +347,10 @@ impl Shard {
             Endpoint::Stream { stream, since, admission } => {
                 self.begin_plain(line, stream, since, admission, now_ms);
             }
+            Endpoint::Engine { handshake, counted } => {
+                self.begin_on_socket(line, handshake, counted, now_ms);
+            }
+            Endpoint::Probe(sid) => self.begin_probe(line, sid, now_ms),
         }
         if !unread.is_empty() {
             self.receive(line, &mut unread.to_vec(), now_ms);
@@ -339,23 +363,27 @@ impl Shard {
 
     /// Takes a socket in, to be echoed; `None` if it cannot be registered with epoll.
     fn admit(&mut self, socket: Socket, now_ms: u64) -> Option<LineId> {
-        if self.hub.is_empty() {
-            // The wheel is not turned while nobody is on it.
-            self.wheel.skip_to(now_ms / 1_000);
-        }
-        let line = self.hub.line(socket);
+        self.wake_wheel(now_ms);
+        let line = self.hub.line(Way::Socket(socket));
         place(&mut self.conns, line.slot, Conn::new(line, Speech::Echo, now_ms));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.inlet.poll.registry();
         let token = Token(line.slot as usize);
-        let registered =
-            self.hub.sink(line).map(|socket| registry.register(socket, token, interest));
+        let socket = self.hub.sink(line).and_then(Way::socket);
+        let registered = socket.map(|socket| registry.register(socket, token, interest));
         if !matches!(registered, Some(Ok(()))) {
             self.drop_conn(line);
             return None;
         }
         self.schedule(line, now_ms + 1_000);
         Some(line)
+    }
+
+    /// The wheel is not turned while nobody is on it.
+    fn wake_wheel(&mut self, now_ms: u64) {
+        if self.hub.is_empty() {
+            self.wheel.skip_to(now_ms / self.setup.engine.tick_ms);
+        }
     }
 
     fn conn(&mut self, line: LineId) -> Option<&mut Conn> {
@@ -374,11 +402,27 @@ impl Shard {
         self.talk(id).map(f)
     }
 
-    /// The session that is served on a connection.
+    /// The session that is served on a connection of the plain dialect.
     fn talk_on(&mut self, line: LineId) -> Option<&mut Talk> {
         match self.conn(line)?.speech {
             Speech::Plain(id) => self.talk(id),
-            Speech::Echo => None,
+            _ => None,
+        }
+    }
+
+    /// How many more calls, and how many bytes of them, there is room for in each session of a
+    /// connection.
+    fn room(&self, line: LineId) -> (usize, usize) {
+        let talk = |id: &SessionId| self.talks[id.slot as usize].as_ref().map(Talk::room);
+        let all = (CALLS_MAX, UNREAD_LEN_MAX);
+        match self.conns[line.slot as usize].as_ref().map(|conn| &conn.speech) {
+            Some(Speech::Plain(id)) => talk(id).unwrap_or(all),
+            Some(Speech::Engine(engine)) => {
+                let sessions = engine.seats.iter().filter_map(|seat| seat.session.as_ref());
+                let rooms = sessions.filter_map(talk);
+                rooms.fold(all, |a, b| (a.0.min(b.0), a.1.min(b.1)))
+            }
+            _ => all,
         }
     }
 
@@ -388,11 +432,20 @@ impl Shard {
             if reads > 0 && self.now_ms() > now_ms {
                 break;
             }
-            let is_full = self.talk_on(line).is_some_and(|talk| talk.is_full());
-            let Some(conn) = self.conn(line) else { return };
-            if conn.wire.is_open() && is_full {
+            if self.conn(line).is_none() {
                 return;
             }
+            let (room, room_len) = self.room(line);
+            let Some(conn) = self.conn(line) else { return };
+            if conn.wire.is_open() {
+                if room == 0 || room_len == 0 {
+                    return;
+                }
+                if self.next_posted(line, now_ms) {
+                    continue;
+                }
+            }
+            let Some(conn) = self.conn(line) else { return };
             if conn.wire.has_unread() {
                 self.receive(line, &mut [], now_ms);
                 continue;
@@ -402,7 +455,7 @@ impl Shard {
             }
             let mut buffer = mem::take(&mut self.buffer);
             let (mut more, mut holds_back) = (false, false);
-            let read = self.hub.sink(line).map(|socket| {
+            let read = self.hub.sink(line).and_then(Way::socket).map(|socket| {
                 let read = socket.read(&mut buffer);
                 more = read.as_ref().is_ok_and(|&len| socket.may_have_more(len, buffer.len()));
                 holds_back = socket.holds_back();
@@ -453,12 +506,16 @@ impl Shard {
 
     /// Hands bytes to the protocol, and what they mean on.
     fn receive(&mut self, line: LineId, bytes: &mut [u8], now_ms: u64) {
-        let (mut room, mut room_len) =
-            self.talk_on(line).map_or((CALLS_MAX, UNREAD_LEN_MAX), |talk| talk.room());
+        if self.conn(line).is_none() {
+            return;
+        }
+        let (mut room, mut room_len) = self.room(line);
         let one = self.talk_on(line).is_some_and(|talk| talk.is_to_identify());
         let Shard { conns, hub, setup, .. } = self;
         let Some(Some(conn)) = conns.get_mut(line.slot as usize) else { return };
         let echoes = matches!(conn.speech, Speech::Echo);
+        // What follows on a connection that changes is another's.
+        let one = one || matches!(conn.speech, Speech::Probe { .. });
         let mut inbound = Vec::new();
         let (mut close, mut closed) = (None, false);
         conn.wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
@@ -472,7 +529,11 @@ impl Shard {
                     room -= 1;
                     room_len = room_len.saturating_sub(text.len());
                 }
-                Action::Binary(_) => inbound.push(serve::Inbound::Binary),
+                Action::Binary(bytes) => {
+                    inbound.push(serve::Inbound::Binary(bytes.to_vec()));
+                    room -= 1;
+                    room_len = room_len.saturating_sub(bytes.len());
+                }
                 Action::Reply(frame) if parting::is_close(&frame) => close = Some(frame),
                 Action::Reply(frame) => hub.say(line, frame),
                 Action::Closed => closed = true,
@@ -504,11 +565,15 @@ impl Shard {
         let Some(conn) = self.conn(line) else { return };
         let close = conn.wire.close(code, reason, now_ms);
         self.stop_talks(line);
-        let Some(close) = close else {
+        let Some(mut close) = close else {
             // A close frame is out, or waits for answers: it waits no longer.
             self.parted(line, now_ms);
             return;
         };
+        if self.engine(line).is_some_and(|engine| engine.polls) {
+            close = frame::text("1");
+            self.finishing.push(line);
+        }
         self.hub.end(line, told.into_iter().chain([close]), now_ms);
         self.schedule(line, now_ms + session::CLOSE_WITHIN_MS);
         self.defer(line);
@@ -555,9 +620,19 @@ impl Shard {
     /// Shuts down the sockets of connections that are over, once everything was written.
     fn finish(&mut self) {
         let Shard { finishing, hub, .. } = self;
-        finishing.retain(|&line| {
-            !hub.is_flushed(line) || hub.sink(line).is_some_and(|socket| !socket.finish())
+        let mut over = Vec::new();
+        finishing.retain(|&line| match hub.is_flushed(line) {
+            false => true,
+            true => match hub.sink(line) {
+                Some(Way::Socket(socket)) => !socket.finish(),
+                Some(Way::Poll(_)) => {
+                    over.push(line);
+                    false
+                }
+                None => false,
+            },
         });
+        over.into_iter().for_each(|line| self.drop_conn(line));
     }
 
     /// Updates this shard's load, for metrics.
@@ -571,12 +646,22 @@ impl Shard {
         for id in self.hub.sessions_on(line) {
             self.talks[id.slot as usize] = None;
         }
-        if let Some(mut socket) = self.hub.drop_line(line) {
+        if let Some(Way::Socket(mut socket)) = self.hub.drop_line(line) {
             socket.part();
             let _ = self.inlet.poll.registry().deregister(&mut socket);
         }
-        if self.conn(line).is_some() {
-            self.conns[line.slot as usize] = None;
+        if self.conn(line).is_none() {
+            return;
+        }
+        match self.conns[line.slot as usize].take().map(|conn| conn.speech) {
+            Some(Speech::Engine(engine)) => {
+                self.sids.remove(&engine.sid);
+                engine.probe.into_iter().for_each(|probe| self.drop_conn(probe));
+            }
+            Some(Speech::Probe { of, .. }) => {
+                self.engine(of).into_iter().for_each(|engine| engine.probe = None);
+            }
+            _ => {}
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bellwire_services::kit::{Answer, Code, Fault, Payload, Principal};
 use bellwire_wire::{
+    engine::Item,
     frame,
     plain::{self, Id, Refused},
 };
@@ -30,7 +31,7 @@ pub(super) enum Inbound {
     /// Text, to be read when its turn comes.
     Text(String),
     /// It is not text.
-    Binary,
+    Binary(Vec<u8>),
 }
 
 /// A text message, read as far as the protocol goes.
@@ -159,7 +160,37 @@ impl Shard {
 
     /// Takes messages in, in order.
     pub(super) fn serve(&mut self, line: LineId, inbound: Vec<Inbound>, now_ms: u64) {
-        let Some(id) = self.talk_on(line).map(|talk| talk.id) else { return };
+        match self.conn(line).map(|conn| &conn.speech) {
+            Some(&Speech::Plain(id)) => self.serve_plain(line, id, inbound, now_ms),
+            Some(Speech::Engine(_)) => {
+                for message in inbound {
+                    let item = match message {
+                        Inbound::Text(text) => Item::Text(text),
+                        Inbound::Binary(bytes) => Item::Binary(bytes),
+                    };
+                    self.hear(line, item, now_ms);
+                }
+            }
+            Some(&Speech::Probe { of, .. }) => {
+                for message in inbound {
+                    let text = match &message {
+                        Inbound::Text(text) => text,
+                        Inbound::Binary(_) => "",
+                    };
+                    self.hear_probe(line, of, text, now_ms);
+                }
+            }
+            Some(Speech::Echo) | None => {}
+        }
+    }
+
+    fn serve_plain(
+        &mut self,
+        line: LineId,
+        id: SessionId,
+        inbound: Vec<Inbound>,
+        now_ms: u64,
+    ) {
         for message in inbound {
             let Some(talk) = self.talk(id) else { return };
             if talk.stage == Stage::Ending {
@@ -170,7 +201,7 @@ impl Shard {
                 continue;
             }
             match message {
-                Inbound::Binary => {
+                Inbound::Binary(_) => {
                     let Some(conn) = self.conn(line) else { return };
                     let close = conn.wire.close(1003, "text messages only", now_ms);
                     self.part(line, close, false, now_ms);
@@ -224,7 +255,7 @@ impl Shard {
         let Some(door) = self.door() else { return };
         let asked = match message {
             Inbound::Text(text) => Some(Parsed::parse(&text)),
-            Inbound::Binary => None,
+            Inbound::Binary(_) => None,
         };
         let token = match &asked {
             Some(Parsed::Call { name, payload, .. }) if name == "auth" => {
@@ -371,7 +402,7 @@ impl Shard {
         // There may be room again for what waits to be read.
         let line = self.talk(id).map(|talk| talk.line);
         if let Some(conn) = line.and_then(|line| self.conn(line))
-            && (conn.readable || conn.wire.has_unread())
+            && (conn.readable || conn.wire.has_unread() || conn.is_posting())
         {
             let line = conn.line;
             self.defer(line);

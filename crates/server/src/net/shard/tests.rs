@@ -37,6 +37,8 @@ impl House {
             door: Some(core.door.clone()),
             clock: core.door.clock.clone(),
             metrics: core.metrics.clone(),
+            admitted: None,
+            engine: Rules::default(),
             recent: core.door.recent.clone(),
             speller: core.door.speller.clone(),
             limits: Limits::DEFAULT,
