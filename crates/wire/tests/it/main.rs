@@ -3,6 +3,7 @@
 //! Tables of rows with one `check` per family; where the space of inputs is the point, properties
 //! over random ones.
 
+mod corpus;
 mod engine;
 mod frames;
 mod json;
