@@ -16,6 +16,7 @@ use crate::cases;
 fn refuses<T: std::fmt::Debug>(result: Result<T, bellwire_wire::engine::Violation>, reason: &str) {
     let violation = result.unwrap_err();
     assert_eq!(violation.reason, reason);
+    assert!(reason.len() <= 60, "{reason}");
     assert_eq!(violation.to_string(), reason);
 }
 

@@ -26,6 +26,7 @@ fn check(message: &str, attachments: &[&[u8]], expected: Packet) {
 #[track_caller]
 fn refuses(message: &str, reason: &'static str) {
     assert_eq!(decode(message, &[]), Err(Violation { reason }), "{message}");
+    assert!(reason.len() <= 60, "{reason}");
 }
 
 fn texts(args: &[&str]) -> Vec<String> {
