@@ -138,6 +138,8 @@ pub struct Engine {
     pub probe: Option<LineId>,
     /// A request whose packets are being served.
     pub post: Option<Box<Post>>,
+    /// Whether the client said that it goes.
+    pub left: bool,
 }
 
 impl Engine {
@@ -161,6 +163,7 @@ impl Engine {
             counted,
             probe: None,
             post: None,
+            left: false,
         }
     }
 
@@ -184,7 +187,9 @@ mod tests {
             assert_ne!(Sid::fresh(shard), sid);
             assert_eq!(format!("{sid:?}"), "Sid(..)");
         }
-        for text in ["", "a", "AAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA", "AAAA AAAAAAAAAAAAAAA"] {
+        for text in
+            ["", "a", "AAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA", "AAAA AAAAAAAAAAAAAAA"]
+        {
             assert_eq!(Sid::parse(text), None, "{text}");
         }
     }

@@ -6,6 +6,7 @@
 //! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
 //! connections end in order in `parting`, what time asks for in `time`.
 
+mod echo;
 mod engine;
 mod parting;
 mod serve;
@@ -181,6 +182,8 @@ pub struct Shard {
     deferred: VecDeque<LineId>,
     /// Connections that are to be shut down once flushed.
     finishing: Vec<LineId>,
+    /// What a conformance server is still to say.
+    greetings: VecDeque<echo::Greeting>,
     /// Principals by id, so that many connections of one share it.
     principals: HashMap<String, Arc<Principal>>,
     drain: Option<Drain>,
@@ -202,6 +205,7 @@ impl Shard {
             writes: Vec::new(),
             deferred: VecDeque::new(),
             finishing: Vec::new(),
+            greetings: VecDeque::new(),
             principals: HashMap::new(),
             drain: None,
         }
@@ -560,8 +564,21 @@ impl Shard {
         self.close(line, told, code, reason, now_ms);
     }
 
-    /// Begins to close a connection with this code; the frame `told` goes out before the close frame.
+    /// Begins to close a connection with this code; the frame `told` goes out before the close frame. To who
+    /// polls, the packet `1` says it.
     fn close(&mut self, line: LineId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
+        self.close_with(line, told, (code, reason), "1", now_ms);
+    }
+
+    /// The same with another packet for who polls.
+    fn close_with(
+        &mut self,
+        line: LineId,
+        told: Option<Bytes>,
+        (code, reason): (u16, &str),
+        packet: &str,
+        now_ms: u64,
+    ) {
         let Some(conn) = self.conn(line) else { return };
         let close = conn.wire.close(code, reason, now_ms);
         self.stop_talks(line);
@@ -571,7 +588,7 @@ impl Shard {
             return;
         };
         if self.engine(line).is_some_and(|engine| engine.polls) {
-            close = frame::text("1");
+            close = frame::text(packet);
             self.finishing.push(line);
         }
         self.hub.end(line, told.into_iter().chain([close]), now_ms);

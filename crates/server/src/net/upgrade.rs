@@ -216,9 +216,7 @@ pub async fn shown(
     let from = site.rules.from(peer.address, peer.tls, headers);
     let head = (head.method, uri, headers);
     let admitted = match site.rules.shown(&door.keyring, door.clock.now(), from, head) {
-        Shown::Token { claims, .. } => {
-            Admitted::Credential(Credential::Token { jti: claims.jti })
-        }
+        Shown::Token { claims, .. } => Admitted::Credential(Credential::Token { jti: claims.jti }),
         Shown::Ticket(ticket) => match door.redeem(ticket).await {
             Ok(Some(credential)) => Admitted::Credential(credential),
             Ok(None) => Admitted::Refused(BAD_TICKET),
@@ -247,13 +245,7 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
 
 /// Takes the socket from the HTTP library and gives it to a shard, over TLS with its state: what was
 /// received but not yet read is in there.
-async fn hand_over(
-    site: Arc<Site>,
-    peer: Peer,
-    request: Request,
-    endpoint: Endpoint,
-    shard: u16,
-) {
+async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endpoint, shard: u16) {
     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
     let (socket, unread) = if peer.tls {
         let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<Stalled<TcpStream>>>>() else {

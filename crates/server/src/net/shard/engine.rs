@@ -64,10 +64,15 @@ impl Shard {
             }
             Asks::Find(sid) | Asks::Poll(sid) | Asks::Post(sid, _) | Asks::Break(sid) => sid,
         };
-        let Some(line) = self.sids.get(&sid).copied().filter(|&line| self.is_open(line)) else {
+        let is_poll = matches!(asks, Asks::Poll(_));
+        let line = self.sids.get(&sid).copied();
+        // The poll that crosses its client's goodbye has its end, as one that waited has.
+        let crosses = |line| is_poll && self.has_left(line) && !self.hub.is_flushed(line);
+        let Some(line) = line.filter(|&line| self.is_open(line) || crosses(line)) else {
             let _ = reply.send(Reply::Refused(Refusal::UnknownSid));
             return;
         };
+        self.hear_probe_first(line, now_ms);
         let polls = self.engine(line).is_some_and(|engine| engine.polls);
         match asks {
             Asks::Find(_) => {
@@ -85,8 +90,14 @@ impl Shard {
         }
     }
 
-    fn is_open(&mut self, line: LineId) -> bool {
-        self.conn(line).is_some_and(|conn| conn.wire.is_open())
+    fn is_open(&self, line: LineId) -> bool {
+        let conn = self.conns.get(line.slot as usize).and_then(Option::as_ref);
+        conn.is_some_and(|conn| conn.line == line && conn.wire.is_open())
+    }
+
+    fn has_left(&self, line: LineId) -> bool {
+        let conn = self.conns.get(line.slot as usize).and_then(Option::as_ref);
+        conn.is_some_and(|conn| matches!(&conn.speech, Speech::Engine(engine) if engine.left))
     }
 
     pub(super) fn engine(&mut self, line: LineId) -> Option<&mut Engine> {
@@ -159,6 +170,14 @@ impl Shard {
         poll.wait(reply);
         self.hub.writable(line, now_ms);
         self.hurry(line);
+    }
+
+    /// A client that changed its transport just before it asked has done so.
+    fn hear_probe_first(&mut self, line: LineId, now_ms: u64) {
+        if let Some(probe) = self.engine(line).and_then(|engine| engine.probe) {
+            self.with_conn(probe, |conn| conn.readable = true);
+            self.pump(probe, now_ms);
+        }
     }
 
     /// While the client changes its transport, a poll does not wait: the client does, for its end.
@@ -260,14 +279,10 @@ impl Shard {
         Ok(())
     }
 
-    /// The client says that it goes. A poll that waits has its end.
+    /// The client says that it goes.
     fn leave(&mut self, line: LineId, now_ms: u64) {
-        self.say_noop(line);
-        if self.engine(line).is_some_and(|engine| engine.polls) {
-            self.drop_conn(line);
-        } else {
-            self.close(line, None, 1000, "", now_ms);
-        }
+        self.engine(line).into_iter().for_each(|engine| engine.left = true);
+        self.close_with(line, None, (1000, ""), "6", now_ms);
     }
 
     /// Ends a connection whose client breaks the protocol.

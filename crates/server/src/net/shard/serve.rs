@@ -184,13 +184,7 @@ impl Shard {
         }
     }
 
-    fn serve_plain(
-        &mut self,
-        line: LineId,
-        id: SessionId,
-        inbound: Vec<Inbound>,
-        now_ms: u64,
-    ) {
+    fn serve_plain(&mut self, line: LineId, id: SessionId, inbound: Vec<Inbound>, now_ms: u64) {
         for message in inbound {
             let Some(talk) = self.talk(id) else { return };
             if talk.stage == Stage::Ending {

@@ -61,6 +61,7 @@ impl Shard {
                     self.tick(line, now_ms);
                 }
             }
+            self.say_greetings(now_ms);
             self.hub.find_stalled(now_ms);
             self.principals.retain(|_, principal| Arc::strong_count(principal) > 1);
             self.hub.flush(now_ms);
@@ -144,17 +145,10 @@ impl Shard {
     }
 
     /// Ends a connection if a credential of its sessions has expired; if not, says when one will.
-    fn expire(
-        &mut self,
-        line: LineId,
-        sessions: &[SessionId],
-        now_ms: u64,
-    ) -> Option<Option<u64>> {
+    fn expire(&mut self, line: LineId, sessions: &[SessionId], now_ms: u64) -> Option<Option<u64>> {
         let wall = self.setup.clock.now();
-        let expires_at = sessions
-            .iter()
-            .filter_map(|id| self.talk(*id)?.principal.as_ref()?.expires_at)
-            .min();
+        let expires_at =
+            sessions.iter().filter_map(|id| self.talk(*id)?.principal.as_ref()?.expires_at).min();
         let Some(at) = expires_at else { return Some(None) };
         if at <= wall {
             let why = Fault::new(Code::Unauthenticated, "token expired");
