@@ -118,10 +118,21 @@ pub struct Stream {
     pub topics: fn(&Principal) -> Vec<Topic>,
 }
 
+/// What the name of a topic means to a client that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// All that the principal may hear of the service.
+    All,
+    /// Of that only events with this key.
+    Key(String),
+}
+
 /// What a subscription asks for.
 pub struct Subscribe {
     /// From now on only events with these keys; `None`: all that the principal may hear.
     pub keys: Option<HashSet<String>>,
+    /// The same as names of topics, for a connection that may be recovered: in order, each once.
+    pub topics: Vec<String>,
     /// Reads the snapshot that answers it, in the same transaction that decides where the live
     /// events go on: frame text.
     pub snapshot: Snapshot,
@@ -167,6 +178,8 @@ pub struct Service {
     pub streams: Vec<Stream>,
     /// What its streams' connections may subscribe to.
     pub subscriptions: Vec<Subscription>,
+    /// Which names clients may use for what is heard of it; `None` for names that are not its own.
+    pub names: Option<fn(&str) -> Option<Named>>,
     /// Its events and their plain spelling.
     pub events: Vec<(&'static str, Spelling)>,
     /// Where its commands and queries are found over HTTP.
@@ -188,6 +201,7 @@ impl Service {
             queries: Vec::new(),
             streams: Vec::new(),
             subscriptions: Vec::new(),
+            names: None,
             events: Vec::new(),
             routes: Vec::new(),
         }
@@ -288,6 +302,13 @@ impl Service {
         bind: fn(Payload) -> Result<Subscribe, Fault>,
     ) -> Self {
         self.subscriptions.push(Subscription { name, service: self.name, bind });
+        self
+    }
+
+    /// Says which names of topics are this service's, and what they mean. Rights are those of its
+    /// streams: a name asks, it allows nothing.
+    pub fn names(mut self, named: fn(&str) -> Option<Named>) -> Self {
+        self.names = Some(named);
         self
     }
 }

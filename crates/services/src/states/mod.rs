@@ -13,6 +13,7 @@ mod contract;
 mod decide;
 mod dialect;
 mod list;
+mod names;
 mod read;
 pub mod retention;
 pub mod rights;
@@ -67,6 +68,7 @@ pub fn service() -> Service {
         .event("state_changed", Spelling::Nested)
         .stream("/api/ws", dialect::DIALECT, rights::topics)
         .subscription("subscribe_entities", read::subscribe)
+        .names(names::named)
 }
 
 /// Whether there is no state at all.

@@ -7,6 +7,7 @@ use bellwire_store::tx::{Row, Value};
 use super::{
     ENTITIES_MAX, SNAPSHOT_LEN_MAX,
     contract::{EntityId, GetRow, GetState, State, SubscribeEntities, stored},
+    names,
     rights::{Right, may},
     sql,
 };
@@ -92,6 +93,7 @@ pub fn subscribe(payload: Payload) -> Result<Subscribe, Fault> {
     let wanted = request.entity_ids;
     Ok(Subscribe {
         keys,
+        topics: names::of(wanted.as_deref()),
         snapshot: Box::new(move |tx, principal, tail| snapshot(tx, principal, wanted, tail)),
     })
 }
