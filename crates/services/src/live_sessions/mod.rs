@@ -98,12 +98,15 @@ pub fn insert(tx: &mut Tx<'_>, session: &LiveSession) -> Result<(), Fault> {
     tx.execute(sql::INSERT, &row).map(drop)
 }
 
-/// Gives it to the connection `to`, if `from` still has it; says whether that is so.
+/// Gives it to the connection `sid`, if it is still as it was `found`: the same connection has it, or
+/// had it last, and listens to the same. Says whether that is so.
 ///
 /// # Errors
 /// The store's.
-pub fn claim(tx: &mut Tx<'_>, pid: &str, from: &str, to: &str) -> Result<bool, Fault> {
-    let params = [Value::Text(pid), Value::Text(from), Value::Text(to)];
+pub fn claim(tx: &mut Tx<'_>, found: &LiveSession, sid: &str) -> Result<bool, Fault> {
+    let topics = json(&found.topics);
+    let params =
+        [Value::Text(&found.pid), Value::Text(&found.sid), Value::Text(&topics), Value::Text(sid)];
     Ok(tx.execute(sql::CLAIM, &params)? > 0)
 }
 
@@ -232,13 +235,15 @@ mod tests {
     fn one_connection_has_it_at_a_time() {
         let mut base = Base::new();
         base.insert(1);
-        let claim = |base: &mut Base, from: &'static str, to: &'static str| {
-            base.run(move |tx| claim(tx, &pid(1), from, to))
+        let claim_as = |base: &mut Base, found: LiveSession, to: &'static str| {
+            base.run(move |tx| claim(tx, &found, to))
         };
         base.run(|tx| leave(tx, &pid(1), "sid1", 5));
         assert_eq!(base.find(1).and_then(|row| row.left_at), Some(5));
-        assert!(claim(&mut base, "sid1", "sid2"));
-        assert!(!claim(&mut base, "sid1", "sid3"), "it was claimed before");
+        let listened = LiveSession { topics: vec!["states".into()], ..session(1) };
+        assert!(!claim_as(&mut base, listened, "sid2"), "it listens to something else by now");
+        assert!(claim_as(&mut base, session(1), "sid2"));
+        assert!(!claim_as(&mut base, session(1), "sid3"), "it was claimed before");
         let now = LiveSession { sid: "sid2".into(), ..session(1) };
         assert_eq!(base.find(1), Some(now.clone()), "and is connected again");
         // Who lost it changes it no more.
