@@ -6,8 +6,10 @@
 //! key was used before; then the service decides.
 
 mod call;
+mod names;
 
 pub use call::{Call, SlowWork};
+pub use names::NAMES_MAX;
 
 use std::{
     collections::HashMap,
@@ -17,9 +19,9 @@ use std::{
 use bellwire_services::{
     identity,
     kit::{
-        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Payload,
-        Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe, Subscription,
-        idempotency,
+        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Names,
+        Payload, Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe,
+        Subscription, idempotency,
     },
 };
 use bellwire_store::{
@@ -32,13 +34,11 @@ use bellwire_store::{
 use tokio::sync::oneshot;
 
 use crate::{
+    audience::{Audience, Streams},
     clock::Clock,
     credentials::Keyring,
     etag::Tags,
-    hub::{
-        Keys,
-        recent::{Recent, Speller},
-    },
+    hub::recent::{Recent, Speller},
     opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
@@ -59,6 +59,8 @@ pub struct Tables {
     commands: HashMap<&'static str, Command>,
     queries: HashMap<&'static str, Query>,
     subscriptions: HashMap<&'static str, Subscription>,
+    /// The services whose topics have names, and what these mean.
+    names: Vec<(&'static str, Names)>,
     /// The live endpoints.
     pub streams: Vec<Stream>,
     /// Where calls are found over HTTP.
@@ -108,6 +110,7 @@ impl Tables {
             commands: HashMap::new(),
             queries: HashMap::new(),
             subscriptions: HashMap::new(),
+            names: Vec::new(),
             streams: Vec::new(),
             routes: Vec::new(),
         };
@@ -122,9 +125,11 @@ impl Tables {
             tables.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
             tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
             tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
+            tables.names.extend(service.names.map(|named| (service.name, named)));
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
         }
+        assert!(tables.streams.len() <= Streams::MAX, "more streams than a set of them holds");
         let call = |route: &Route| tables.access(route.call).is_some();
         let lost = tables.routes.iter().find(|route| !call(route));
         assert!(lost.is_none(), "a route leads to no call: {lost:?}");
@@ -333,7 +338,7 @@ impl Door {
     pub fn connect(
         self: &Arc<Self>,
         credential: Credential,
-        stream: usize,
+        audience: Audience,
         since: Since,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
@@ -344,10 +349,9 @@ impl Door {
             Since::Unasked | Since::Now => Lane::Usual,
         };
         self.read_while(lane, wanted, move |tx| {
-            let stream = &door.tables.streams[stream];
             let result = tx.and_then(|tx| {
                 door.with_sources(|sources| {
-                    opening::connect(tx, &credential, stream, &since, sources)
+                    opening::connect(tx, &credential, &audience, &since, sources)
                 })
             });
             if let (Credential::Token { jti }, Err(fault)) = (&credential, &result)
@@ -366,8 +370,7 @@ impl Door {
     pub fn catch_up(
         self: &Arc<Self>,
         principal: Arc<Principal>,
-        stream: usize,
-        keys: Keys,
+        audience: Audience,
         after: Offset,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
@@ -376,15 +379,15 @@ impl Door {
         let lane = if self.recent.covers(after) { Lane::Usual } else { Lane::Replays };
         self.read_while(lane, wanted, move |tx| {
             answer(tx.and_then(|tx| {
-                let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
-                    opening::catch_up(tx, &principal, stream, keys, after, sources)
+                    opening::catch_up(tx, &principal, &audience, after, sources)
                 })
             }));
         })
     }
 
-    /// Reads the snapshot of a subscription.
+    /// Reads the snapshot of a subscription. A connection that does not listen to its service yet does
+    /// so from then on.
     ///
     /// # Errors
     /// When the request is wrong or too much waits already.
@@ -392,22 +395,24 @@ impl Door {
         self: &Arc<Self>,
         call: SubscribeCall<'_>,
         principal: Arc<Principal>,
-        stream: usize,
+        audience: Audience,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let subscription =
             self.tables.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
-        let Subscribe { keys, snapshot } = (subscription.bind)(call.payload)?;
-        let keys = keys.map(Arc::new);
+        let Subscribe { keys, snapshot, .. } = (subscription.bind)(call.payload)?;
+        let own = self.tables.streams_of(subscription.service);
+        let heard = audience.streams;
+        let streams = if heard.meets(own) { heard } else { heard.and(own) };
+        let audience = Audience { streams, keys: keys.map(Arc::new) };
         let (cursor, id) = (call.cursor, call.id);
         let door = self.clone();
         self.read_while(Lane::Usual, wanted, move |tx| {
             answer(tx.and_then(|tx| {
-                let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
-                    let asked = Asked { keys, snapshot, cursor, id: id.as_deref() };
-                    opening::subscribe(tx, &principal, stream, asked, sources)
+                    let asked = Asked { audience, snapshot, cursor, id: id.as_deref() };
+                    opening::subscribe(tx, &principal, asked, sources)
                 })
             }));
         })
@@ -483,6 +488,7 @@ impl Door {
         let started_ms = self.clock.elapsed_ms();
         let out_of_time = || self.clock.elapsed_ms() - started_ms > REPLAY_TIME_MAX_MS;
         f(&Sources {
+            streams: &self.tables.streams,
             recent: &self.recent,
             speller: &self.speller,
             now: self.clock.now(),

@@ -20,8 +20,8 @@ pub use page::{PAGE_LEN, PAGE_LEN_MAX, Page, Paging, wrong_cursor};
 pub use principal::{Principal, Role, Scope};
 pub use route::{Cookie, Method, Route};
 pub use service::{
-    Access, BoundCommand, BoundQuery, Command, Decision, Look, Named, Prepared, Query, Service,
-    Snapshot, Stream, Subscribe, Subscription, Tail, Work,
+    Access, BoundCommand, BoundQuery, Command, Decision, Look, Named, Names, Prepared, Query,
+    Service, Snapshot, Stream, Subscribe, Subscription, Tail, Work,
 };
 pub use time::timestamp;
 

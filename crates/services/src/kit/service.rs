@@ -127,6 +127,9 @@ pub enum Named {
     Key(String),
 }
 
+/// What the names of a service's topics mean; `None` for names that are not its own.
+pub type Names = fn(&str) -> Option<Named>;
+
 /// What a subscription asks for.
 pub struct Subscribe {
     /// From now on only events with these keys; `None`: all that the principal may hear.
@@ -178,8 +181,8 @@ pub struct Service {
     pub streams: Vec<Stream>,
     /// What its streams' connections may subscribe to.
     pub subscriptions: Vec<Subscription>,
-    /// Which names clients may use for what is heard of it; `None` for names that are not its own.
-    pub names: Option<fn(&str) -> Option<Named>>,
+    /// Which names clients may use for what is heard of it, if there are some.
+    pub names: Option<Names>,
     /// Its events and their plain spelling.
     pub events: Vec<(&'static str, Spelling)>,
     /// Where its commands and queries are found over HTTP.
@@ -307,7 +310,7 @@ impl Service {
 
     /// Says which names of topics are this service's, and what they mean. Rights are those of its
     /// streams: a name asks, it allows nothing.
-    pub fn names(mut self, named: fn(&str) -> Option<Named>) -> Self {
+    pub fn names(mut self, named: Names) -> Self {
         self.names = Some(named);
         self
     }

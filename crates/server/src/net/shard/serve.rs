@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::{Message, Shard};
 use crate::{
+    audience::Audience,
     door::{Door, Kind, SubscribeCall, overloaded},
     hub::SessionId,
     net::{
@@ -216,8 +217,8 @@ impl Shard {
     pub(super) fn read_for(&mut self, id: SessionId, reading: Reading, now_ms: u64) {
         let Some(door) = self.door() else { return };
         let Some(conn) = self.conn(id) else { return };
-        let (stream, cursor, keys, principal) =
-            (conn.stream as usize, conn.cursor, conn.keys.clone(), conn.principal.clone());
+        let audience = Audience { keys: conn.keys.clone(), ..Audience::of(conn.stream as usize) };
+        let (cursor, principal) = (conn.cursor, conn.principal.clone());
         conn.reading = Some(Box::new(reading.clone()));
         conn.reads = conn.reads.wrapping_add(1);
         let read = conn.reads;
@@ -229,15 +230,15 @@ impl Shard {
         };
         let queued = match (reading, principal) {
             (Reading::Connect { credential, since }, _) => {
-                door.connect(credential, stream, since, wanted, answer)
+                door.connect(credential, audience, since, wanted, answer)
             }
             (Reading::CatchUp { after }, Some(principal)) => {
-                door.catch_up(principal, stream, keys, after, wanted, answer)
+                door.catch_up(principal, audience, after, wanted, answer)
             }
             (Reading::Subscribe { name, fields, id: echo, .. }, Some(principal)) => {
                 let payload = serde_json::from_str(&fields).unwrap_or_default();
                 let call = SubscribeCall { name: &name, payload, id: echo, cursor };
-                door.subscribe(call, principal, stream, wanted, answer)
+                door.subscribe(call, principal, audience, wanted, answer)
             }
             (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
         };
