@@ -1,6 +1,8 @@
 //! How a session gets its place in the stream of events: who it is, what it may hear, what it
 //! missed, all read in one transaction as of one offset. The hub takes it from there.
 
+pub(crate) mod recovery;
+
 use std::sync::Arc;
 
 use bellwire_services::{

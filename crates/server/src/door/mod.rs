@@ -6,10 +6,14 @@
 //! key was used before; then the service decides.
 
 mod call;
+mod live;
 mod names;
+mod partings;
 
 pub use call::{Call, SlowWork};
+pub use live::{Kept, Recoverable, Recovered};
 pub use names::NAMES_MAX;
+pub use partings::Partings;
 
 use std::{
     collections::HashMap,
@@ -89,6 +93,8 @@ pub struct Door {
     pub settings: Arc<Settings>,
     /// Turns for slow work.
     pub slow: SlowWork,
+    /// Connections that ended and are to be noted. Shared with the writes that note them.
+    pub partings: Arc<Partings>,
 }
 
 /// A call of a subscription.
@@ -354,13 +360,20 @@ impl Door {
                     opening::connect(tx, &credential, &audience, &since, sources)
                 })
             });
-            if let (Credential::Token { jti }, Err(fault)) = (&credential, &result)
-                && fault.code == Code::Unauthenticated
-            {
-                door.keyring.note_ended(jti);
+            if let Err(fault) = &result {
+                door.note_if_ended(&credential, fault);
             }
             answer(result);
         })
+    }
+
+    /// Remembers that a token is no good any more, if that is why it was refused.
+    fn note_if_ended(&self, credential: &Credential, fault: &Fault) {
+        if let Credential::Token { jti } = credential
+            && fault.code == Code::Unauthenticated
+        {
+            self.keyring.note_ended(jti);
+        }
     }
 
     /// Reads on for a session that fell behind what is in memory.
@@ -387,7 +400,8 @@ impl Door {
     }
 
     /// Reads the snapshot of a subscription. A connection that does not listen to its service yet does
-    /// so from then on.
+    /// so from then on. With `kept`, whose topics are those besides the subscription's own, its row
+    /// remembers that before `answer` is called.
     ///
     /// # Errors
     /// When the request is wrong or too much waits already.
@@ -396,25 +410,31 @@ impl Door {
         call: SubscribeCall<'_>,
         principal: Arc<Principal>,
         audience: Audience,
+        kept: Option<Kept>,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let subscription =
             self.tables.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
-        let Subscribe { keys, snapshot, .. } = (subscription.bind)(call.payload)?;
+        let Subscribe { keys, topics, snapshot } = (subscription.bind)(call.payload)?;
         let own = self.tables.streams_of(subscription.service);
         let heard = audience.streams;
         let streams = if heard.meets(own) { heard } else { heard.and(own) };
         let audience = Audience { streams, keys: keys.map(Arc::new) };
+        let kept = kept.map(|mut kept| {
+            kept.topics.extend(topics);
+            kept
+        });
         let (cursor, id) = (call.cursor, call.id);
         let door = self.clone();
         self.read_while(Lane::Usual, wanted, move |tx| {
-            answer(tx.and_then(|tx| {
+            let opened = tx.and_then(|tx| {
                 door.with_sources(|sources| {
                     let asked = Asked { audience, snapshot, cursor, id: id.as_deref() };
                     opening::subscribe(tx, &principal, asked, sources)
                 })
-            }));
+            });
+            door.keep(kept, opened, answer);
         })
     }
 
@@ -427,6 +447,17 @@ impl Door {
         work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (sender, answer) = oneshot::channel();
+        self.write_own(work, move |result| drop(sender.send(result)));
+        answer.await.map_err(|_| overloaded())?
+    }
+
+    /// The same for who does not wait: `reply` is called after COMMIT, on the writer's thread, or at
+    /// once if there is no room.
+    fn write_own<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + 'static,
+        reply: impl FnOnce(Result<T, Fault>) + Send + 'static,
+    ) {
         let now = self.clock.now();
         // `run` may run twice and the last run counts; its value is handed out after COMMIT.
         let done = Arc::new(Mutex::new(None));
@@ -436,13 +467,17 @@ impl Door {
             *result.lock().expect("nobody panics under this lock") = Some(value);
             Ok(Outcome::reply(().answer()?))
         };
-        let reply = move |result: Result<Answer, Fault>| drop(sender.send(result.map(drop)));
-        self.store
-            .write(Write { at: now, run: Box::new(run), to: ReplyTo::Function(Box::new(reply)) })
-            .map_err(|_| overloaded())?;
-        answer.await.map_err(|_| overloaded())??;
-        let value = done.lock().expect("nobody panics under this lock").take();
-        Ok(value.expect("it was committed, so it ran"))
+        let committed = move |answer: Result<Answer, Fault>| {
+            reply(answer.map(|_| {
+                let value = done.lock().expect("nobody panics under this lock").take();
+                value.expect("it was committed, so it ran")
+            }));
+        };
+        let to = ReplyTo::Function(Box::new(committed));
+        let refused = self.store.write(Write { at: now, run: Box::new(run), to });
+        if let Err(Write { to: ReplyTo::Function(committed), .. }) = refused {
+            committed(Err(overloaded()));
+        }
     }
 
     /// Queues a read that is passed over if nobody waits for it any more when its turn comes: a

@@ -238,7 +238,7 @@ impl Shard {
             (Reading::Subscribe { name, fields, id: echo, .. }, Some(principal)) => {
                 let payload = serde_json::from_str(&fields).unwrap_or_default();
                 let call = SubscribeCall { name: &name, payload, id: echo, cursor };
-                door.subscribe(call, principal, audience, wanted, answer)
+                door.subscribe(call, principal, audience, None, wanted, answer)
             }
             (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
         };
