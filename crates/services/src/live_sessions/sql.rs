@@ -10,7 +10,8 @@ statements! {
     INSERT = "INSERT INTO live_sessions (pid, sid, principal, namespace, topics, epoch, at)
               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     /// Another connection goes on with it.
-    CLAIM = "UPDATE live_sessions SET sid = $4, left_at = NULL WHERE pid = $1 AND sid = $2 AND topics = $3";
+    CLAIM = "UPDATE live_sessions SET sid = $4, left_at = NULL
+             WHERE pid = $1 AND sid = $2 AND topics = $3";
     /// Other topics.
     LISTEN = "UPDATE live_sessions SET topics = $3 WHERE pid = $1 AND sid = $2";
     /// Its connection ended.
