@@ -95,7 +95,8 @@ impl Door {
     ///
     /// A fresh start after a `pid` that was of no use says why in [`Opened::reset`]. There are no frames.
     /// If the hub wants the read done again ([`Need::Reread`](crate::hub::Need::Reread)), the same call
-    /// with the `pid` that was given and the same `sid` goes on from the same place.
+    /// with the `pid` that was given and the same `sid` goes on from the same place; without an `offset`,
+    /// if it began anew. Whether it is recovered, the first answer says.
     ///
     /// # Errors
     /// What can be said at once: a name means nothing, or too much waits already.
