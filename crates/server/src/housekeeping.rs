@@ -31,10 +31,20 @@ const SLICES_MAX: usize = 50;
 /// process ended have left. From now on they have their time to come back.
 ///
 /// # Errors
-/// The store's.
+/// The store's, but for a full disk.
 pub async fn begin(door: &Door) -> Result<(), Fault> {
-    while door.maintain(|tx, now| live_sessions::leave_all(tx, now, SLICE_LEFT)).await? > 0 {}
-    Ok(())
+    loop {
+        match door.maintain(|tx, now| live_sessions::leave_all(tx, now, SLICE_LEFT)).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Reads and connections go on without room, and so does a start. The rows stay longer.
+            Err(fault) if fault.code == Code::Full => {
+                tracing::warn!(%fault, "who was connected is noted at the next start");
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
 }
 
 /// Runs until it is aborted. The log keeps what `log` says, and states are kept for so many
