@@ -30,7 +30,7 @@ use crate::{
     control,
     credentials::Keyring,
     demo,
-    door::{Door, SlowWork, Tables, chance},
+    door::{Door, Partings, SlowWork, Tables, chance},
     housekeeping,
     hub::{
         outbox,
@@ -118,12 +118,24 @@ impl Core {
         let keys = data.join("keys");
         let keyring = Keyring::open(&keys, &chance())
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
-        let events = services.iter().flat_map(|service| service.events.clone());
+        let events = services.iter().flat_map(|service| service.told());
         let speller = Arc::new(Speller::new(store.epoch(), events));
         let tables = Arc::new(Tables::of(services));
         let (settings, slow) = (Arc::new(settings), SlowWork::new());
-        let door =
-            Door { tables, store, keyring, guests, clock, recent, speller, lag, settings, slow };
+        let partings = Arc::new(Partings::default());
+        let door = Door {
+            tables,
+            store,
+            keyring,
+            guests,
+            clock,
+            recent,
+            speller,
+            lag,
+            settings,
+            slow,
+            partings,
+        };
         Ok(Core { door: Arc::new(door), metrics })
     }
 
@@ -196,6 +208,7 @@ async fn run(
     for sentence in backup::exposed(&config.data) {
         tracing::warn!("{sentence}");
     }
+    housekeeping::begin(door).await?;
     let control = control::listen(&config.data, door.clone())?;
     let (log, history) = (config.log.keep(), config::micros(config.states.history));
     let housekeeping = housekeeping::run(door.clone(), metrics.clone(), log, history);

@@ -71,15 +71,14 @@ impl<S: Write> Hub<S> {
     }
 
     /// The sessions on a line.
-    pub fn sessions_on(&self, line: LineId) -> Vec<SessionId> {
-        let Some(line) = self.line_at(line) else { return Vec::new() };
-        let slots = self.slots_on(line);
-        slots.into_iter().map(|slot| self.sessions[slot as usize].id(slot)).collect()
+    pub fn sessions_on(&self, line: LineId) -> impl Iterator<Item = SessionId> + '_ {
+        let slots = self.line_at(line).into_iter().flat_map(|line| self.slots_on(line));
+        slots.map(|slot| self.sessions[slot as usize].id(slot))
     }
 
-    fn slots_on(&self, line: u32) -> Vec<u32> {
+    fn slots_on(&self, line: u32) -> impl Iterator<Item = u32> + '_ {
         let first = self.lines[line as usize].first;
-        std::iter::successors(first, |&slot| self.sessions[slot as usize].next).collect()
+        std::iter::successors(first, |&slot| self.sessions[slot as usize].next)
     }
 
     /// Queues a frame that is for none of the line's sessions alone, unless its last words were said; it
@@ -96,7 +95,7 @@ impl<S: Write> Hub<S> {
     /// becomes of rights meanwhile.
     pub fn end(&mut self, line: LineId, last: impl IntoIterator<Item = Bytes>, now_ms: u64) {
         let Some(slot) = self.line_at(line) else { return };
-        for session in self.slots_on(slot) {
+        for session in self.slots_on(slot).collect::<Vec<_>>() {
             if !matches!(self.sessions[session as usize].place, Place::Ending) {
                 self.stop(session);
             }
@@ -145,7 +144,7 @@ impl<S: Write> Hub<S> {
             line.outbox = Some(Box::new(Outbox::holding_back(now_ms)));
         }
         self.settle(slot, written, now_ms);
-        for session in self.slots_on(slot) {
+        for session in self.slots_on(slot).collect::<Vec<_>>() {
             self.advance(session, now_ms);
         }
     }
@@ -177,7 +176,7 @@ impl<S: Write> Hub<S> {
 
     /// Ends a line that does not keep up: what waits is dropped, but for the rest of a frame.
     pub(super) fn cut_off(&mut self, slot: u32) {
-        for session in self.slots_on(slot) {
+        for session in self.slots_on(slot).collect::<Vec<_>>() {
             self.stop(session);
         }
         let line = &mut self.lines[slot as usize];
@@ -200,7 +199,7 @@ impl<S: Write> Hub<S> {
     /// Forgets a line and its sessions, and gives its sink back.
     pub fn drop_line(&mut self, line: LineId) -> Option<S> {
         let slot = self.line_at(line)?;
-        for session in self.slots_on(slot) {
+        for session in self.slots_on(slot).collect::<Vec<_>>() {
             self.forget(session);
         }
         self.blocked.remove(&slot);

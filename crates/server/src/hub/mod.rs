@@ -408,6 +408,14 @@ impl<S: Write> Hub<S> {
         }
     }
 
+    /// Nothing more is told to the session or answered, and what waits for it is dropped, but for the rest
+    /// of a frame.
+    pub fn mute(&mut self, id: SessionId) {
+        let Some(slot) = self.slot_of(id) else { return };
+        self.stop(slot);
+        self.drop_queued(slot);
+    }
+
     /// What the driver has to do now.
     pub fn take_needs(&mut self) -> Vec<Need> {
         mem::take(&mut self.needs)
@@ -415,10 +423,8 @@ impl<S: Write> Hub<S> {
 
     /// Forgets a session; what waits for it is dropped, but for the rest of a frame. Its line stays.
     pub fn leave(&mut self, id: SessionId) {
-        let Some(slot) = self.slot_of(id) else { return };
-        self.stop(slot);
-        self.drop_queued(slot);
-        self.forget(slot);
+        self.mute(id);
+        self.slot_of(id).into_iter().for_each(|slot| self.forget(slot));
     }
 
     /// Takes a session out of every list.

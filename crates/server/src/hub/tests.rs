@@ -75,7 +75,7 @@ struct House {
 impl House {
     fn new(shape: Shape, ring: usize, outbox_len_max: usize) -> House {
         let recent = Arc::new(Recent::new(0, ring, 1 << 20));
-        let speller = Arc::new(Speller::new("epoch", [("e", Spelling::Spread)]));
+        let speller = Arc::new(Speller::new("epoch", [("e", Spelling::Spread, "/es")]));
         let mut hub = Hub::new(recent.clone(), speller, outbox_len_max);
         let pipe = Pipe::new(Rc::new(Cell::new(0)), usize::MAX);
         let line = hub.line(SimSocket(pipe.clone()));

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod listen;
 pub mod polling;
 pub mod problem;
+pub mod said;
 pub mod shard;
 pub mod shards;
 pub mod socket;

@@ -8,12 +8,15 @@
 
 mod echo;
 mod engine;
+mod live;
 mod parting;
 mod serve;
 mod socketio;
 #[cfg(test)]
 mod tests;
 mod time;
+mod topics;
+mod work;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -49,7 +52,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    door::Door,
+    door::{Door, Recovered},
     faults,
     hub::{
         Hub, LineId, Need, SessionId,
@@ -69,6 +72,8 @@ const READS_AT_ONCE: usize = 8;
 /// How long sockets are read before what came from other threads gets its turn: who sends what is slow
 /// to read must not hold up those who only listen.
 const READING_MAX_MS: u64 = 10;
+/// How many sessions one connection has, those among them that are leaving; past it, it is not read.
+const SESSIONS_MAX: usize = 32;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
 
@@ -81,6 +86,10 @@ pub enum Message {
     Arrival(Box<Arrival>),
     /// What was read for a session that is going live, by the number of the read.
     Opened(SessionId, u32, Box<Result<Opened, Fault>>),
+    /// What was read and written for a connection that may be recovered: its own id, and the result.
+    Recovered(SessionId, u32, Box<(String, Result<Recovered, Fault>)>),
+    /// Another connection goes on with what this one had.
+    Replaced(Sid),
     /// A query was answered.
     Answered(CallId, Result<Answer, Fault>),
     /// A request of an Engine.IO session over HTTP.
@@ -112,6 +121,8 @@ pub struct Setup {
     pub admitted: Option<Arc<ConnectionLimits>>,
     /// What Engine.IO sessions keep to.
     pub engine: Rules,
+    /// The ways into all shards, by their numbers.
+    pub peers: Arc<[Feed]>,
     /// The time.
     pub clock: Arc<Clock>,
     /// The measures.
@@ -319,6 +330,8 @@ impl Shard {
                 }
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
+                Message::Recovered(id, read, result) => self.recovered(id, read, *result, now_ms),
+                Message::Replaced(sid) => self.replaced(sid, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
                 Message::Request(request) => self.request(*request, now_ms),
                 Message::Unpolled(sid) => self.unpolled(sid),
@@ -417,17 +430,12 @@ impl Shard {
     /// How many more calls, and how many bytes of them, there is room for in each session of a
     /// connection.
     fn room(&self, line: LineId) -> (usize, usize) {
-        let talk = |id: &SessionId| self.talks[id.slot as usize].as_ref().map(Talk::room);
-        let all = (CALLS_MAX, UNREAD_LEN_MAX);
-        match self.conns[line.slot as usize].as_ref().map(|conn| &conn.speech) {
-            Some(Speech::Plain(id)) => talk(id).unwrap_or(all),
-            Some(Speech::Engine(engine)) => {
-                let sessions = engine.seats.iter().filter_map(|seat| seat.session.as_ref());
-                let rooms = sessions.filter_map(talk);
-                rooms.fold(all, |a, b| (a.0.min(b.0), a.1.min(b.1)))
-            }
-            _ => all,
+        if self.hub.sessions_on(line).nth(SESSIONS_MAX).is_some() {
+            return (0, 0);
         }
+        let sessions = self.hub.sessions_on(line);
+        let rooms = sessions.filter_map(|id| self.talks[id.slot as usize].as_ref()).map(Talk::room);
+        rooms.fold((CALLS_MAX, UNREAD_LEN_MAX), |a, b| (a.0.min(b.0), a.1.min(b.1)))
     }
 
     /// Reads a socket while it has something, there is room for calls, and its turn lasts.
@@ -598,7 +606,7 @@ impl Shard {
 
     /// The sessions of a connection get no answers any more.
     fn stop_talks(&mut self, line: LineId) {
-        for id in self.hub.sessions_on(line) {
+        for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
             self.with_talk(id, Talk::stop);
         }
     }
@@ -658,10 +666,21 @@ impl Shard {
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
     }
 
+    /// A session's connection is gone: it may be recovered, if that was asked for.
+    fn leave_talk(&mut self, id: SessionId) {
+        let Some(talk) = self.talk(id) else { return };
+        let (line, pid) = (talk.line, talk.listening.take().and_then(|listening| listening.pid));
+        self.talks[id.slot as usize] = None;
+        let sid = self.engine(line).map(|engine| engine.sid);
+        if let (Some(door), Some(pid), Some(sid)) = (&self.setup.door, pid, sid) {
+            door.leave(pid, sid.as_str().to_owned());
+        }
+    }
+
     /// Forgets a connection; its socket is closed with that.
     fn drop_conn(&mut self, line: LineId) {
-        for id in self.hub.sessions_on(line) {
-            self.talks[id.slot as usize] = None;
+        for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
+            self.leave_talk(id);
         }
         if let Some(Way::Socket(mut socket)) = self.hub.drop_line(line) {
             socket.part();

@@ -72,6 +72,7 @@ impl Shards {
         let handle = |inlet: &Inlet| (inlet.feed.clone(), inlet.load.clone());
         let handles =
             Handles { shards: inlets.iter().map(handle).collect(), turn: AtomicUsize::new(0) };
+        let peers: Arc<[Feed]> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let start = |(number, inlet): (usize, Inlet)| {
             let Common { door, metrics, serves, admitted, engine, limits, outbox_len_max } =
                 common.clone();
@@ -84,6 +85,7 @@ impl Shards {
                 metrics,
                 admitted,
                 engine,
+                peers: peers.clone(),
                 limits,
                 outbox_len_max,
             };

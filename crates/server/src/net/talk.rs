@@ -6,7 +6,9 @@ use bellwire_services::kit::Principal;
 
 use super::calls::{CALLS_MAX, Calls, UNREAD_LEN_MAX};
 use crate::{
-    hub::{Keys, LineId, SessionId},
+    audience::{Audience, Streams},
+    door::Recoverable,
+    hub::{LineId, SessionId},
     opening::{Credential, Since},
 };
 
@@ -25,8 +27,19 @@ pub enum Stage {
     Opening,
     /// Serves.
     Open,
+    /// Its client left the namespace: what it asked before is still done, in silence.
+    Leaving,
     /// Ends; its calls are void.
     Ending,
+}
+
+/// Where a session is: what can be asked there, and how it is spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A plain endpoint, by the number of its stream at the door.
+    Stream(u16),
+    /// A namespace of Socket.IO, by its number at the door.
+    Namespace(u8),
 }
 
 /// A read that is under way for the session, to be done again if it comes too late.
@@ -44,6 +57,8 @@ pub enum Reading {
         /// Where it begins.
         since: Since,
     },
+    /// The first of a connection that may be recovered.
+    Recover(Recoverable),
     /// The session fell behind what is in memory.
     CatchUp {
         /// The last row it was told.
@@ -57,9 +72,27 @@ pub enum Reading {
         name: String,
         /// Its fields as JSON text: values take many times the memory, and it may wait.
         fields: String,
-        /// The request's id.
-        id: Option<String>,
     },
+    /// The session listens to other topics.
+    Listen {
+        /// The call that asked for it, or that waits for it.
+        call: u32,
+        /// Whether that call has yet to be started.
+        first: bool,
+        /// The names of all of them.
+        names: Vec<String>,
+    },
+}
+
+/// What a session of Socket.IO listens to.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// Its topics, by the names that clients use.
+    pub names: Vec<String>,
+    /// The streams that it has ever listened to: a call to their services changes nothing.
+    pub known: Streams,
+    /// By this it may come back, if it asked for that.
+    pub pid: Option<String>,
 }
 
 /// One session. Kept small: there are many, and most are idle.
@@ -71,14 +104,16 @@ pub struct Talk {
     pub line: LineId,
     /// What it is doing.
     pub stage: Stage,
-    /// Which stream it is on.
-    pub stream: u16,
+    /// Where it is.
+    pub scope: Scope,
     /// Whether its events have a cursor.
     pub cursor: bool,
     /// Who it is, once that is known.
     pub principal: Option<Arc<Principal>>,
-    /// Its filter.
-    pub keys: Keys,
+    /// What it hears.
+    pub audience: Audience,
+    /// The same as a client of Socket.IO asked for it.
+    pub listening: Option<Box<Listening>>,
     /// Calls that are not answered.
     pub calls: Option<Box<Calls>>,
     /// A read that is under way.
@@ -91,15 +126,16 @@ pub struct Talk {
 
 impl Talk {
     /// A session that has just been let in.
-    pub fn new(id: SessionId, line: LineId, stream: usize, cursor: bool) -> Talk {
+    pub fn new(id: SessionId, line: LineId, scope: Scope, cursor: bool) -> Talk {
         Talk {
             id,
             line,
             stage: Stage::Opening,
-            stream: stream as u16,
+            scope,
             cursor,
             principal: None,
-            keys: None,
+            audience: Audience::default(),
+            listening: None,
             calls: None,
             reading: None,
             reads: 0,
@@ -125,6 +161,11 @@ impl Talk {
     /// Whether its next message is to say who it is.
     pub fn is_to_identify(&self) -> bool {
         matches!(self.stage, Stage::FirstMessage { .. })
+    }
+
+    /// Whether calls may start.
+    pub fn is_serving(&self) -> bool {
+        matches!(self.stage, Stage::Open | Stage::Leaving)
     }
 
     /// The read that was under way is done, or nobody waits for it any more.

@@ -22,7 +22,7 @@ use crate::{
         Hub, Keys, Need, SessionId,
         recent::{Recent, Shape, Speller},
     },
-    net::shard::Message,
+    net::{said, shard::Message},
     opening::{Credential, Opened, Since},
     sequencer::{CallId, Feed, Item},
 };
@@ -80,6 +80,7 @@ pub struct Shard {
     inbox: mpsc::Receiver<Message>,
     waiting: VecDeque<Message>,
     stream: Stream,
+    speller: Arc<Speller>,
     /// Reads to be queued.
     pub wanted: Vec<(SessionId, Reading)>,
     outbox_len_max: usize,
@@ -109,6 +110,7 @@ impl Shard {
             inbox,
             waiting: VecDeque::new(),
             stream: setup.stream,
+            speller: setup.speller.clone(),
             wanted: Vec::new(),
             outbox_len_max: setup.outbox_len_max,
             _poll: poll,
@@ -201,14 +203,14 @@ impl Shard {
     fn answered(&mut self, call: CallId, result: Result<&str, &Fault>, now_ms: u64) {
         let dialect = self.stream.dialect;
         let Some(conn) = self.conns.get(&call.session).filter(|conn| !conn.ending) else { return };
-        let text = match result {
-            Ok(json) => (dialect.reply)("sim", None, json),
+        let said = match result {
+            Ok(json) => (dialect.reply)("sim", json),
             Err(fault) if fault.code == Code::Unauthenticated && conn.principal.is_some() => {
                 return self.end(call.session, 4401, now_ms);
             }
-            Err(fault) => (dialect.refusal)("sim", None, fault),
+            Err(fault) => (dialect.refusal)("sim", fault),
         };
-        self.hub.send(call.session, frame::text(&text));
+        self.hub.send(call.session, said::plain(&said));
     }
 
     /// A read comes back.
@@ -226,7 +228,7 @@ impl Shard {
             _ => None,
         };
         match result {
-            Ok(opened) => {
+            Ok(mut opened) => {
                 let at = opened.opening.at;
                 conn.pipe.borrow_mut().opened = at;
                 if matches!(conn.reading, Some(Reading::Connect { .. })) && !conn.cursor {
@@ -236,6 +238,13 @@ impl Shard {
                     told.at = at;
                 }
                 tally.count(if at > self.told.get() { "opened ahead" } else { "opened behind" });
+                if let Some(said) = opened.snapshot.take() {
+                    let cursor = conn.cursor.then(|| self.speller.cursor(at));
+                    let id = subscribing.map(|id| id.to_string());
+                    let frame =
+                        said::snapshot(None, (None, id.as_deref()), said, cursor.as_deref());
+                    opened.opening.frames.push(frame);
+                }
                 let (principal, keys) = (opened.principal, opened.opening.keys.clone());
                 if self.hub.open(id, principal.clone(), opened.opening, now_ms) {
                     conn.keys = keys;
@@ -248,8 +257,8 @@ impl Shard {
                     conn.reading = None;
                     tally.count("subscription refused");
                     self.hub.resume(id, now_ms);
-                    let text = (self.stream.dialect.refusal)("subscribe_entities", None, &fault);
-                    self.hub.send(id, frame::text(&text));
+                    let said = (self.stream.dialect.refusal)("subscribe_entities", &fault);
+                    self.hub.send(id, said::plain(&said));
                 }
                 _ => {
                     tally.count("read refused");
@@ -315,13 +324,12 @@ impl Shard {
                     }
                     Need::Slow(line) => {
                         tally.count("cut off");
-                        self.hub
-                            .sessions_on(line)
-                            .iter()
-                            .for_each(|id| self.end(*id, 4408, now_ms));
+                        let slow: Vec<_> = self.hub.sessions_on(line).collect();
+                        slow.into_iter().for_each(|id| self.end(id, 4408, now_ms));
                     }
                     Need::Gone(line) => {
-                        self.hub.sessions_on(line).iter().for_each(|id| self.leave(*id));
+                        let gone: Vec<_> = self.hub.sessions_on(line).collect();
+                        gone.into_iter().for_each(|id| self.leave(id));
                     }
                 }
             }

@@ -219,15 +219,14 @@ impl Shard {
     pub(super) fn next_posted(&mut self, line: LineId, now_ms: u64) -> bool {
         let Some(engine) = self.engine(line) else { return false };
         let Some(post) = &mut engine.post else { return false };
-        let item = post.items.pop_front();
-        if post.items.is_empty()
-            && let Some(post) = engine.post.take()
-        {
-            let _ = post.reply.send(Reply::Taken);
-        }
-        if let Some(item) = item {
+        if let Some(item) = post.items.pop_front() {
             self.setup.metrics.messages.increment(1);
             self.hear(line, item, now_ms);
+        }
+        if let Some(engine) = self.engine(line)
+            && let Some(post) = engine.post.take_if(|post| post.items.is_empty())
+        {
+            let _ = post.reply.send(Reply::Taken);
         }
         true
     }

@@ -8,7 +8,10 @@ use bellwire_wire::{frame::Opcode, session};
 use bytes::Bytes;
 
 use super::Shard;
-use crate::hub::LineId;
+use crate::{
+    hub::{LineId, SessionId},
+    net::talk::Talk,
+};
 
 /// Whether a frame of the protocol's is its close frame.
 pub(super) fn is_close(frame: &[u8]) -> bool {
@@ -31,8 +34,8 @@ impl Shard {
         if self.conn(line).is_none_or(|conn| conn.farewell.is_none()) {
             return;
         }
-        let sessions = self.hub.sessions_on(line);
-        if sessions.iter().any(|&id| self.talk(id).is_some_and(|talk| talk.is_asking())) {
+        let talk = |id: SessionId| self.talks[id.slot as usize].as_ref();
+        if self.hub.sessions_on(line).filter_map(talk).any(Talk::is_asking) {
             return;
         }
         self.stop_talks(line);

@@ -1,28 +1,24 @@
-//! What clients' messages mean: calls, started in order, and their answers.
+//! What clients' messages mean, as far as the protocol goes.
 
-use std::sync::Arc;
-
-use bellwire_services::kit::{Answer, Code, Fault, Payload, Principal};
+use bellwire_services::kit::{Code, Fault, Payload};
 use bellwire_wire::{
     engine::Item,
     frame,
     plain::{self, Id, Refused},
 };
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Message, Shard, place};
+use super::Shard;
 use crate::{
-    door::{Door, Kind, SubscribeCall, overloaded},
-    hub::{LineId, SessionId, recent::Shape},
+    hub::{LineId, SessionId},
     net::{
-        calls::{Calls, Start},
-        conn::{Admission, Patience, Speech},
-        talk::{FIRST_MESSAGE_MAX_MS, Reading, Stage, Talk},
+        calls::Unread,
+        conn::Speech,
+        said::Words,
+        talk::{Reading, Stage},
     },
-    opening::{Credential, Opened, Since},
-    sequencer::{CallId, ReplyTo},
+    opening::Credential,
 };
 
 /// A message of a client, as it came.
@@ -51,8 +47,28 @@ fn json(id: &Id) -> String {
 
 impl Parsed {
     fn parse(text: &str) -> Parsed {
+        Parsed::of(plain::parse(text))
+    }
+
+    /// An event of Socket.IO, whose argument has the fields.
+    fn event(name: String, argument: Result<String, &'static str>) -> Parsed {
+        let refused = |name, words| Parsed::Refused {
+            name,
+            id: None,
+            fault: Fault::new(Code::Invalid, words),
+        };
+        match argument {
+            Ok(argument) => match plain::call(name.clone(), &argument) {
+                Err(Refused::Json) => refused(name, "the argument must be an object"),
+                read => Parsed::of(read),
+            },
+            Err(words) => refused(name, words),
+        }
+    }
+
+    fn of(read: Result<plain::Message, Refused>) -> Parsed {
         let invalid = |message: String| Fault::new(Code::Invalid, message);
-        match plain::parse(text) {
+        match read {
             Ok(message) => Parsed::Call {
                 name: message.name,
                 id: message.id.as_ref().map(json),
@@ -106,58 +122,6 @@ fn is_short(timestamp: &serde_json::Value) -> bool {
 }
 
 impl Shard {
-    fn door(&self) -> Option<Arc<Door>> {
-        self.setup.door.clone()
-    }
-
-    /// A frame of the connection's dialect that tells a fault which belongs to no operation; `echo`
-    /// is the request's id, if it had one.
-    pub(super) fn error_frame(
-        &mut self,
-        id: SessionId,
-        echo: Option<&str>,
-        fault: &Fault,
-    ) -> Option<Bytes> {
-        let door = self.door()?;
-        let talk = self.talk(id)?;
-        Some(frame::text(&(door.tables.streams[talk.stream as usize].dialect.error)(echo, fault)))
-    }
-
-    /// Begins a session on a new connection, the only one there.
-    pub(super) fn begin_plain(
-        &mut self,
-        line: LineId,
-        stream: usize,
-        since: Since,
-        admission: Admission,
-        now_ms: u64,
-    ) {
-        let cursor = since != Since::Unasked;
-        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        let id = self.hub.join(line, shape);
-        place(&mut self.talks, id.slot, Talk::new(id, line, stream, cursor));
-        self.with_conn(line, |conn| conn.speech = Speech::Plain(id));
-        match admission {
-            Admission::Credential(credential) => {
-                self.read_for(id, Reading::Connect { credential, since }, now_ms);
-            }
-            Admission::FirstMessage => {
-                self.with_talk(id, |talk| {
-                    talk.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
-                    talk.reading = Some(Box::new(Reading::FirstMessage { since }));
-                });
-            }
-            Admission::Refused(why) => self.end(line, Some(&why), now_ms),
-        }
-    }
-
-    /// Ends a session, and what depends on it; the client is told why.
-    pub(super) fn end_session(&mut self, id: SessionId, why: &Fault, now_ms: u64) {
-        if let Some(line) = self.hub.line_of(id) {
-            self.end(line, Some(why), now_ms);
-        }
-    }
-
     /// Takes messages in, in order.
     pub(super) fn serve(&mut self, line: LineId, inbound: Vec<Inbound>, now_ms: u64) {
         match self.conn(line).map(|conn| &conn.speech) {
@@ -202,7 +166,7 @@ impl Shard {
                     break;
                 }
                 Inbound::Text(text) => {
-                    self.calls(id, |calls| calls.push(text));
+                    self.calls(id, |calls| calls.push(Unread::Text(text), None));
                 }
             }
         }
@@ -210,38 +174,44 @@ impl Shard {
     }
 
     /// Reads a message whose turn has come; what can be answered at once is.
-    fn read(&mut self, id: SessionId, number: u32, text: &str) {
-        let (frame, refused) = match Parsed::parse(text) {
-            Parsed::Call { name, id: echo, payload } if name == "ping" => {
-                match pong(echo.as_deref(), &payload, text) {
-                    Ok(text) => (Some(frame::text(&text)), false),
-                    Err(fault) => (self.error_frame(id, echo.as_deref(), &fault), true),
+    pub(super) fn read(&mut self, id: SessionId, number: u32, unread: Unread, ack: Option<u64>) {
+        let parsed = match unread {
+            Unread::Text(text) => match Parsed::parse(&text) {
+                Parsed::Call { name, id: echo, payload } if name == "ping" => {
+                    return self.ping(id, number, echo.as_deref(), &payload, &text);
                 }
-            }
+                parsed => parsed,
+            },
+            Unread::Event { name, argument } => Parsed::event(name, argument),
+        };
+        match parsed {
             Parsed::Call { name, id: echo, payload } => {
                 self.calls(id, |calls| calls.read(number, name, echo, payload));
-                return;
             }
             Parsed::Refused { name, id: echo, fault } => {
-                let Some(door) = self.door() else { return };
-                let Some(talk) = self.talk(id) else { return };
-                let stream = &door.tables.streams[talk.stream as usize];
-                let frame = match door.tables.kind(stream.service, &name) {
-                    Some(_) => {
-                        let refusal = stream.dialect.refusal;
-                        Some(frame::text(&refusal(&name, echo.as_deref(), &fault)))
-                    }
-                    None => self.error_frame(id, echo.as_deref(), &fault),
-                };
-                (frame, true)
+                let words = self.refusal(id, &name, (ack, echo.as_deref()), &fault);
+                self.calls(id, |calls| calls.answer(number, words, true));
             }
-            Parsed::Error(fault) => (self.error_frame(id, None, &fault), true),
-        };
-        self.calls(id, |calls| calls.answer(number, frame, refused));
+            Parsed::Error(fault) => {
+                let words = self.error_frame(id, None, &fault).map(Words::Frame);
+                self.calls(id, |calls| calls.answer(number, words, true));
+            }
+        }
     }
 
-    fn calls<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Calls) -> T) -> Option<T> {
-        Some(f(self.talk(id)?.calls.get_or_insert_default()))
+    fn ping(
+        &mut self,
+        id: SessionId,
+        number: u32,
+        echo: Option<&str>,
+        payload: &Payload,
+        text: &str,
+    ) {
+        let (frame, refused) = match pong(echo, payload, text) {
+            Ok(text) => (Some(frame::text(&text)), false),
+            Err(fault) => (self.error_frame(id, echo, &fault), true),
+        };
+        self.calls(id, |calls| calls.answer(number, frame.map(Words::Frame), refused));
     }
 
     /// `{"type":"auth","token":T}`, or the connection ends.
@@ -272,241 +242,6 @@ impl Shard {
                 );
                 self.end_session(id, &fault, now_ms);
             }
-        }
-    }
-
-    /// Starts the read that a session needs to go live.
-    pub(super) fn read_for(&mut self, id: SessionId, reading: Reading, now_ms: u64) {
-        let Some(door) = self.door() else { return };
-        let Some(talk) = self.talk(id) else { return };
-        let (stream, cursor, keys, principal) =
-            (talk.stream as usize, talk.cursor, talk.keys.clone(), talk.principal.clone());
-        talk.reading = Some(Box::new(reading.clone()));
-        talk.reads = talk.reads.wrapping_add(1);
-        let read = talk.reads;
-        let wanted = talk.awaited.insert(Arc::new(()));
-        let wanted = Arc::downgrade(wanted);
-        let feed = self.inlet.feed.clone();
-        let answer = move |result| {
-            feed.send(Message::Opened(id, read, Box::new(result)));
-        };
-        let queued = match (reading, principal) {
-            (Reading::Connect { credential, since }, _) => {
-                door.connect(credential, stream, since, wanted, answer)
-            }
-            (Reading::CatchUp { after }, Some(principal)) => {
-                door.catch_up(principal, stream, keys, after, wanted, answer)
-            }
-            (Reading::Subscribe { name, fields, id: echo, .. }, Some(principal)) => {
-                let payload = serde_json::from_str(&fields).unwrap_or_default();
-                let call = SubscribeCall { name: &name, payload, id: echo, cursor };
-                door.subscribe(call, principal, stream, wanted, answer)
-            }
-            (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
-        };
-        if let Err(fault) = queued {
-            self.opened(id, read, Err(fault), now_ms);
-        }
-    }
-
-    /// A read came back: the session goes live, continues as before, or ends.
-    pub(super) fn opened(
-        &mut self,
-        id: SessionId,
-        read: u32,
-        result: Result<Opened, Fault>,
-        now_ms: u64,
-    ) {
-        let Some(talk) = self.talk(id) else { return };
-        if talk.stage == Stage::Ending || talk.reads != read {
-            return;
-        }
-        let line = talk.line;
-        let subscribing = match talk.reading.as_deref() {
-            Some(Reading::Subscribe { call, .. }) => Some(*call),
-            _ => None,
-        };
-        match result {
-            Ok(opened) => {
-                if let Some(reason) = opened.reset {
-                    self.setup.metrics.reset(reason);
-                }
-                let principal = self.shared(opened.principal);
-                let keys = opened.opening.keys.clone();
-                if !self.hub.open(id, principal.clone(), opened.opening, now_ms) {
-                    return; // It is read again, or ends.
-                }
-                let expires = principal.expires_at.is_some();
-                self.with_talk(id, |talk| {
-                    talk.keys = keys;
-                    talk.principal = Some(principal);
-                    talk.forget_read();
-                    talk.stage = Stage::Open;
-                });
-                if expires {
-                    self.schedule(line, now_ms + 1_000);
-                }
-                subscribing.map(|call| self.calls(id, |calls| calls.answer(call, None, false)));
-                self.work(id, now_ms);
-            }
-            Err(fault) => match subscribing {
-                Some(call) if fault.code != Code::Unauthenticated => {
-                    talk.forget_read();
-                    self.hub.resume(id, now_ms);
-                    self.answer_call(id, call, Err(&fault));
-                    self.work(id, now_ms);
-                }
-                _ => self.end_session(id, &fault, now_ms),
-            },
-        }
-    }
-
-    /// The one copy of this principal that all its connections share.
-    fn shared(&mut self, principal: Arc<Principal>) -> Arc<Principal> {
-        let key = if principal.token.is_empty() { &principal.id } else { &principal.token };
-        match self.principals.get(key) {
-            Some(known) if **known == *principal => known.clone(),
-            _ => {
-                self.principals.insert(key.clone(), principal.clone());
-                principal
-            }
-        }
-    }
-
-    /// Starts what may start, and sends the answers whose turn it is. While a connection is opening there
-    /// are none: nothing is read, let alone answered, before it is known to whom.
-    fn work(&mut self, id: SessionId, now_ms: u64) {
-        let Some(door) = self.door() else { return };
-        loop {
-            self.send_answers(id, now_ms);
-            let Some(talk) = self.talk(id) else { return };
-            let Some(principal) = talk.principal.clone() else { return };
-            if talk.stage != Stage::Open {
-                return;
-            }
-            let Some(calls) = &mut talk.calls else { break };
-            if let Some((number, text)) = calls.next_unread() {
-                self.read(id, number, &text);
-                continue;
-            }
-            let service = door.tables.streams[talk.stream as usize].service;
-            let Some(start) = calls.start(|name| door.tables.kind(service, name)) else { break };
-            self.start(id, start, principal, &door, now_ms);
-        }
-        // There may be room again for what waits to be read.
-        let line = self.talk(id).map(|talk| talk.line);
-        if let Some(conn) = line.and_then(|line| self.conn(line))
-            && (conn.readable || conn.wire.has_unread() || conn.is_posting())
-        {
-            let line = conn.line;
-            self.defer(line);
-        }
-    }
-
-    fn start(
-        &mut self,
-        id: SessionId,
-        start: Start,
-        principal: Arc<Principal>,
-        door: &Arc<Door>,
-        now_ms: u64,
-    ) {
-        let Start { number, name, kind, id: echo, payload } = start;
-        let call = CallId { shard: self.setup.number, session: id, call: number };
-        let started = match kind {
-            Some(Kind::Command) => door
-                .command(&name, payload, principal, ReplyTo::Call(call))
-                .map(|write| self.writes.push(write)),
-            Some(Kind::Query) => {
-                let feed = self.inlet.feed.clone();
-                let wanted = self.calls(id, |calls| calls.wanted()).unwrap_or_default();
-                door.query(&name, payload, principal, wanted, move |answer| {
-                    feed.send(Message::Answered(call, answer));
-                })
-            }
-            Some(Kind::Subscription) => {
-                self.hub.suspend(id);
-                let fields = serde_json::Value::Object(payload).to_string();
-                let reading = Reading::Subscribe { call: number, name, fields, id: echo };
-                self.read_for(id, reading, now_ms);
-                return;
-            }
-            None => {
-                let fault = Fault::new(Code::Invalid, "Unknown message type");
-                let frame = self.error_frame(id, echo.as_deref(), &fault);
-                self.calls(id, |calls| calls.answer(number, frame, true));
-                return;
-            }
-        };
-        if let Err(fault) = started {
-            self.answer_call(id, number, Err(&fault));
-        }
-    }
-
-    /// Hands the commands of this turn to the writer, together.
-    pub(super) fn submit(&mut self, now_ms: u64) {
-        if self.writes.is_empty() {
-            return;
-        }
-        let Some(door) = self.door() else { return };
-        for rejected in door.store.write_all(std::mem::take(&mut self.writes)) {
-            if let ReplyTo::Call(call) = rejected.to {
-                self.answered(call, &Err(overloaded()), now_ms);
-            }
-        }
-    }
-
-    /// A command was committed or refused, or a query answered.
-    pub(super) fn answered(&mut self, call: CallId, result: &Result<Answer, Fault>, now_ms: u64) {
-        if let Err(fault) = result
-            && fault.code == Code::Unauthenticated
-        {
-            self.end_session(call.session, fault, now_ms);
-            return;
-        }
-        self.answer_call(call.session, call.call, result.as_ref());
-        self.work(call.session, now_ms);
-    }
-
-    /// Answers a call in the connection's dialect.
-    fn answer_call(&mut self, id: SessionId, number: u32, result: Result<&Answer, &Fault>) {
-        let Some(door) = self.door() else { return };
-        let Some(talk) = self.talk(id) else { return };
-        let dialect = door.tables.streams[talk.stream as usize].dialect;
-        let Some(calls) = &mut talk.calls else { return };
-        let Some(call) = calls.running(number) else { return };
-        let echo = call.id.as_deref();
-        let text = match result {
-            Ok(answer) => (dialect.reply)(&call.name, echo, answer.json.get()),
-            Err(fault) => (dialect.refusal)(&call.name, echo, fault),
-        };
-        calls.answer(number, Some(frame::text(&text)), result.is_err());
-    }
-
-    fn send_answers(&mut self, id: SessionId, now_ms: u64) {
-        let Some(line) = self.talk(id).map(|talk| talk.line) else { return };
-        loop {
-            let Some(talk) = self.talk(id) else { return };
-            let Some(calls) = &mut talk.calls else { return };
-            let Some((frame, refused)) = calls.next_answer() else { break };
-            let Some(conn) = self.conn(line) else { return };
-            let patience = if refused { conn.refusals.count(now_ms) } else { Patience::Answer };
-            if refused {
-                self.setup.metrics.refusals.increment(1);
-            }
-            match (patience, frame) {
-                (Patience::Answer, Some(frame)) => self.hub.send(id, frame),
-                (Patience::Close, _) => {
-                    self.close(line, None, 1008, "too many refused messages", now_ms)
-                }
-                _ => {}
-            }
-        }
-        if let Some(talk) = self.talk(id)
-            && talk.calls.as_ref().is_some_and(|calls| calls.is_empty())
-        {
-            talk.calls = None;
-            self.parted(line, now_ms);
         }
     }
 }

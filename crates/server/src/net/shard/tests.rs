@@ -39,6 +39,7 @@ impl House {
             metrics: core.metrics.clone(),
             admitted: None,
             engine: Rules::default(),
+            peers: Arc::new([inlet.feed.clone()]),
             recent: core.door.recent.clone(),
             speller: core.door.speller.clone(),
             limits: Limits::DEFAULT,
