@@ -8,6 +8,8 @@ use super::contest::{Contest, Rival};
 use super::echo::{Echo, echo_lane};
 use super::fanout::events_of;
 use crate::bench::Bench;
+use crate::dialect::Dialect;
+use crate::endpoint::Transport;
 use crate::lane::Seat;
 use crate::report::{Report, Row, grouped, us};
 use crate::rounds::Schedule;
@@ -43,10 +45,17 @@ impl Selfcheck {
             );
             for (ticks, copies, what) in [one, many] {
                 report.measure(&what, || {
-                    let contest =
-                        Contest { rival: Rival::Bare, receivers, ticks, copies, commit: false };
+                    let contest = Contest {
+                        rivals: vec![Rival::Bare],
+                        dialect: Dialect::Plain,
+                        transport: Transport::WebSocket,
+                        receivers,
+                        ticks,
+                        copies,
+                        commit: false,
+                    };
                     let outcome = contest.run(bench, self.schedule)?;
-                    Ok(vec![self.row(&what, &outcome.bare, &outcome.rival)])
+                    Ok(vec![self.row(&what, &outcome.bare, outcome.only_rival())])
                 })?;
             }
         }
@@ -56,11 +65,17 @@ impl Selfcheck {
     }
 
     fn echo(&self, bench: &Bench) -> Result<Vec<Row>> {
-        let echo = Echo { connections: 64, messages: 50_000, schedule: self.schedule };
+        let echo = Echo {
+            dialect: Dialect::Plain,
+            connections: 64,
+            messages: 50_000,
+            schedule: self.schedule,
+        };
+        let message = echo.message();
         let seat = Seat::Beside(bench.quiet_cpu()?);
         let (floor, rival) = (bench.bare()?, bench.bare()?);
-        let floor_lane = echo_lane(seat, &floor.endpoint, echo.connections)?;
-        let rival_lane = echo_lane(seat, &rival.endpoint, echo.connections)?;
+        let floor_lane = echo_lane(seat, &floor.endpoint, &message, echo.connections)?;
+        let rival_lane = echo_lane(seat, &rival.endpoint, &message, echo.connections)?;
         let (floor, rival) = echo.compare(&floor_lane, &rival_lane)?;
         Ok(vec![self.row("echo, 64 connections", &floor, &rival)])
     }
