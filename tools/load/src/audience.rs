@@ -66,6 +66,11 @@ impl Audience {
         self.event_len = len;
     }
 
+    /// Reads what has come, so that heartbeats are answered while others are measured.
+    pub fn attend(&mut self) -> Result<()> {
+        self.fleet.quiesce(QUIET)
+    }
+
     /// Publishes `ticks` times `copies` events, each time waiting until the publisher has its
     /// answer and every listener its events, and returns what that cost. A delivery is one event
     /// at one listener; without listeners, one publication.

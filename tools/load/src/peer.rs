@@ -43,7 +43,8 @@ impl Peer {
             ),
         };
         let lock = std::fs::read_to_string(lock).unwrap_or_default();
-        format!("{name} {}", version_behind(&lock, mark).unwrap_or_default())
+        let version = version_behind(&lock, mark).unwrap_or_default();
+        format!("{name} {version}").trim_end().to_owned()
     }
 
     /// Installs what its lock file names, from the package registry or what was fetched before.

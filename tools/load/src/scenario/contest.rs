@@ -1,7 +1,7 @@
 //! The comparison behind fan-out and burst: the same listeners at the bare loop and at its rivals,
 //! connected at the same time, in rounds that take turns.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::audience::Audience;
 use crate::bench::{Bench, Served};
@@ -119,19 +119,29 @@ impl Contest {
             let endpoint = served.endpoint.clone();
             Lane::start(seat, move || Audience::gather(endpoint, receivers))
         };
-        let gather_rivals =
-            || rivals.iter().map(|rival| gather(rival, self.receivers)).collect::<Result<Vec<_>>>();
-        let (bare_lane, rival_lanes) = if rivals_first {
-            let rival_lanes = gather_rivals()?;
-            (gather(&bare, self.receivers)?, rival_lanes)
-        } else {
-            let bare_lane = gather(&bare, self.receivers)?;
-            (bare_lane, gather_rivals()?)
-        };
-        let alone_lane = alone.as_ref().map(|alone| gather(alone, 0)).transpose()?;
+        let named = std::iter::once(Rival::Bare).chain(self.rivals.iter().copied());
+        let mut waiting: Vec<_> = named.zip(std::iter::once(&bare).chain(&rivals)).collect();
+        if rivals_first {
+            waiting.rotate_left(1);
+        }
+        let mut lanes: Vec<(Rival, Lane<Audience>)> = Vec::new();
+        for (rival, served) in waiting {
+            let lane = gather(served, self.receivers).with_context(|| rival.name())?;
+            // Ten thousand connections take a while, in which heartbeats have to be answered.
+            for (earlier, lane) in &lanes {
+                lane.run(Audience::attend).with_context(|| earlier.name())?;
+            }
+            lanes.push((rival, lane));
+        }
+        if rivals_first {
+            lanes.rotate_right(1);
+        }
+        if let Some(alone) = &alone {
+            lanes.push((Rival::Bellwire, gather(alone, 0)?));
+        }
 
         // The floor sends what its first rival sends, to the byte.
-        if let Some(rival_lane) = rival_lanes.first() {
+        if let [(_, bare_lane), (_, rival_lane), ..] = &lanes[..] {
             let event_len = rival_lane.run(|audience| Ok(audience.event_len()))?;
             bare_lane.run(move |audience| {
                 audience.set_event_len(event_len);
@@ -139,16 +149,17 @@ impl Contest {
             })?;
         }
 
-        let lanes = std::iter::once(&bare_lane).chain(&rival_lanes).chain(&alone_lane);
-        let mut sides: Vec<Side<'_>> = lanes.map(|lane| self.side(lane)).collect();
+        let mut sides: Vec<Side<'_>> =
+            lanes.iter().map(|(rival, lane)| self.side(*rival, lane)).collect();
         let mut measured = schedule.interleave(&mut sides)?.into_iter();
         let bare = measured.next().unwrap_or_default();
         let rivals = measured.by_ref().take(self.rivals.len()).collect();
         Ok(Outcome { bare, rivals, commit: measured.next().unwrap_or_default() })
     }
 
-    fn side<'a>(&self, lane: &'a Lane<Audience>) -> Side<'a> {
+    fn side<'a>(&self, rival: Rival, lane: &'a Lane<Audience>) -> Side<'a> {
         let (ticks, copies) = (self.ticks, self.copies);
-        Box::new(move || lane.run(move |audience| audience.round(ticks, copies)))
+        let round = move |audience: &mut Audience| audience.round(ticks, copies);
+        Box::new(move || lane.run(round).with_context(|| rival.name()))
     }
 }

@@ -16,6 +16,8 @@ use crate::rounds::Schedule;
 use crate::stat::Spread;
 
 const BURST_SIZE: u32 = 8;
+/// More listeners than this are not measured polling.
+const POLLERS_MAX: usize = 1000;
 
 /// A second bare loop takes the server's place. A median outside the tolerance means that this
 /// machine, at this moment, cannot tell a server that keeps its budget from one that does not.
@@ -37,31 +39,42 @@ impl Selfcheck {
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
         for &receivers in &self.receivers {
             let count = grouped(receivers as u64);
-            let one = (events_of(receivers), 1, format!("fan-out, {count} listeners"));
-            let many = (
-                bursts_of(receivers, BURST_SIZE),
-                BURST_SIZE,
-                format!("burst of {BURST_SIZE}, {count} listeners"),
-            );
-            for (ticks, copies, what) in [one, many] {
-                report.measure(&what, || {
-                    let contest = Contest {
-                        rivals: vec![Rival::Bare],
-                        dialect: Dialect::Plain,
-                        transport: Transport::WebSocket,
-                        receivers,
-                        ticks,
-                        copies,
-                        commit: false,
-                    };
-                    let outcome = contest.run(bench, self.schedule)?;
-                    Ok(vec![self.row(&what, &outcome.bare, outcome.only_rival())])
-                })?;
+            let contest = |ticks, copies| Contest {
+                rivals: vec![Rival::Bare],
+                dialect: Dialect::Plain,
+                transport: Transport::WebSocket,
+                receivers,
+                ticks,
+                copies,
+                commit: false,
+            };
+            let one = contest(events_of(receivers), 1);
+            self.measure(&format!("fan-out, {count} listeners"), bench, report, &one)?;
+            let many = contest(bursts_of(receivers, BURST_SIZE), BURST_SIZE);
+            let what = format!("burst of {BURST_SIZE}, {count} listeners");
+            self.measure(&what, bench, report, &many)?;
+            if receivers <= POLLERS_MAX {
+                let polling = Contest { transport: Transport::Polling, ..one };
+                let what = format!("long-polling, {count} listeners");
+                self.measure(&what, bench, report, &polling)?;
             }
         }
         report.measure("echo", || self.echo(bench))?;
         ensure!(report.all_kept(), "the instrument is not true here and now");
         Ok(())
+    }
+
+    fn measure(
+        &self,
+        what: &str,
+        bench: &Bench,
+        report: &mut Report,
+        contest: &Contest,
+    ) -> Result<()> {
+        report.measure(what, || {
+            let outcome = contest.run(bench, self.schedule)?;
+            Ok(vec![self.row(what, &outcome.bare, outcome.only_rival())])
+        })
     }
 
     fn echo(&self, bench: &Bench) -> Result<Vec<Row>> {

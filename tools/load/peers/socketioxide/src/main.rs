@@ -12,8 +12,11 @@ use serde_json::value::RawValue;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef};
 
-/// No heartbeat falls into a round: the bare loop, beside which this is measured, has none.
+/// No heartbeat falls into a round: the bare loop, beside which this is measured, has none. The
+/// first one comes at once, and its answer may wait until others are connected.
 const PING_INTERVAL: Duration = Duration::from_secs(600);
+/// See [`PING_INTERVAL`].
+const PING_TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize)]
 struct Auth {
@@ -47,7 +50,10 @@ struct Answer {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let place: Vec<String> = std::env::args().skip(1).collect();
-    let (layer, io) = SocketIo::builder().ping_interval(PING_INTERVAL).build_layer();
+    let (layer, io) = SocketIo::builder()
+        .ping_interval(PING_INTERVAL)
+        .ping_timeout(PING_TIMEOUT)
+        .build_layer();
     io.ns("/states", states);
     io.ns("/", echo);
     let listener = tokio::net::TcpListener::bind(place.join(":")).await?;
