@@ -2,9 +2,10 @@
 //!
 //! One thread, epoll and `send`; no rights, no storage, no queue, no timer. What a path asks for
 //! decides what a connection is: [`CONTROL`] gives orders, [`ECHO`] gets its messages back,
-//! [`POLL`] is HTTP and asks for each event anew, everything else listens. It is written as tightly as we know how: a slow floor would flatter
-//! whatever stands on it. Where a real server would have to cope, it gives up with a message,
-//! since a measurement in which that happened is void.
+//! [`POLL`] is HTTP and asks for each event anew, everything else listens. It is written as
+//! tightly as we know how: a slow floor would flatter whatever stands on it. Where a real server
+//! would have to cope, it gives up with a message, since a measurement in which that happened is
+//! void.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

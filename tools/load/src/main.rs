@@ -8,8 +8,9 @@
 //!
 //! From the outside in: [`scenario`] holds one file per line of the table; [`bench`] starts the
 //! servers ([`child`], [`bare`], [`peer`]); [`audience`] and [`dialogue`] are the two kinds of
-//! traffic on top of a [`fleet`] of connections ([`opening`], [`speech`]); [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds
-//! into rows. The server's own crates are not used: the tool is an independent witness.
+//! traffic on top of a [`fleet`] of connections ([`opening`], [`speech`]); [`rounds`], [`stat`],
+//! [`proc`] and [`report`] turn rounds into rows. The server's own crates are not used: the tool
+//! is an independent witness.
 //!
 //! Errors are `anyhow` throughout: each has one meaning here, that there is no measurement, and
 //! one reader.

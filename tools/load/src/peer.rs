@@ -71,7 +71,10 @@ impl Peer {
                 child::output_of(Command::new("node").arg("--version"))
                     .context("Node is missing: install Node 20 or newer with npm")?;
                 let mut install = Command::new("npm");
-                install.args(["ci", "--no-audit", "--no-fund"]).current_dir(NODE);
+                install
+                    .args(["ci", "--prefer-offline", "--ignore-scripts"])
+                    .args(["--no-audit", "--no-fund"])
+                    .current_dir(NODE);
                 child::output_of(&mut install).context(
                     "socket.io cannot be installed: it needs npm and its packages, \
                      from their registry or npm's cache",

@@ -8,6 +8,7 @@ use super::contest::{Contest, Outcome, Rival};
 use super::echo::{Echo, echo_lane};
 use super::fanout::events_of;
 use super::idle::Idle;
+use crate::audience::Audience;
 use crate::bench::Bench;
 use crate::dialect::Dialect;
 use crate::endpoint::Transport;
@@ -26,8 +27,9 @@ const POLLERS: usize = 1000;
 /// Connections that ask for acks.
 const CALLERS: usize = 64;
 
-/// Fan-out, burst, long-polling, request with ack and memory, of ours and of other servers in the same rounds,
-/// each by the same bare loop. Installs them first: that takes a package registry, once.
+/// Fan-out, burst, long-polling, request with ack and memory, of ours and of other servers in the
+/// same rounds, each by the same bare loop. Installs them first: that takes a package registry,
+/// once.
 #[derive(Args, Clone, Debug)]
 pub struct Peers {
     /// Who is measured; a list.
@@ -38,7 +40,8 @@ pub struct Peers {
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1000, 10_000])]
     pub receivers: Vec<usize>,
     /// Requests for an ack in a round, of all connections.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 20_000,
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub messages: u64,
     /// How many idle connections.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -70,19 +73,9 @@ impl Who {
 }
 
 impl Peers {
-    /// Installs and measures; who cannot be installed has a row that says why.
+    /// Installs and measures.
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
-        let mut rivals = Vec::new();
-        for rival in self.who.iter().map(|who| who.rival()) {
-            let installed = match rival {
-                Rival::Peer(peer) => peer.install(),
-                Rival::Bellwire | Rival::Bare => Ok(()),
-            };
-            match installed {
-                Ok(()) => rivals.push(rival),
-                Err(error) => report.measure(&rival.name(), || Err(error))?,
-            }
-        }
+        let rivals = self.present(bench, report)?;
         if rivals.is_empty() {
             return Ok(());
         }
@@ -108,6 +101,18 @@ impl Peers {
         report.measure("idle", || self.idle(bench, &rivals))
     }
 
+    /// Those that deliver. Who does not has one row that says why, and spoils nobody's rounds.
+    fn present(&self, bench: &Bench, report: &mut Report) -> Result<Vec<Rival>> {
+        let mut present = Vec::new();
+        for rival in self.who.iter().map(|who| who.rival()) {
+            match prove(rival, bench) {
+                Ok(()) => present.push(rival),
+                Err(error) => report.measure(&rival.name(), || Err(error))?,
+            }
+        }
+        Ok(present)
+    }
+
     fn measure(
         &self,
         what: &str,
@@ -130,9 +135,10 @@ impl Peers {
             schedule: self.schedule,
         };
         let floor = bench.bare()?;
-        let floor_lane = echo_lane(seat, &floor.endpoint, &echo.message(), CALLERS)?;
-        let mut lanes = Vec::new();
+        // Before the lanes, which are dropped first: a server stops when its callers have gone.
         let mut servers = Vec::new();
+        let mut lanes = Vec::new();
+        let floor_lane = echo_lane(seat, &floor.endpoint, &echo.message(), CALLERS)?;
         for rival in rivals {
             let mut served = match rival {
                 Rival::Bellwire => bench.conformance()?,
@@ -174,6 +180,18 @@ impl Peers {
         }
         Ok(rows)
     }
+}
+
+/// Installs whoever is not ours, and has one event delivered to one listener.
+fn prove(rival: Rival, bench: &Bench) -> Result<()> {
+    if let Rival::Peer(peer) = rival {
+        peer.install()?;
+    }
+    let served = rival.serve(bench, Dialect::SocketIo, Transport::WebSocket)?;
+    let endpoint = served.endpoint.clone();
+    let seat = Seat::Beside(bench.quiet_cpu()?);
+    drop(Lane::start(seat, move || Audience::gather(endpoint, 1))?);
+    Ok(())
 }
 
 /// The same listeners at each rival. What ours spends on making an event durable counts in full.
