@@ -46,9 +46,9 @@ pub struct Peers {
     /// How many idle connections.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
-    /// How many rounds.
-    #[command(flatten)]
-    pub schedule: Schedule,
+    /// Rounds of each that count: half of what is usual, as there are more to take turns.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
 }
 
 /// Who is measured.
@@ -113,6 +113,10 @@ impl Peers {
         Ok(present)
     }
 
+    fn schedule(&self) -> Schedule {
+        Schedule { rounds: self.rounds, warmups: 1 }
+    }
+
     fn measure(
         &self,
         what: &str,
@@ -121,7 +125,7 @@ impl Peers {
         contest: &Contest,
     ) -> Result<()> {
         report.measure(what, || {
-            let outcome = contest.run(bench, self.schedule)?;
+            let outcome = contest.run(bench, self.schedule())?;
             Ok(rows(what, &contest.rivals, &outcome))
         })
     }
@@ -132,7 +136,7 @@ impl Peers {
             dialect: Dialect::SocketIo,
             connections: CALLERS,
             messages: self.messages,
-            schedule: self.schedule,
+            schedule: self.schedule(),
         };
         let floor = bench.bare()?;
         // Before the lanes, which are dropped first: a server stops when its callers have gone.
@@ -151,7 +155,7 @@ impl Peers {
         }
         let mut sides: Vec<Side<'_>> = vec![echo.side(&floor_lane)];
         sides.extend(lanes.iter().map(|lane: &Lane<_>| echo.side(lane)));
-        let mut measured = self.schedule.interleave(&mut sides)?;
+        let mut measured = self.schedule().interleave(&mut sides)?;
         let outcome = Outcome { bare: measured.remove(0), rivals: measured, commit: Vec::new() };
         Ok(rows(&format!("request with ack, {CALLERS} connections"), rivals, &outcome))
     }
