@@ -50,10 +50,8 @@ struct Answer {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let place: Vec<String> = std::env::args().skip(1).collect();
-    let (layer, io) = SocketIo::builder()
-        .ping_interval(PING_INTERVAL)
-        .ping_timeout(PING_TIMEOUT)
-        .build_layer();
+    let (layer, io) =
+        SocketIo::builder().ping_interval(PING_INTERVAL).ping_timeout(PING_TIMEOUT).build_layer();
     io.ns("/states", states);
     io.ns("/", echo);
     let listener = tokio::net::TcpListener::bind(place.join(":")).await?;
