@@ -2,7 +2,7 @@
 
 use bellwire_wire::{
     frame,
-    socketio::{self, Event, Packet},
+    socketio::{self, Ack, Event, Packet},
 };
 
 use super::{Shard, echo};
@@ -18,7 +18,7 @@ impl Shard {
             }
             Some(Packet::Disconnect { namespace }) => self.go(line, &namespace, now_ms),
             Some(Packet::Event(event)) => self.event(line, event, now_ms),
-            Some(Packet::Ack(_)) => {}
+            Some(Packet::Ack(ack)) => self.acked(line, &ack),
         }
     }
 
@@ -54,6 +54,13 @@ impl Shard {
         match self.seat(line, &event.namespace) {
             None => self.violate(line, "an event before its namespace", now_ms),
             Some(_) => self.send_back(line, &event),
+        }
+    }
+
+    fn acked(&mut self, line: LineId, ack: &Ack) {
+        // It may have been under way while the namespace was left.
+        if self.seat(line, &ack.namespace).is_some() {
+            self.show_ack(line, ack);
         }
     }
 }
