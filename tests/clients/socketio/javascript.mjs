@@ -187,14 +187,13 @@ const STEPS = [
   ['the server asks for acknowledgements', async ({ dial, conformance }) => {
     const peer = await dial.connect(conformance, { auth: {} });
     await peer.hears('auth', {});
-    for (const args of ARGUMENTS) {
-      peer.socket.once('emit-with-ack', (...asked) => asked.pop()(...asked));
-      peer.socket.emit('emit-with-ack', ...args);
+    for (const [number, answer] of ARGUMENTS.entries()) {
+      peer.socket.once('emit-with-ack', (...asked) => asked.pop()(...answer));
+      peer.socket.emit('emit-with-ack', 'a question', { number });
       const [event, ...asked] = await peer.next();
-      const acknowledge = asked.pop();
-      same([event, typeof acknowledge], ['emit-with-ack', 'function'], 'what the server asks');
-      same(plain(asked), plain(args), 'the arguments that the server asks with');
-      same(plain(await peer.next()), plain(['acked', ...args]), 'what the server was acknowledged with');
+      check(typeof asked.pop() === 'function', 'the server asks for an acknowledgement');
+      same([event, ...asked], ['emit-with-ack', 'a question', { number }], 'what the server asks');
+      same(plain(await peer.next()), plain(['acked', ...answer]), 'what the server was acknowledged with');
     }
     peer.close();
   }],

@@ -20,6 +20,8 @@ class Peer:
         self.lock = threading.Lock()
         self.queues = {}
         self.asked = 0
+        # What the server's requests are acknowledged with.
+        self.acknowledgement = ()
         for namespace in namespaces:
             for event in ["connect", "disconnect", "connect_error"]:
                 self.client.on(event, self.noting(namespace, event), namespace=namespace)
@@ -30,11 +32,11 @@ class Peer:
         return lambda *args: self.queue(namespace, event).put(args)
 
     def noting_any(self, namespace):
-        """A handler of any event; what it gives back is the acknowledgement if one was asked for."""
+        """A handler of any event. What it gives back is the acknowledgement if one was asked for."""
 
         def note(event, *args):
             self.queue(namespace, event).put(args)
-            return args
+            return self.acknowledgement
 
         return note
 

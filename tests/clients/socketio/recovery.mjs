@@ -148,9 +148,14 @@ const ROWS = [
     reader.peer.close();
     await please('mend');
     const auth = { token: test.reader, recover: true, pid, offset };
-    const both = await Promise.all([1, 2].map(() => rawConnect(test.direct, '/states', auth)));
-    same(both.filter((one) => one.pid === pid).length, 1, `who got the pid ${pid}, of ${short(both)}`);
-    check(both[0].sid !== both[1].sid, 'each has an id of its own');
+    const both = await Promise.all([1, 2].map(() => RawClient.connect(test.direct, '/states', auth)));
+    // Either only one is given it, or the one that was given it first is ended.
+    const owners = both.filter((one) => one.pid === pid);
+    check(owners.length > 0, `one of them goes on: ${short(both.map((one) => one.pid))}`);
+    if (owners.length === 2) await Promise.race(owners.map((one) => one.ended));
+    const there = await Promise.all(owners.map((one) => one.isThere()));
+    same(there.filter(Boolean).length, 1, 'connections with that pid');
+    for (const one of both) one.close();
   }],
   ['somebody else with the pid', async (test) => {
     const reader = await test.reads();
@@ -160,7 +165,8 @@ const ROWS = [
     await reader.away();
     await test.write('b');
     const auth = { token: test.other, recover: true, pid, offset };
-    const thief = await rawConnect(test.direct, '/states', auth);
+    const thief = await RawClient.connect(test.direct, '/states', auth);
+    thief.close();
     check(thief.pid !== pid && typeof thief.pid === 'string', `the pid is ${short(thief.pid)}`);
     // And it is still there for its owner.
     await reader.back(true);
@@ -168,12 +174,14 @@ const ROWS = [
     await reader.leaves();
   }],
   ['pids and offsets that nobody was given', async (test) => {
-    const known = await rawConnect(test.direct, '/states', { token: test.reader, recover: true });
+    const known = await RawClient.connect(test.direct, '/states', { token: test.reader, recover: true });
     for (const pid of ['', 'x'.repeat(20), 7, null, { a: 1 }]) {
       const auth = { token: test.reader, recover: true, pid, offset: 'nobody' };
-      const { pid: given } = await rawConnect(test.direct, '/states', auth);
-      check(given !== pid && given !== known.pid, `${short(pid)} was recovered`);
+      const stranger = await RawClient.connect(test.direct, '/states', auth);
+      check(stranger.pid !== pid && stranger.pid !== known.pid, `${short(pid)} was recovered`);
+      stranger.close();
     }
+    known.close();
   }],
   ['who left by itself is somebody new', async (test) => {
     const reader = await test.reads();
@@ -295,7 +303,7 @@ class Reader {
     await this.peer.passes('connect');
     const { socket } = this.peer;
     same(Boolean(socket.recovered), recovered, 'recovered');
-    same(socket.id === id, recovered, 'whether it has its old id');
+    if (!recovered) check(socket.id !== id, 'somebody new has an id of its own');
     if (pid !== undefined) same(socket._pid === pid, recovered, 'whether it has its old pid');
     await this.peer.upgraded();
     this.#whoNow();
@@ -328,24 +336,55 @@ class Reader {
   }
 }
 
-/** What a server answers a CONNECT to a namespace with, spoken by hand; the connection ends after it. */
-function rawConnect(address, namespace, auth) {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://${address}/socket.io/?EIO=4&transport=websocket`);
-    const expected = `40${namespace},`;
-    socket.on('error', reject);
-    socket.on('message', (data) => {
-      const packet = data.toString();
-      if (packet.startsWith('0')) {
-        socket.send(`${expected}${JSON.stringify(auth)}`);
-      } else if (packet.startsWith(expected)) {
-        resolve(JSON.parse(packet.slice(expected.length)));
-        socket.close();
-      } else if (packet !== '2') {
-        reject(new Error(`expected ${expected}, got ${packet}`));
-      }
+/** A connection to one namespace, spoken by hand over WebSocket. */
+class RawClient {
+  #socket;
+  #namespace;
+
+  constructor(socket, namespace, pid) {
+    this.pid = pid;
+    this.#socket = socket;
+    this.#namespace = namespace;
+    /** Resolves when the connection is gone, or the namespace. */
+    this.ended = new Promise((resolve) => {
+      socket.once('close', resolve);
+      socket.on('message', (data) => data.toString() === `41${namespace},` && resolve());
     });
-  });
+  }
+
+  /** What a server makes of a CONNECT to a namespace. */
+  static connect(address, namespace, auth) {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(`ws://${address}/socket.io/?EIO=4&transport=websocket`);
+      const expected = `40${namespace},`;
+      socket.on('error', reject);
+      socket.on('message', function first(data) {
+        const packet = data.toString();
+        if (packet.startsWith('0')) {
+          socket.send(`${expected}${JSON.stringify(auth)}`);
+        } else if (packet.startsWith(expected)) {
+          socket.off('message', first);
+          const { pid } = JSON.parse(packet.slice(expected.length));
+          resolve(new RawClient(socket, namespace, pid));
+        } else {
+          reject(new Error(`expected ${expected}, got ${packet}`));
+        }
+      });
+    });
+  }
+
+  /** Whether it is answered, rather than ended. */
+  isThere() {
+    const answered = new Promise((resolve) => {
+      this.#socket.on('message', (data) => data.toString().startsWith(`43${this.#namespace},7[`) && resolve(true));
+    });
+    this.#socket.send(`42${this.#namespace},7["states:get",{"entity_id":"sensor.that_nobody_has"}]`);
+    return Promise.race([answered, this.ended.then(() => false)]);
+  }
+
+  close() {
+    this.#socket.close();
+  }
 }
 
 await script(90, OPTIONS, async (values) => {

@@ -176,11 +176,12 @@ async def arguments_of_all_kinds_both_ways(test):
 
 
 async def the_server_asks_for_acknowledgements(test):
-    """The server's own requests are acknowledged with the same arguments, by what a handler returns."""
+    """The server's own requests are acknowledged with what a handler returns, bytes too."""
     async with await test.connected(["/"], test.conformance, {}) as peer:
-        for args in ARGUMENTS:
-            await peer.emit("emit-with-ack", *args)
-            same(await peer.heard("/", "emit-with-ack"), args, "what the server asks with")
+        for number, args in enumerate(ARGUMENTS):
+            peer.acknowledgement = args
+            await peer.emit("emit-with-ack", "a question", {"number": number})
+            same(await peer.heard("/", "emit-with-ack"), ("a question", {"number": number}), "what the server asks")
             same(await peer.heard("/", "acked"), args, "what it was acknowledged with")
 
 
