@@ -1,8 +1,8 @@
-//! What a conformance server does with Socket.IO: it greets, and sends back what it is sent.
+//! What a conformance server does with Socket.IO: it greets, sends back what it is sent, and asks when told to.
 
 use bellwire_wire::{
     frame,
-    socketio::{self, Event},
+    socketio::{self, Ack, Event},
 };
 use bytes::Bytes;
 
@@ -51,7 +51,8 @@ impl Shard {
         }
     }
 
-    /// Sends an event back: `message` as `message-back`, `message-with-ack` as its acknowledgement.
+    /// Sends an event back: `message` as `message-back`, `message-with-ack` as its acknowledgement,
+    /// `emit-with-ack` as the same event, asking for an acknowledgement itself; it takes no bytes.
     pub(super) fn send_back(&mut self, line: LineId, event: &Event) {
         let args: Vec<&str> = event.args.iter().map(String::as_str).collect();
         let count = event.attachments.len();
@@ -61,13 +62,31 @@ impl Shard {
             ("message", _) => socketio::binary_event(namespace, "message-back", &args, count),
             ("message-with-ack", Some(id)) if count == 0 => socketio::ack(namespace, id, &args),
             ("message-with-ack", Some(id)) => socketio::binary_ack(namespace, id, &args, count),
+            // There is only one question, so any id will do.
+            ("emit-with-ack", _) if count == 0 => {
+                socketio::request(namespace, 0, "emit-with-ack", &args)
+            }
             _ => return,
         };
-        let mut frames = frame::text(&text).to_vec();
-        for attachment in &event.attachments {
-            frames.extend_from_slice(&frame::encode(frame::Opcode::Binary, attachment));
-        }
-        // In one piece, so that nothing comes in between.
-        self.hub.say(line, Bytes::from(frames));
+        self.hub.say(line, whole(&text, &event.attachments));
     }
+
+    /// Shows what an `emit-with-ack` was acknowledged with, as the event `acked`.
+    pub(super) fn show_ack(&mut self, line: LineId, ack: &Ack) {
+        let args: Vec<&str> = ack.args.iter().map(String::as_str).collect();
+        let text = match ack.attachments.len() {
+            0 => socketio::event(&ack.namespace, "acked", &args),
+            count => socketio::binary_event(&ack.namespace, "acked", &args, count),
+        };
+        self.hub.say(line, whole(&text, &ack.attachments));
+    }
+}
+
+/// A packet with its attachments, in one piece, so that nothing comes in between.
+fn whole(text: &str, attachments: &[Bytes]) -> Bytes {
+    let mut frames = frame::text(text).to_vec();
+    for attachment in attachments {
+        frames.extend_from_slice(&frame::encode(frame::Opcode::Binary, attachment));
+    }
+    Bytes::from(frames)
 }
