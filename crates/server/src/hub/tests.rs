@@ -41,9 +41,13 @@ use crate::simulation::{
 impl<S: Write> Hub<S> {
     /// How many bytes wait for one session's socket.
     pub(crate) fn queued_for(&self, id: SessionId) -> usize {
-        let slot = self.slot_of(id);
-        let outbox = slot.and_then(|slot| self.sessions[slot as usize].outbox.as_ref());
-        outbox.map_or(0, |outbox| outbox.queued_len())
+        let line = self.line_of(id).map(|line| &self.lines[line.slot as usize]);
+        line.map_or(0, |line| line.queued_len())
+    }
+
+    /// Whether nothing waits for one session's socket.
+    pub(crate) fn has_got_all(&self, id: SessionId) -> bool {
+        self.line_of(id).is_none_or(|line| self.is_flushed(line))
     }
 
     /// Whether a session was told all that the hub was.
@@ -59,6 +63,7 @@ struct House {
     recent: Arc<Recent>,
     log: Vec<Arc<Entry>>,
     published: usize,
+    line: LineId,
     id: SessionId,
     pipe: Rc<RefCell<Pipe>>,
     keys: Option<Arc<HashSet<String>>>,
@@ -70,15 +75,17 @@ struct House {
 impl House {
     fn new(shape: Shape, ring: usize, outbox_len_max: usize) -> House {
         let recent = Arc::new(Recent::new(0, ring, 1 << 20));
-        let speller = Arc::new(Speller::new("epoch", [("e", Spelling::Spread)]));
+        let speller = Arc::new(Speller::new("epoch", [("e", Spelling::Spread, "/es")]));
         let mut hub = Hub::new(recent.clone(), speller, outbox_len_max);
         let pipe = Pipe::new(Rc::new(Cell::new(0)), usize::MAX);
-        let id = hub.join(SimSocket(pipe.clone()), shape);
+        let line = hub.line(SimSocket(pipe.clone()));
+        let id = hub.join(line, shape);
         House {
             hub,
             recent,
             log: Vec::new(),
             published: 0,
+            line,
             id,
             pipe,
             keys: None,
@@ -144,7 +151,7 @@ impl House {
 
     fn drain(&mut self) {
         self.pipe.borrow_mut().room = usize::MAX;
-        self.hub.writable(self.id, self.now_ms);
+        self.hub.writable(self.line, self.now_ms);
     }
 
     fn step(&mut self, word: &str) {
@@ -168,15 +175,16 @@ impl House {
                 let text = json!({"type": "answer", "n": name}).to_string();
                 self.hub.send(self.id, frame::text(&text));
             }
-            ("pong", _) => self.hub.send(self.id, frame::encode(frame::Opcode::Pong, b"")),
-            ("end", _) => self.hub.end(self.id, [frame::close(4408, "slow")], self.now_ms),
+            ("pong", _) => self.hub.say(self.line, frame::encode(frame::Opcode::Pong, b"")),
+            ("end", _) => self.hub.end(self.line, [frame::close(4408, "slow")], self.now_ms),
             _ => self.commit(word),
         }
         self.hub.flush(self.now_ms);
         let needs = self.hub.take_needs().into_iter().map(|need| match need {
             Need::CatchUp { after, .. } => format!("catchup:{after}"),
             Need::Reread(_) => "reread".to_owned(),
-            Need::End(_, ending) => format!("{ending:?}").to_lowercase(),
+            Need::Revoked(_) => "revoked".to_owned(),
+            Need::Slow(_) => "slow".to_owned(),
             Need::Gone(_) => "gone".to_owned(),
         });
         self.needs.extend(needs);
@@ -473,7 +481,7 @@ fn coalescing_keeps_a_part_of_the_log_and_its_newest_values() {
             if chance.one_in(3) {
                 house.step(&format!("take:{}", chance.below(90)));
                 house.step("@all");
-                house.hub.writable(house.id, 0);
+                house.hub.writable(house.line, 0);
                 house.receive();
             }
         }
@@ -510,7 +518,7 @@ impl Write for Holding {
 fn what_a_sink_says_by_itself_gets_out() {
     let speller = Arc::new(Speller::new("epoch", []));
     let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, 1 << 20);
-    let id = hub.join(Holding { held: 7, has_room: false }, Shape::Plain);
+    let id = hub.line(Holding { held: 7, has_room: false });
     assert!(hub.is_flushed(id));
     hub.writable(id, 0);
     assert!(!hub.is_flushed(id), "it is known to wait");

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 
 use bellwire_services::kit::{Access, Principal, Role, Scope};
@@ -19,8 +19,11 @@ use bellwire_services::kit::{Access, Principal, Role, Scope};
 use super::{
     caller::{Rules, is_loopback_host, only},
     cors,
+    crowd::Crowd,
+    engine::Protocol,
     limits::ConnectionLimits,
     listen::Peer,
+    polling,
     problem::{self, problem},
     shards::Handles,
     tries::Tries,
@@ -44,7 +47,9 @@ pub struct Site {
     /// The shards.
     pub shards: Arc<Handles>,
     /// How many connections are admitted; `None`: any number (the demo).
-    pub limits: Option<ConnectionLimits>,
+    pub limits: Option<Arc<ConnectionLimits>>,
+    /// Socket.IO connections that are in no namespace yet.
+    pub lobby: Arc<Crowd>,
     /// Tries of passwords.
     pub tries: Tries,
     /// What the operator set about callers.
@@ -78,6 +83,7 @@ pub fn router(site: Arc<Site>) -> Router {
         }
     }
     let router = rest::add_routes(router, &site.door.tables.routes);
+    let router = engine_route(router, "/socket.io", Protocol::SocketIo);
     let cors = middleware::from_fn_with_state(site.clone(), cors::layer);
     finish(router, site).layer(cors)
 }
@@ -86,7 +92,21 @@ pub fn router(site: Arc<Site>) -> Router {
 pub fn conformance_router(site: Arc<Site>) -> Router {
     let router =
         Router::new().route("/readyz", get(ready)).route("/echo", get(stream_route(Wanted::Echo)));
-    finish(router, site)
+    let router = engine_route(router, "/socket.io", Protocol::SocketIo);
+    finish(engine_route(router, "/engine.io", Protocol::Echo), site)
+}
+
+/// Serves Engine.IO at a path, with and without a slash at its end.
+fn engine_route(
+    mut router: Router<Arc<Site>>,
+    path: &str,
+    protocol: Protocol,
+) -> Router<Arc<Site>> {
+    for path in [path.to_owned(), format!("{path}/")] {
+        let serve = move |site, peer, request| polling::serve(site, peer, protocol, request);
+        router = router.route(&path, any(serve));
+    }
+    router
 }
 
 fn finish(router: Router<Arc<Site>>, site: Arc<Site>) -> Router {

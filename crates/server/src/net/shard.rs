@@ -6,11 +6,17 @@
 //! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
 //! connections end in order in `parting`, what time asks for in `time`.
 
+mod echo;
+mod engine;
+mod live;
 mod parting;
 mod serve;
+mod socketio;
 #[cfg(test)]
 mod tests;
 mod time;
+mod topics;
+mod work;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -27,7 +33,7 @@ use std::{
 use bellwire_services::kit::{Answer, Code, Fault, Principal};
 use bellwire_store::batch::Write;
 use bellwire_wire::{
-    frame::{Flow, Limits},
+    frame::{self, Flow, Limits},
     session::{self, Action},
 };
 use bytes::Bytes;
@@ -36,20 +42,24 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use self::time::Drain;
 use super::{
     calls::{CALLS_MAX, UNREAD_LEN_MAX},
-    conn::{Admission, Conn, Endpoint, FIRST_MESSAGE_MAX_MS, Reading, Stage},
+    conn::{Conn, Endpoint, Speech},
+    engine::{Rules, Sid},
+    limits::ConnectionLimits,
     socket::Socket,
+    talk::{Reading, Talk},
+    way::Way,
     wheel::Wheel,
 };
 use crate::{
     clock::Clock,
-    door::Door,
+    door::{Door, Recovered},
     faults,
     hub::{
-        Ending, Hub, Need, SessionId,
-        recent::{Recent, Shape, Speller},
+        Hub, LineId, Need, SessionId,
+        recent::{Recent, Speller},
     },
     metrics::Metrics,
-    opening::{Opened, Since},
+    opening::Opened,
     sequencer::{CallId, Feed, Item, ReplyTo},
 };
 
@@ -62,6 +72,8 @@ const READS_AT_ONCE: usize = 8;
 /// How long sockets are read before what came from other threads gets its turn: who sends what is slow
 /// to read must not hold up those who only listen.
 const READING_MAX_MS: u64 = 10;
+/// How many sessions one connection has, those among them that are leaving; past it, it is not read.
+const SESSIONS_MAX: usize = 32;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
 
@@ -74,8 +86,16 @@ pub enum Message {
     Arrival(Box<Arrival>),
     /// What was read for a session that is going live, by the number of the read.
     Opened(SessionId, u32, Box<Result<Opened, Fault>>),
+    /// What was read and written for a connection that may be recovered: its own id, and the result.
+    Recovered(SessionId, u32, Box<(String, Result<Recovered, Fault>)>),
+    /// Another connection goes on with what this one had.
+    Replaced(Sid),
     /// A query was answered.
     Answered(CallId, Result<Answer, Fault>),
+    /// A request of an Engine.IO session over HTTP.
+    Request(Box<Request>),
+    /// The connection of a poll of this session ended.
+    Unpolled(Sid),
     /// Close everything, a portion at a time, and end; so many milliseconds may pass.
     Drain(u64),
 }
@@ -97,6 +117,12 @@ pub struct Setup {
     pub number: u16,
     /// The door; none on a conformance server, which only echoes.
     pub door: Option<Arc<Door>>,
+    /// How many Socket.IO connections are admitted; `None`: any number.
+    pub admitted: Option<Arc<ConnectionLimits>>,
+    /// What Engine.IO sessions keep to.
+    pub engine: Rules,
+    /// The ways into all shards, by their numbers.
+    pub peers: Arc<[Feed]>,
     /// The time.
     pub clock: Arc<Clock>,
     /// The measures.
@@ -145,22 +171,30 @@ impl Inlet {
     }
 }
 
+pub use engine::{Asks, Request};
+
 /// One shard.
 pub struct Shard {
     setup: Setup,
     inlet: Inlet,
-    hub: Hub<Socket>,
-    /// By the hub's slot.
+    hub: Hub<Way>,
+    /// Connections, by the slot of their line in the hub.
     conns: Vec<Option<Conn>>,
+    /// Sessions, by their slot in the hub.
+    talks: Vec<Option<Talk>>,
+    /// Engine.IO sessions, by what their clients call them.
+    sids: HashMap<Sid, LineId>,
     wheel: Wheel,
     /// The read buffer of all sockets.
     buffer: Box<[u8]>,
     /// Commands of this turn, on their way to the writer.
     writes: Vec<Write<Answer, ReplyTo>>,
     /// Sockets that have something to read, each once, in the order of their turns.
-    deferred: VecDeque<SessionId>,
-    /// Sessions that are to be shut down once flushed.
-    finishing: Vec<SessionId>,
+    deferred: VecDeque<LineId>,
+    /// Connections that are to be shut down once flushed.
+    finishing: Vec<LineId>,
+    /// What a conformance server is still to say.
+    greetings: VecDeque<echo::Greeting>,
     /// Principals by id, so that many connections of one share it.
     principals: HashMap<String, Arc<Principal>>,
     drain: Option<Drain>,
@@ -169,17 +203,20 @@ pub struct Shard {
 impl Shard {
     /// A shard without connections.
     pub fn new(setup: Setup, inlet: Inlet) -> Shard {
-        let now_s = setup.clock.elapsed_ms() / 1_000;
+        let now = setup.clock.elapsed_ms() / setup.engine.tick_ms;
         Shard {
             hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
             setup,
             inlet,
             conns: Vec::new(),
-            wheel: Wheel::new(now_s),
+            talks: Vec::new(),
+            sids: HashMap::new(),
+            wheel: Wheel::new(now),
             buffer: vec![0; READ_LEN].into(),
             writes: Vec::new(),
             deferred: VecDeque::new(),
             finishing: Vec::new(),
+            greetings: VecDeque::new(),
             principals: HashMap::new(),
             drain: None,
         }
@@ -232,19 +269,19 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let now_ms = self.now_ms();
-        let second_ms = 1_000 - now_ms % 1_000;
+        let tick_ms = self.setup.engine.tick_ms - now_ms % self.setup.engine.tick_ms;
         let drain_ms =
             self.drain.as_ref().map_or(u64::MAX, |drain| drain.next_ms.saturating_sub(now_ms));
         (!self.hub.is_empty() || self.drain.is_some())
-            .then(|| Duration::from_millis(second_ms.min(drain_ms)))
+            .then(|| Duration::from_millis(tick_ms.min(drain_ms)))
     }
 
     /// A socket has something to read, or takes something.
     fn ready(&mut self, event: &mio::event::Event, now_ms: u64) {
         let Some(Some(conn)) = self.conns.get_mut(event.token().0) else { return };
-        let id = conn.id;
+        let line = conn.line;
         if event.is_error() {
-            self.drop_conn(id);
+            self.drop_conn(line);
             return;
         }
         if event.is_read_closed() {
@@ -252,19 +289,19 @@ impl Shard {
         }
         if event.is_readable() || event.is_read_closed() {
             conn.readable = true;
-            self.defer(id);
+            self.defer(line);
         }
         if event.is_writable() {
-            self.hub.writable(id, now_ms);
+            self.hub.writable(line, now_ms);
         }
     }
 
     /// Lets a socket be read when its turn comes.
-    fn defer(&mut self, id: SessionId) {
-        if let Some(conn) = self.conn(id)
+    fn defer(&mut self, line: LineId) {
+        if let Some(conn) = self.conn(line)
             && !mem::replace(&mut conn.deferred, true)
         {
-            self.deferred.push_back(id);
+            self.deferred.push_back(line);
         }
     }
 
@@ -272,10 +309,10 @@ impl Shard {
     fn read_in_turn(&mut self) {
         let until_ms = self.now_ms() + READING_MAX_MS;
         for _ in 0..self.deferred.len() {
-            let Some(id) = self.deferred.pop_front() else { return };
-            self.with_conn(id, |conn| conn.deferred = false);
+            let Some(line) = self.deferred.pop_front() else { return };
+            self.with_conn(line, |conn| conn.deferred = false);
             let now_ms = self.now_ms();
-            self.pump(id, now_ms);
+            self.pump(line, now_ms);
             if now_ms >= until_ms {
                 return;
             }
@@ -293,9 +330,13 @@ impl Shard {
                 }
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
+                Message::Recovered(id, read, result) => self.recovered(id, read, *result, now_ms),
+                Message::Replaced(sid) => self.replaced(sid, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
+                Message::Request(request) => self.request(*request, now_ms),
+                Message::Unpolled(sid) => self.unpolled(sid),
                 Message::Drain(time_max_ms) => {
-                    self.drain = Some(Drain::from(now_ms, self.hub.len(), time_max_ms));
+                    self.drain = Some(Drain::from(now_ms, self.hub.lines_len(), time_max_ms));
                 }
             }
         }
@@ -317,90 +358,108 @@ impl Shard {
 
     fn arrive(&mut self, arrival: Arrival, now_ms: u64) {
         let Arrival { socket, unread, endpoint } = arrival;
-        let (stream, since) = match &endpoint {
-            Endpoint::Echo => (0, Since::Unasked),
-            Endpoint::Stream { stream, since, .. } => (*stream, since.clone()),
-        };
-        let cursor = since != Since::Unasked;
-        let Some(id) = self.admit(socket, stream, cursor, now_ms) else { return };
+        let Some(line) = self.admit(socket, now_ms) else { return };
         match endpoint {
-            Endpoint::Echo => {
-                self.with_conn(id, |conn| conn.stage = Stage::Echo);
+            Endpoint::Echo => {}
+            Endpoint::Stream { stream, since, admission } => {
+                self.begin_plain(line, stream, since, admission, now_ms);
             }
-            Endpoint::Stream { admission: Admission::Credential(credential), .. } => {
-                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+            Endpoint::Engine { handshake, counted } => {
+                self.begin_on_socket(line, handshake, counted, now_ms);
             }
-            Endpoint::Stream { admission: Admission::FirstMessage, .. } => {
-                let reading = Reading::FirstMessage { since };
-                self.with_conn(id, |conn| {
-                    conn.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
-                    conn.reading = Some(Box::new(reading));
-                });
-            }
-            Endpoint::Stream { admission: Admission::Refused(why), .. } => {
-                self.end(id, Some(&why), now_ms);
-            }
+            Endpoint::Probe(sid) => self.begin_probe(line, sid, now_ms),
         }
         if !unread.is_empty() {
-            self.receive(id, &mut unread.to_vec(), now_ms);
+            self.receive(line, &mut unread.to_vec(), now_ms);
         }
         if self.drain.is_some() {
-            self.end(id, None, now_ms);
+            self.end(line, None, now_ms);
         }
-        self.pump(id, now_ms);
+        self.pump(line, now_ms);
     }
 
-    /// Takes a socket in; `None` if it cannot be registered with epoll.
-    fn admit(
-        &mut self,
-        socket: Socket,
-        stream: usize,
-        cursor: bool,
-        now_ms: u64,
-    ) -> Option<SessionId> {
-        if self.hub.is_empty() {
-            // The wheel is not turned while nobody is on it.
-            self.wheel.skip_to(now_ms / 1_000);
-        }
-        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        let id = self.hub.join(socket, shape);
-        let slot = id.slot as usize;
-        if self.conns.len() <= slot {
-            self.conns.resize_with(slot + 1, || None);
-        }
-        self.conns[slot] = Some(Conn::new(id, stream, cursor, now_ms));
+    /// Takes a socket in, to be echoed; `None` if it cannot be registered with epoll.
+    fn admit(&mut self, socket: Socket, now_ms: u64) -> Option<LineId> {
+        self.wake_wheel(now_ms);
+        let line = self.hub.line(Way::Socket(socket));
+        place(&mut self.conns, line.slot, Conn::new(line, Speech::Echo, now_ms));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.inlet.poll.registry();
-        let registered =
-            self.hub.sink(id).map(|socket| registry.register(socket, Token(slot), interest));
+        let token = Token(line.slot as usize);
+        let socket = self.hub.sink(line).and_then(Way::socket);
+        let registered = socket.map(|socket| registry.register(socket, token, interest));
         if !matches!(registered, Some(Ok(()))) {
-            self.drop_conn(id);
+            self.drop_conn(line);
             return None;
         }
-        self.schedule(id, now_ms + 1_000);
-        Some(id)
+        self.schedule(line, now_ms + 1_000);
+        Some(line)
     }
 
-    fn conn(&mut self, id: SessionId) -> Option<&mut Conn> {
-        self.conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
+    /// The wheel is not turned while nobody is on it.
+    fn wake_wheel(&mut self, now_ms: u64) {
+        if self.hub.is_empty() {
+            self.wheel.skip_to(now_ms / self.setup.engine.tick_ms);
+        }
     }
 
-    fn with_conn<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
-        self.conn(id).map(f)
+    fn conn(&mut self, line: LineId) -> Option<&mut Conn> {
+        self.conns.get_mut(line.slot as usize)?.as_mut().filter(|conn| conn.line == line)
+    }
+
+    fn with_conn<T>(&mut self, line: LineId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
+        self.conn(line).map(f)
+    }
+
+    fn talk(&mut self, id: SessionId) -> Option<&mut Talk> {
+        self.talks.get_mut(id.slot as usize)?.as_mut().filter(|talk| talk.id == id)
+    }
+
+    fn with_talk<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Talk) -> T) -> Option<T> {
+        self.talk(id).map(f)
+    }
+
+    /// The session that is served on a connection of the plain dialect.
+    fn talk_on(&mut self, line: LineId) -> Option<&mut Talk> {
+        match self.conn(line)?.speech {
+            Speech::Plain(id) => self.talk(id),
+            _ => None,
+        }
+    }
+
+    /// How many more calls, and how many bytes of them, there is room for in each session of a
+    /// connection.
+    fn room(&self, line: LineId) -> (usize, usize) {
+        if self.hub.sessions_on(line).nth(SESSIONS_MAX).is_some() {
+            return (0, 0);
+        }
+        let sessions = self.hub.sessions_on(line);
+        let rooms = sessions.filter_map(|id| self.talks[id.slot as usize].as_ref()).map(Talk::room);
+        rooms.fold((CALLS_MAX, UNREAD_LEN_MAX), |a, b| (a.0.min(b.0), a.1.min(b.1)))
     }
 
     /// Reads a socket while it has something, there is room for calls, and its turn lasts.
-    fn pump(&mut self, id: SessionId, now_ms: u64) {
+    fn pump(&mut self, line: LineId, now_ms: u64) {
         for reads in 0..READS_AT_ONCE {
             if reads > 0 && self.now_ms() > now_ms {
                 break;
             }
-            let Some(conn) = self.conn(id) else { return };
-            if conn.wire.is_open() && conn.calls.as_ref().is_some_and(|calls| calls.is_full()) {
+            if self.conn(line).is_none() {
                 return;
             }
+            let (room, room_len) = self.room(line);
+            let Some(conn) = self.conn(line) else { return };
+            if conn.wire.is_open() {
+                if room == 0 || room_len == 0 {
+                    return;
+                }
+                if self.next_posted(line, now_ms) {
+                    continue;
+                }
+            }
+            let Some(conn) = self.conn(line) else { return };
             if conn.wire.has_unread() {
-                self.receive(id, &mut [], now_ms);
+                self.receive(line, &mut [], now_ms);
                 continue;
             }
             if !conn.readable {
@@ -408,119 +467,148 @@ impl Shard {
             }
             let mut buffer = mem::take(&mut self.buffer);
             let (mut more, mut holds_back) = (false, false);
-            let read = self.hub.sink(id).map(|socket| {
+            let read = self.hub.sink(line).and_then(Way::socket).map(|socket| {
                 let read = socket.read(&mut buffer);
                 more = read.as_ref().is_ok_and(|&len| socket.may_have_more(len, buffer.len()));
                 holds_back = socket.holds_back();
                 read
             });
-            let go_on = self.was_read(id, read, more, &mut buffer, now_ms);
+            let go_on = self.was_read(line, read, more, &mut buffer, now_ms);
             self.buffer = buffer;
             if holds_back {
                 // What TLS says by itself goes out when the socket takes it.
-                self.hub.writable(id, now_ms);
+                self.hub.writable(line, now_ms);
             }
             if !go_on {
                 return;
             }
         }
-        self.defer(id);
+        self.defer(line);
     }
 
     /// Takes in what a read of a socket gave, which may have `more`; says whether to go on reading it.
     fn was_read(
         &mut self,
-        id: SessionId,
+        line: LineId,
         read: Option<io::Result<usize>>,
         more: bool,
         buffer: &mut [u8],
         now_ms: u64,
     ) -> bool {
         match read {
-            Some(Ok(0)) if self.conn(id).is_some_and(|conn| conn.farewell.is_some()) => {
+            Some(Ok(0)) if self.conn(line).is_some_and(|conn| conn.farewell.is_some()) => {
                 // It sends no more, in good order; its last calls are still to be answered.
-                self.with_conn(id, |conn| conn.readable = false);
+                self.with_conn(line, |conn| conn.readable = false);
             }
-            Some(Ok(0)) | None => self.drop_conn(id),
+            Some(Ok(0)) | None => self.drop_conn(line),
             Some(Ok(len)) => {
                 // If there is no more, what comes later is announced anew.
-                self.with_conn(id, |conn| conn.readable = more || conn.peer_done);
-                self.receive(id, &mut buffer[..len], now_ms);
+                self.with_conn(line, |conn| conn.readable = more || conn.peer_done);
+                self.receive(line, &mut buffer[..len], now_ms);
                 return true;
             }
             Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
-                self.with_conn(id, |conn| conn.readable = false);
+                self.with_conn(line, |conn| conn.readable = false);
             }
             Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
-            Some(Err(_)) => self.drop_conn(id),
+            Some(Err(_)) => self.drop_conn(line),
         }
         false
     }
 
     /// Hands bytes to the protocol, and what they mean on.
-    fn receive(&mut self, id: SessionId, bytes: &mut [u8], now_ms: u64) {
+    fn receive(&mut self, line: LineId, bytes: &mut [u8], now_ms: u64) {
+        if self.conn(line).is_none() {
+            return;
+        }
+        let (mut room, mut room_len) = self.room(line);
+        let one = self.talk_on(line).is_some_and(|talk| talk.is_to_identify());
         let Shard { conns, hub, setup, .. } = self;
-        let Some(Some(conn)) = conns.get_mut(id.slot as usize) else { return };
-        let stage = conn.stage;
-        let (mut room, mut room_len) =
-            conn.calls.as_ref().map_or((CALLS_MAX, UNREAD_LEN_MAX), |calls| calls.room());
+        let Some(Some(conn)) = conns.get_mut(line.slot as usize) else { return };
+        let echoes = matches!(conn.speech, Speech::Echo);
+        // What follows on a connection that changes is another's.
+        let one = one || matches!(conn.speech, Speech::Probe { .. });
         let mut inbound = Vec::new();
         let (mut close, mut closed) = (None, false);
         conn.wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
             match action {
-                Action::Text(text) if stage == Stage::Echo => {
-                    hub.send(id, bellwire_wire::frame::text(text))
-                }
-                Action::Binary(bytes) if stage == Stage::Echo => {
-                    hub.send(
-                        id,
-                        bellwire_wire::frame::encode(bellwire_wire::frame::Opcode::Binary, bytes),
-                    );
+                Action::Text(text) if echoes => hub.say(line, frame::text(text)),
+                Action::Binary(bytes) if echoes => {
+                    hub.say(line, frame::encode(frame::Opcode::Binary, bytes));
                 }
                 Action::Text(text) => {
                     inbound.push(serve::Inbound::Text(text.to_owned()));
                     room -= 1;
                     room_len = room_len.saturating_sub(text.len());
                 }
-                Action::Binary(_) => inbound.push(serve::Inbound::Binary),
+                Action::Binary(bytes) => {
+                    inbound.push(serve::Inbound::Binary(bytes.to_vec()));
+                    room -= 1;
+                    room_len = room_len.saturating_sub(bytes.len());
+                }
                 Action::Reply(frame) if parting::is_close(&frame) => close = Some(frame),
-                Action::Reply(frame) => hub.send(id, frame),
+                Action::Reply(frame) => hub.say(line, frame),
                 Action::Closed => closed = true,
             }
-            let first = !inbound.is_empty() && matches!(stage, Stage::FirstMessage { .. });
+            let first = !inbound.is_empty() && one;
             if room == 0 || room_len == 0 || first { Flow::Pause } else { Flow::Continue }
         });
         if !inbound.is_empty() {
             self.setup.metrics.messages.increment(inbound.len() as u64);
-            self.serve(id, inbound, now_ms);
+            self.serve(line, inbound, now_ms);
         }
         if closed {
-            self.part(id, close, true, now_ms);
+            self.part(line, close, true, now_ms);
         }
     }
 
     /// Begins to close a connection, with the code that the fault stands for (`None`: the server is
     /// draining); the client is told why first.
-    fn end(&mut self, id: SessionId, why: Option<&Fault>, now_ms: u64) {
+    fn end(&mut self, line: LineId, why: Option<&Fault>, now_ms: u64) {
         let (code, reason) =
             why.map_or((1012, "service restart"), |fault| faults::close(fault.code));
-        let told = why.and_then(|fault| self.error_frame(id, None, fault));
-        self.close(id, told, code, reason, now_ms);
+        let id = self.talk_on(line).map(|talk| talk.id);
+        let told = why.zip(id).and_then(|(fault, id)| self.error_frame(id, None, fault));
+        self.close(line, told, code, reason, now_ms);
     }
 
-    /// Begins to close a connection with this code; the frame `told` goes out before the close frame.
-    fn close(&mut self, id: SessionId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
-        let Some(conn) = self.conn(id) else { return };
-        let Some(close) = conn.wire.close(code, reason, now_ms) else {
+    /// Begins to close a connection with this code; the frame `told` goes out before the close frame. To who
+    /// polls, the packet `1` says it.
+    fn close(&mut self, line: LineId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
+        self.close_with(line, told, (code, reason), "1", now_ms);
+    }
+
+    /// The same with another packet for who polls.
+    fn close_with(
+        &mut self,
+        line: LineId,
+        told: Option<Bytes>,
+        (code, reason): (u16, &str),
+        packet: &str,
+        now_ms: u64,
+    ) {
+        let Some(conn) = self.conn(line) else { return };
+        let close = conn.wire.close(code, reason, now_ms);
+        self.stop_talks(line);
+        let Some(mut close) = close else {
             // A close frame is out, or waits for answers: it waits no longer.
-            conn.stage = Stage::Ending;
-            self.parted(id, now_ms);
+            self.parted(line, now_ms);
             return;
         };
-        conn.stop();
-        self.hub.end(id, told.into_iter().chain([close]), now_ms);
-        self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
-        self.defer(id);
+        if self.engine(line).is_some_and(|engine| engine.polls) {
+            close = frame::text(packet);
+            self.finishing.push(line);
+        }
+        self.hub.end(line, told.into_iter().chain([close]), now_ms);
+        self.schedule(line, now_ms + session::CLOSE_WITHIN_MS);
+        self.defer(line);
+    }
+
+    /// The sessions of a connection get no answers any more.
+    fn stop_talks(&mut self, line: LineId) {
+        for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
+            self.with_talk(id, Talk::stop);
+        }
     }
 
     /// Does what the hub asks for.
@@ -536,46 +624,89 @@ impl Shard {
                         self.read_for(session, Reading::CatchUp { after }, now_ms)
                     }
                     Need::Reread(id) => {
-                        if let Some(reading) = self.conn(id).and_then(|conn| conn.reading.take()) {
+                        if let Some(reading) = self.talk(id).and_then(|talk| talk.reading.take()) {
                             self.read_for(id, *reading, now_ms);
                         }
                     }
-                    Need::End(id, Ending::Revoked) => {
+                    Need::Revoked(id) => {
                         let fault = Fault::new(Code::Unauthenticated, "token revoked");
-                        self.end(id, Some(&fault), now_ms);
+                        self.end_session(id, &fault, now_ms);
                     }
-                    Need::End(id, Ending::Slow) => {
+                    Need::Slow(line) => {
                         self.setup.metrics.slow_readers.increment(1);
-                        self.close(id, None, 4408, "slow reader", now_ms);
+                        self.close(line, None, 4408, "slow reader", now_ms);
                     }
-                    Need::Gone(id) => self.drop_conn(id),
+                    Need::Gone(line) => self.drop_conn(line),
                 }
             }
         }
     }
 
-    /// Shuts down the sockets of sessions that are over, once everything was written.
+    /// Shuts down the sockets of connections that are over, once everything was written.
     fn finish(&mut self) {
         let Shard { finishing, hub, .. } = self;
-        finishing.retain(|&id| {
-            !hub.is_flushed(id) || hub.sink(id).is_some_and(|socket| !socket.finish())
+        let mut over = Vec::new();
+        finishing.retain(|&line| match hub.is_flushed(line) {
+            false => true,
+            true => match hub.sink(line) {
+                Some(Way::Socket(socket)) => !socket.finish(),
+                Some(Way::Poll(_)) => {
+                    over.push(line);
+                    false
+                }
+                None => false,
+            },
         });
+        over.into_iter().for_each(|line| self.drop_conn(line));
     }
 
     /// Updates this shard's load, for metrics.
     fn account(&self) {
-        self.inlet.load.sessions.store(self.hub.len(), Ordering::Relaxed);
+        self.inlet.load.sessions.store(self.hub.lines_len(), Ordering::Relaxed);
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
     }
 
+    /// A session's connection is gone: it may be recovered, if that was asked for.
+    fn leave_talk(&mut self, id: SessionId) {
+        let Some(talk) = self.talk(id) else { return };
+        let (line, pid) = (talk.line, talk.listening.take().and_then(|listening| listening.pid));
+        self.talks[id.slot as usize] = None;
+        let sid = self.engine(line).map(|engine| engine.sid);
+        if let (Some(door), Some(pid), Some(sid)) = (&self.setup.door, pid, sid) {
+            door.leave(pid, sid.as_str().to_owned());
+        }
+    }
+
     /// Forgets a connection; its socket is closed with that.
-    fn drop_conn(&mut self, id: SessionId) {
-        if let Some(mut socket) = self.hub.leave(id) {
+    fn drop_conn(&mut self, line: LineId) {
+        for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
+            self.leave_talk(id);
+        }
+        if let Some(Way::Socket(mut socket)) = self.hub.drop_line(line) {
             socket.part();
             let _ = self.inlet.poll.registry().deregister(&mut socket);
         }
-        if self.conn(id).is_some() {
-            self.conns[id.slot as usize] = None;
+        if self.conn(line).is_none() {
+            return;
+        }
+        match self.conns[line.slot as usize].take().map(|conn| conn.speech) {
+            Some(Speech::Engine(engine)) => {
+                self.sids.remove(&engine.sid);
+                engine.probe.into_iter().for_each(|probe| self.drop_conn(probe));
+            }
+            Some(Speech::Probe { of, .. }) => {
+                self.engine(of).into_iter().for_each(|engine| engine.probe = None);
+            }
+            _ => {}
         }
     }
+}
+
+/// Puts something into a slot.
+fn place<T>(slots: &mut Vec<Option<T>>, slot: u32, value: T) {
+    let slot = slot as usize;
+    if slots.len() <= slot {
+        slots.resize_with(slot + 1, || None);
+    }
+    slots[slot] = Some(value);
 }

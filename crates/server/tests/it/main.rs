@@ -38,6 +38,8 @@ mod rolling;
 mod schema;
 mod sessions;
 mod settings;
+mod socketio_clients;
+mod socketio_proxy;
 mod states;
 mod subscriptions;
 mod supervisor;

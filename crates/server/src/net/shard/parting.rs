@@ -8,7 +8,10 @@ use bellwire_wire::{frame::Opcode, session};
 use bytes::Bytes;
 
 use super::Shard;
-use crate::{hub::SessionId, net::conn::Stage};
+use crate::{
+    hub::{LineId, SessionId},
+    net::talk::Talk,
+};
 
 /// Whether a frame of the protocol's is its close frame.
 pub(super) fn is_close(frame: &[u8]) -> bool {
@@ -17,29 +20,33 @@ pub(super) fn is_close(frame: &[u8]) -> bool {
 
 impl Shard {
     /// Closes, once the calls under way are answered. `done`: the peer's part is over, too.
-    pub(super) fn part(&mut self, id: SessionId, close: Option<Bytes>, done: bool, now_ms: u64) {
-        let Some(conn) = self.conn(id) else { return };
+    pub(super) fn part(&mut self, line: LineId, close: Option<Bytes>, done: bool, now_ms: u64) {
+        let Some(conn) = self.conn(line) else { return };
         let farewell = conn.farewell.get_or_insert_default();
         farewell.close = farewell.close.take().or(close);
         farewell.done |= done;
-        self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
-        self.parted(id, now_ms);
+        self.schedule(line, now_ms + session::CLOSE_WITHIN_MS);
+        self.parted(line, now_ms);
     }
 
     /// Sends a close frame that waited, if nothing is left that it waits for.
-    pub(super) fn parted(&mut self, id: SessionId, now_ms: u64) {
-        let Some(conn) = self.conn(id) else { return };
-        if conn.stage != Stage::Ending && conn.calls.as_ref().is_some_and(|c| !c.is_empty()) {
+    pub(super) fn parted(&mut self, line: LineId, now_ms: u64) {
+        if self.conn(line).is_none_or(|conn| conn.farewell.is_none()) {
             return;
         }
+        let talk = |id: SessionId| self.talks[id.slot as usize].as_ref();
+        if self.hub.sessions_on(line).filter_map(talk).any(Talk::is_asking) {
+            return;
+        }
+        self.stop_talks(line);
+        let Some(conn) = self.conn(line) else { return };
         let Some(farewell) = conn.farewell.take() else { return };
-        conn.stop();
         // There may be more to throw away, or the peer's end to be seen.
         conn.readable = true;
-        self.hub.end(id, farewell.close, now_ms);
+        self.hub.end(line, farewell.close, now_ms);
         if farewell.done {
-            self.finishing.push(id);
+            self.finishing.push(line);
         }
-        self.defer(id);
+        self.defer(line);
     }
 }
