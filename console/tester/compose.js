@@ -41,7 +41,7 @@ export function Compose({ protocol, isOpen, connection }) {
     <form class="compose" aria-label="Message" onSubmit=${send}>
       <label>Template
         <select value=${chosen} onChange=${(/** @type {any} */ changed) => choose(Number(changed.target.value))}>
-          ${TEMPLATES.map(({ event }, at) => html`<option key=${event} value=${at}>${event}</option>`)}
+          ${TEMPLATES.map(({ event, isPlain: isOnlyPlain }, at) => (isPlain || !isOnlyPlain) && html`<option key=${event} value=${at}>${event}</option>`)}
         </select>
       </label>
       ${!isPlain &&

@@ -44,9 +44,11 @@ export function Tester({ house: { session } }) {
       setWrong(error instanceof Error ? error.message : String(error));
     }
   };
-  const disconnect = () => made.current?.close();
+  const disconnect = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    made.current?.close();
+  };
   const isOpen = condition !== 'closed';
-  const who = { user: `The session of ${session.name}`, guest: 'None: guests are let in', token: 'None', nobody: 'None: sign in, or give a token', unknown: 'The session, if there is one' };
   return html`
     <div class="tester">
       <section class="controls" aria-label="Connection">
@@ -64,27 +66,17 @@ export function Tester({ house: { session } }) {
           <fieldset disabled=${isOpen}>
             <${Field} label="Server" value=${values.server} set=${(/** @type {string} */ server) => set({ server })} inputmode="url" />
             ${protocol === 'plain' ? html`<${PlainFields} values=${values} set=${set} />` : html`<${SocketIoFields} values=${values} set=${set} />`}
-            <${Field} label="Token" value=${values.token} set=${(/** @type {string} */ token) => set({ token: token.trim() })} placeholder=${who[session.kind]} />
-            ${protocol === 'plain' &&
-            values.token &&
-            html`
-              <label>Shown as
-                <select value=${values.how} onChange=${(/** @type {any} */ event) => set({ how: event.target.value })}>
-                  <option value="message">first message</option>
-                  <option value="query">?token= in the address</option>
-                </select>
-              </label>
-            `}
+            <${Credential} values=${values} set=${set} session=${session} isPlain=${protocol === 'plain'} />
           </fieldset>
           <div class="connect">
             ${isOpen
-              ? html`<button type="button" onClick=${disconnect}>Disconnect</button>`
-              : html`<button type="submit" class="primary">Connect</button>`}
+              ? html`<button key="disconnect" type="button" onClick=${disconnect}>Disconnect</button>`
+              : html`<button key="connect" type="submit" class="primary">Connect</button>`}
             <p class=${`condition ${{ closed: 'signed-out', connecting: 'connecting', open: 'live' }[condition]}`} role="status">${WORDS[condition]}</p>
           </div>
           ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
         </form>
-        <${Compose} protocol=${protocol} isOpen=${condition === 'open'} connection=${made} />
+        <${Compose} key=${protocol} protocol=${protocol} isOpen=${condition === 'open'} connection=${made} />
       </section>
       <${LogView} log=${log} />
     </div>
@@ -94,6 +86,30 @@ export function Tester({ house: { session } }) {
 /** What whoever came by this address came for: document 001 is about Socket.IO, 002 about plain WebSockets. */
 function firstProtocol() {
   return /** @type {Protocol} */ (location.pathname.startsWith('/docs/') ? 'socket.io' : 'plain');
+}
+
+/** @param {{ values: any, set: (change: any) => void, session: import('../live/session.js').Session, isPlain: boolean }} props */
+function Credential({ values, set, session, isPlain }) {
+  const without = {
+    user: `The session of ${session.name}`,
+    guest: 'None: guests are let in',
+    nobody: 'None: sign in, or give a token',
+    token: 'None',
+    unknown: 'The session, if there is one',
+  };
+  return html`
+    <${Field} label="Token" value=${values.token} set=${(/** @type {string} */ token) => set({ token: token.trim() })} placeholder=${without[session.kind]} />
+    ${isPlain &&
+    values.token &&
+    html`
+      <label>Shown as
+        <select value=${values.how} onChange=${(/** @type {any} */ event) => set({ how: event.target.value })}>
+          <option value="message">first message</option>
+          <option value="query">?token= in the address</option>
+        </select>
+      </label>
+    `}
+  `;
 }
 
 /** @param {any} values @param {Log} log @param {(condition: any) => void} is */

@@ -41,12 +41,12 @@ export function connect(options, log, is) {
   });
   socket.on('connect_error', (error) => {
     log.add('error', 'connect_error', error.data === undefined ? error.message : `${error.message} ${text(error.data)}`);
-    if (!reconnects) is('closed');
+    // Who was refused by the server is not tried again by the client; what could not be reached is.
+    if (!reconnects || !socket.active) is('closed');
   });
   socket.on('disconnect', (reason) => {
     log.add('note', 'disconnect', reason);
-    // The client does not come back by itself where the server or the page ended it.
-    is(reconnects && !reason.startsWith('io ') ? 'connecting' : 'closed');
+    is(reconnects && socket.active ? 'connecting' : 'closed');
   });
   socket.onAny((event, ...args) => {
     const acknowledge = typeof args[args.length - 1] === 'function' ? args.pop() : undefined;

@@ -12,6 +12,7 @@ export interface Manager {
 export interface Socket {
   id?: string;
   connected: boolean;
+  active: boolean;
   recovered: boolean;
   io: Manager;
   connect(): Socket;

@@ -1,5 +1,5 @@
-// The protocol tester in Chromium, over a plain WebSocket: connects with a token, sends from templates, logs
-// every frame, filters, pauses, clears, and saves what it logged without the token.
+// The protocol tester in Chromium, over a plain WebSocket and over Socket.IO: connects with a token, sends from
+// templates, logs every frame, filters, pauses, clears, and saves what it logged without the token.
 //
 //   node tester.mjs --address HOST:PORT --token T [--screenshot DIR]
 
@@ -26,6 +26,7 @@ await script(120, OPTIONS, async ({ address, token, screenshot }) => {
   await saved(page, token);
   await paused(page);
   await bounded(page);
+  await socketIo(page, token);
   check(problems.length === 0, `the page: ${problems.join('; ')}`);
   await browser.close();
   return 'ok: the tester sends, logs and saves';
@@ -97,6 +98,43 @@ async function paused(page) {
   await button(page, 'Disconnect').click();
   await texts(page, KINDS, ['close'], 'what is logged of the end');
   await shows(page, '.controls .condition', 'Not connected', 'the connection');
+}
+
+/** Who is refused is not connected; an event and its acknowledgement; the packets below, without the token. */
+async function socketIo(page, token) {
+  await button(page, 'Clear').click();
+  await button(page, 'Socket.IO').click();
+  await page.getByLabel('Token').fill('');
+  await button(page, 'Connect').click();
+  await until(page, 'the refusal is logged', () =>
+    [...document.querySelectorAll('.entry.error')].some((entry) => entry.textContent.includes('authentication required')),
+  );
+  await shows(page, '.controls .condition', 'Not connected', 'the connection');
+  for (const transports of ['polling,websocket', 'websocket', 'polling']) {
+    doing(`connecting over ${transports}`);
+    await button(page, 'Clear').click();
+    await page.getByLabel('Token').fill(token);
+    await page.getByLabel('Transport').selectOption(transports);
+    await button(page, 'Connect').click();
+    await shows(page, '.controls .condition', 'Connected', 'the connection');
+    const last = transports.split(',').at(-1);
+    await until(page, `it is over ${last}`, (last) => document.querySelector('.entries').textContent.includes(`over ${last}`), last);
+    await page.getByLabel('Template').selectOption({ label: 'states:get' });
+    await button(page, 'Send').click();
+    await until(page, 'it is acknowledged', () =>
+      [...document.querySelectorAll('.entry.in')].some(
+        (entry) => entry.querySelector('.kind').textContent.startsWith('ack ') && entry.textContent.includes('"success":true'),
+      ),
+    );
+    await button(page, 'Disconnect').click();
+    await shows(page, '.controls .condition', 'Not connected', 'the connection');
+    await until(page, 'the end is logged', () => document.querySelector('.entries').textContent.includes('io client disconnect'));
+    await page.getByLabel('Packets').uncheck();
+    await until(page, 'no packets are listed', () => ![...document.querySelectorAll('.entry .kind')].some((kind) => kind.textContent === 'packet'));
+    await page.getByLabel('Packets').check();
+    const log = await page.locator('.entries').innerText();
+    check(log.includes('0{"token":"..."}') && !log.includes(token), 'a packet shows the token, or is not there');
+  }
 }
 
 /** The log keeps so many entries, and says how many it dropped. */
