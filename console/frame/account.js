@@ -5,8 +5,8 @@ import { words } from '../live/api.js';
 import { useWatched } from '../live/watched.js';
 import { link } from './address.js';
 
-/** @param {{ house: import('../main.js').House }} props */
-export function Account({ house: { session, connection } }) {
+/** @param {{ house: import('../main.js').House, offersSignIn: boolean }} props `offersSignIn` to those whom no page asks */
+export function Account({ house: { session, connection }, offersSignIn }) {
   useWatched(session);
   const [problem, setProblem] = useState('');
   const leave = async () => {
@@ -28,8 +28,9 @@ export function Account({ house: { session, connection } }) {
     `;
   }
   if (session.kind === 'token') return html`<span class="account"><span class="who">${session.name} by token</span></span>`;
-  if (session.kind !== 'guest') return null;
+  const isGuest = session.kind === 'guest';
+  if (!isGuest && !(session.kind === 'nobody' && offersSignIn)) return null;
   return html`
-    <span class="account"><span class="who guest">Guest</span><a class="button quiet" href=${link('/#/sign-in')}>Sign in</a></span>
+    <span class="account">${isGuest && html`<span class="who guest">Guest</span>`}<a class="button quiet" href=${link('/#/sign-in')}>Sign in</a></span>
   `;
 }

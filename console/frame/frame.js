@@ -46,7 +46,7 @@ export function Frame({ house }) {
       </nav>
       <div class="tools">
         ${route.isLive && html`<${ConnectionState} connection=${house.connection} />`}
-        <${Account} house=${house} />
+        <${Account} house=${house} offersSignIn=${!route.isLive && route.page !== SignIn} />
         <${ThemeButton} />
       </div>
     </header>

@@ -43,6 +43,7 @@ async function refused(page) {
   await texts(page, '.entry:last-child .text', ['4401 unauthenticated'], 'how it was closed');
   await shows(page, '.controls .condition', 'Not connected', 'the connection');
   check(await button(page, 'Send').isDisabled(), 'one can send without a connection');
+  await page.getByRole('link', { name: 'Sign in' }).waitFor();
   await button(page, 'Clear').click();
 }
 
