@@ -206,6 +206,7 @@ const STEPS = [
     }
     await please('revoke');
     for (const peer of peers) {
+      await peer.hears('error', { success: false, error: 'token revoked' });
       await peer.hears('disconnect', 'io server disconnect');
       check(!peer.socket.active, 'the client takes it as final');
     }

@@ -216,17 +216,18 @@ const ROWS = [
     await test.write('a');
     await reader.tells('a');
     await reader.away();
-    await test.write('b');
+    // The newest is kept, so it is the one before that is missing.
+    await test.write('b', 'c');
     await please('forget');
     await reader.back(false);
     await reader.quiet();
-    await test.write('c');
-    await reader.tells('c');
+    await test.write('d');
+    await reader.tells('d');
     // From here on it recovers again.
     await reader.away();
-    await test.write('d');
+    await test.write('e');
     await reader.back(true);
-    await reader.tells('d');
+    await reader.tells('e');
     await reader.leaves();
   }],
   ['revoked while away', async (test) => {

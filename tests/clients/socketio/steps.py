@@ -190,6 +190,8 @@ async def put_out_when_the_token_is_revoked(test):
     peer = await test.connected(["/", "/states"], auth={"token": test.reader})
     test.please("revoke")
     for namespace in ["/", "/states"]:
+        told = ({"success": False, "error": "token revoked"},)
+        same(await peer.heard(namespace, "error"), told, f"what is told in {namespace}")
         same(await peer.heard(namespace, "disconnect"), ("server disconnect",), f"the reason in {namespace}")
     late = test.peer(test.address, ["/"])
     words = {"message": "token invalid, expired or revoked"}

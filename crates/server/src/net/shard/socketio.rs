@@ -3,7 +3,7 @@
 use bellwire_services::kit::{Code, Fault, Said, parse};
 use bellwire_wire::{
     frame, json,
-    socketio::{self, Event, Packet},
+    socketio::{self, Ack, Event, Packet},
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -33,9 +33,11 @@ struct Auth {
     token: Option<String>,
     /// Whether it wants to be recovered after its connection broke.
     recover: bool,
-    /// By this it was known before.
+    /// By this it was known before. Anything that was never given leads to nothing.
+    #[serde(deserialize_with = "given")]
     pid: Option<String>,
-    /// The cursor of the last event that it was told.
+    /// The cursor of the last event that it was told; the same holds.
+    #[serde(deserialize_with = "given")]
     offset: Option<String>,
     /// The names of the topics that it listens to.
     topics: Option<Vec<String>>,
@@ -44,6 +46,12 @@ struct Auth {
 /// A field that is there, so it must be good.
 fn present<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
     String::deserialize(field).map(Some)
+}
+
+/// A field that only gives back what it was given: whatever else it is, is as good as a wrong text.
+fn given<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
+    let value = serde_json::Value::deserialize(field)?;
+    Ok(Some(value.as_str().unwrap_or_default().to_owned()))
 }
 
 impl Auth {
@@ -69,8 +77,15 @@ impl Shard {
             }
             Some(Packet::Disconnect { namespace }) => self.go(line, &namespace, now_ms),
             Some(Packet::Event(event)) => self.event(line, event, now_ms),
-            // Nothing that we say asks for an answer.
-            Some(Packet::Ack(_)) | None => {}
+            Some(Packet::Ack(ack)) => self.acked(line, &ack),
+            None => {}
+        }
+    }
+
+    /// Only what a conformance server says asks for an answer.
+    fn acked(&mut self, line: LineId, ack: &Ack) {
+        if self.seat(line, &ack.namespace).is_some_and(|seat| seat.session.is_none()) {
+            self.show_ack(line, ack);
         }
     }
 
@@ -349,6 +364,7 @@ mod tests {
         check("{}", Ok((None, false)));
         check(r#"{"token":"x","recover":true,"app":{"version":3}}"#, Ok((Some("x"), true)));
         check(r#"{"pid":"p","offset":"o","topics":["states"]}"#, Ok((None, false)));
+        check(r#"{"pid":7,"offset":null}"#, Ok((None, false)));
         check(r#"{"token":null}"#, Err("auth.token: invalid type: null"));
         check(r#"{"token":7}"#, Err("auth.token"));
         check(r#"{"recover":"yes"}"#, Err("auth.recover"));

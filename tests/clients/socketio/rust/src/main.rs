@@ -250,6 +250,8 @@ fn put_out_when_the_token_is_revoked(test: &Test) -> Played {
     }
     please("revoke")?;
     for peer in &peers {
+        let told = peer.hears("error")?;
+        same(&told, &vec![json!({ "success": false, "error": "token revoked" })], "what is told")?;
         peer.hears("close")?;
     }
     test.refused("/", test.auth("--reader"), "token invalid, expired or revoked")
