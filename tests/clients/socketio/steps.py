@@ -75,7 +75,8 @@ async def acknowledged_and_heard_by_another(test):
         on = {"entity_id": test.entity, "state": "on", "attributes": {"brightness": 100, "name": 'Küche "2" 💡'}}
         created = succeeds(await writer.call("states:create", on), on, "states:create")
         await hears(listener, "/states", on)
-        same(succeeds(await writer.call("states:get", {"entity_id": test.entity}), on, "states:get"), created, "the row")
+        got = succeeds(await writer.call("states:get", {"entity_id": test.entity}), on, "states:get")
+        same(got, created, "the row read and the row created")
         state_id = created["state_id"]
         off = {"entity_id": test.entity, "state": "off", "attributes": {}}
         update = {"state_id": state_id, "state": "off", "attributes": {}}
