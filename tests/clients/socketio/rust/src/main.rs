@@ -200,11 +200,12 @@ fn answered_by_an_event(test: &Test) -> Played {
 }
 
 fn two_namespaces(test: &Test) -> Played {
-    // The first request about states makes `/` hear them; `/states` hears them at once.
-    let [root, states] = [test.connected("/")?, test.connected("/states")?];
+    // `/states` hears them at once, `/` after its first request about states.
+    let states = test.connected("/states")?;
     let rows = ["1", "2"].map(|state| test.row(state));
     succeeds(&states.ask("states:create", rows[0].clone())?, &rows[0])?;
     hears_of(&states, &rows[0])?;
+    let root = test.connected("/")?;
     root.settles()?;
     succeeds(&states.ask("states:create", rows[1].clone())?, &rows[1])?;
     for peer in [&states, &root] {
