@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    harness::{Ask, Token},
+    harness::{Ask, DEADLINE, Token},
     process::{self, ANY_PORT, Process, Script, bellwire},
     socketio_proxy::Proxy,
 };
@@ -103,15 +103,17 @@ fn check(script: Script, transport: &str, says: &str) {
     let mut stage = Stage::set();
     let mut program = bellwire();
     program.args(["conformance-server", "--listen", ANY_PORT]);
-    let conformance = Process::run(program);
+    let mut conformance = Process::run(program);
     let script = stage.tell(script, transport);
     let said = script
         .args(["--conformance", &conformance.address().to_string()])
         .passes_asking(|request| stage.serve(request));
     let wanted = format!("ok: {says} over {transport} played ");
     assert!(said.lines().last().is_some_and(|last| last.starts_with(&wanted)), "{said}");
-    conformance.stop();
+    // Both at once: each waits a while for clients that poll no more.
+    conformance.ask_to_stop();
     stage.server.stop();
+    assert!(conformance.wait(DEADLINE).success(), "{}", conformance.log());
 }
 
 /// Plays all cases of a recovery.
