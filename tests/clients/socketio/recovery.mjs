@@ -304,7 +304,7 @@ class Reader {
     await this.peer.passes('connect');
     const { socket } = this.peer;
     same(Boolean(socket.recovered), recovered, 'recovered');
-    if (!recovered) check(socket.id !== id, 'somebody new has an id of its own');
+    same(socket.id === id, recovered, 'whether it has its old id');
     if (pid !== undefined) same(socket._pid === pid, recovered, 'whether it has its old pid');
     await this.peer.upgraded();
     this.#whoNow();

@@ -8,6 +8,8 @@ use bellwire_wire::{
     socketio::Decoder,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{conn::Admission, crowd::Counted, way::Replies};
 use crate::{
     door::chance,
@@ -50,6 +52,13 @@ impl Sid {
         bytes[..2].copy_from_slice(&shard.to_be_bytes());
         bytes[2..].copy_from_slice(&chance()[..13]);
         let text = URL_SAFE_NO_PAD.encode(bytes);
+        Sid(text.into_bytes().try_into().expect("15 bytes are 20 characters"))
+    }
+
+    /// The public one of whoever has this `pid`, which says nothing of that.
+    pub fn of(pid: &str) -> Sid {
+        let digest = Sha256::digest(pid);
+        let text = URL_SAFE_NO_PAD.encode(&digest[..Sid::LEN / 4 * 3]);
         Sid(text.into_bytes().try_into().expect("15 bytes are 20 characters"))
     }
 
@@ -187,6 +196,8 @@ mod tests {
             assert_ne!(Sid::fresh(shard), sid);
             assert_eq!(format!("{sid:?}"), "Sid(..)");
         }
+        assert_eq!(Sid::of("a"), Sid::of("a"));
+        assert_ne!(Sid::of("a"), Sid::of("b"));
         for text in
             ["", "a", "AAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA", "AAAA AAAAAAAAAAAAAAA"]
         {

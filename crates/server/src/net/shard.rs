@@ -8,8 +8,10 @@
 
 mod echo;
 mod engine;
+mod inlet;
 mod live;
 mod parting;
+mod read;
 mod serve;
 mod socketio;
 #[cfg(test)]
@@ -20,28 +22,19 @@ mod work;
 
 use std::{
     collections::{HashMap, VecDeque},
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind},
     mem,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use bellwire_services::kit::{Answer, Code, Fault, Principal};
 use bellwire_store::batch::Write;
-use bellwire_wire::{
-    frame::{self, Flow, Limits},
-    session::{self, Action},
-};
-use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker};
+use bellwire_wire::frame::Limits;
+use mio::{Events, Interest, Token};
 
 use self::time::Drain;
 use super::{
-    calls::{CALLS_MAX, UNREAD_LEN_MAX},
     conn::{Conn, Endpoint, Speech},
     engine::{Rules, Sid},
     limits::ConnectionLimits,
@@ -52,64 +45,22 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    door::{Door, Recovered},
-    faults,
+    door::Door,
     hub::{
         Hub, LineId, Need, SessionId,
         recent::{Recent, Speller},
     },
     metrics::Metrics,
-    opening::Opened,
-    sequencer::{CallId, Feed, Item, ReplyTo},
+    sequencer::{Feed, Item, ReplyTo},
 };
 
 /// The token of the waker; sockets have their slot's number.
 const WAKER: Token = Token(usize::MAX);
-/// What one read takes from a socket, at most.
-const READ_LEN: usize = 64 << 10;
-/// How many times one socket is read before others get their turn.
-const READS_AT_ONCE: usize = 8;
 /// How long sockets are read before what came from other threads gets its turn: who sends what is slow
 /// to read must not hold up those who only listen.
 const READING_MAX_MS: u64 = 10;
-/// How many sessions one connection has, those among them that are leaving; past it, it is not read.
-const SESSIONS_MAX: usize = 32;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
-
-/// What comes to a shard from other threads.
-#[derive(Debug)]
-pub enum Message {
-    /// A committed batch: its answers and rows, for all shards.
-    Batch(Arc<[Item]>),
-    /// A connection that was upgraded.
-    Arrival(Box<Arrival>),
-    /// What was read for a session that is going live, by the number of the read.
-    Opened(SessionId, u32, Box<Result<Opened, Fault>>),
-    /// What was read and written for a connection that may be recovered: its own id, and the result.
-    Recovered(SessionId, u32, Box<(String, Result<Recovered, Fault>)>),
-    /// Another connection goes on with what this one had.
-    Replaced(Sid),
-    /// A query was answered.
-    Answered(CallId, Result<Answer, Fault>),
-    /// A request of an Engine.IO session over HTTP.
-    Request(Box<Request>),
-    /// The connection of a poll of this session ended.
-    Unpolled(Sid),
-    /// Close everything, a portion at a time, and end; so many milliseconds may pass.
-    Drain(u64),
-}
-
-/// A connection that was upgraded to WebSocket.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The socket.
-    pub socket: Socket,
-    /// What came after the request's head already, decrypted.
-    pub unread: Bytes,
-    /// What it is for.
-    pub endpoint: Endpoint,
-}
 
 /// How a shard is set up.
 pub struct Setup {
@@ -137,41 +88,8 @@ pub struct Setup {
     pub outbox_len_max: usize,
 }
 
-/// A shard's way in, made before the shard itself.
-pub struct Inlet {
-    poll: Poll,
-    receiver: mpsc::Receiver<Message>,
-    /// The sending half.
-    pub feed: Feed,
-    /// How many sessions there are, and how many bytes wait for them. Atomics: written by the shard,
-    /// read for metrics.
-    pub load: Arc<Load>,
-}
-
-/// A shard's load.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Live sessions.
-    pub sessions: AtomicUsize,
-    /// Bytes that wait for sockets.
-    pub queued: AtomicUsize,
-}
-
-impl Inlet {
-    /// A way in.
-    ///
-    /// # Errors
-    /// The system's, when it has no descriptor left.
-    pub fn new() -> io::Result<Inlet> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let (sender, receiver) = mpsc::channel();
-        let feed = Feed { sender, waker, handled: Arc::default() };
-        Ok(Inlet { poll, receiver, feed, load: Arc::default() })
-    }
-}
-
 pub use engine::{Asks, Request};
+pub use inlet::{Arrival, Inlet, Load, Message};
 
 /// One shard.
 pub struct Shard {
@@ -212,7 +130,7 @@ impl Shard {
             talks: Vec::new(),
             sids: HashMap::new(),
             wheel: Wheel::new(now),
-            buffer: vec![0; READ_LEN].into(),
+            buffer: vec![0; read::READ_LEN].into(),
             writes: Vec::new(),
             deferred: VecDeque::new(),
             finishing: Vec::new(),
@@ -427,190 +345,6 @@ impl Shard {
         }
     }
 
-    /// How many more calls, and how many bytes of them, there is room for in each session of a
-    /// connection.
-    fn room(&self, line: LineId) -> (usize, usize) {
-        if self.hub.sessions_on(line).nth(SESSIONS_MAX).is_some() {
-            return (0, 0);
-        }
-        let sessions = self.hub.sessions_on(line);
-        let rooms = sessions.filter_map(|id| self.talks[id.slot as usize].as_ref()).map(Talk::room);
-        rooms.fold((CALLS_MAX, UNREAD_LEN_MAX), |a, b| (a.0.min(b.0), a.1.min(b.1)))
-    }
-
-    /// Reads a socket while it has something, there is room for calls, and its turn lasts.
-    fn pump(&mut self, line: LineId, now_ms: u64) {
-        for reads in 0..READS_AT_ONCE {
-            if reads > 0 && self.now_ms() > now_ms {
-                break;
-            }
-            if self.conn(line).is_none() {
-                return;
-            }
-            let (room, room_len) = self.room(line);
-            let Some(conn) = self.conn(line) else { return };
-            if conn.wire.is_open() {
-                if room == 0 || room_len == 0 {
-                    return;
-                }
-                if self.next_posted(line, now_ms) {
-                    continue;
-                }
-            }
-            let Some(conn) = self.conn(line) else { return };
-            if conn.wire.has_unread() {
-                self.receive(line, &mut [], now_ms);
-                continue;
-            }
-            if !conn.readable {
-                return;
-            }
-            let mut buffer = mem::take(&mut self.buffer);
-            let (mut more, mut holds_back) = (false, false);
-            let read = self.hub.sink(line).and_then(Way::socket).map(|socket| {
-                let read = socket.read(&mut buffer);
-                more = read.as_ref().is_ok_and(|&len| socket.may_have_more(len, buffer.len()));
-                holds_back = socket.holds_back();
-                read
-            });
-            let go_on = self.was_read(line, read, more, &mut buffer, now_ms);
-            self.buffer = buffer;
-            if holds_back {
-                // What TLS says by itself goes out when the socket takes it.
-                self.hub.writable(line, now_ms);
-            }
-            if !go_on {
-                return;
-            }
-        }
-        self.defer(line);
-    }
-
-    /// Takes in what a read of a socket gave, which may have `more`; says whether to go on reading it.
-    fn was_read(
-        &mut self,
-        line: LineId,
-        read: Option<io::Result<usize>>,
-        more: bool,
-        buffer: &mut [u8],
-        now_ms: u64,
-    ) -> bool {
-        match read {
-            Some(Ok(0)) if self.conn(line).is_some_and(|conn| conn.farewell.is_some()) => {
-                // It sends no more, in good order; its last calls are still to be answered.
-                self.with_conn(line, |conn| conn.readable = false);
-            }
-            Some(Ok(0)) | None => self.drop_conn(line),
-            Some(Ok(len)) => {
-                // If there is no more, what comes later is announced anew.
-                self.with_conn(line, |conn| conn.readable = more || conn.peer_done);
-                self.receive(line, &mut buffer[..len], now_ms);
-                return true;
-            }
-            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
-                self.with_conn(line, |conn| conn.readable = false);
-            }
-            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
-            Some(Err(_)) => self.drop_conn(line),
-        }
-        false
-    }
-
-    /// Hands bytes to the protocol, and what they mean on.
-    fn receive(&mut self, line: LineId, bytes: &mut [u8], now_ms: u64) {
-        if self.conn(line).is_none() {
-            return;
-        }
-        let (mut room, mut room_len) = self.room(line);
-        let one = self.talk_on(line).is_some_and(|talk| talk.is_to_identify());
-        let Shard { conns, hub, setup, .. } = self;
-        let Some(Some(conn)) = conns.get_mut(line.slot as usize) else { return };
-        let echoes = matches!(conn.speech, Speech::Echo);
-        // What follows on a connection that changes is another's.
-        let one = one || matches!(conn.speech, Speech::Probe { .. });
-        let mut inbound = Vec::new();
-        let (mut close, mut closed) = (None, false);
-        conn.wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
-            match action {
-                Action::Text(text) if echoes => hub.say(line, frame::text(text)),
-                Action::Binary(bytes) if echoes => {
-                    hub.say(line, frame::encode(frame::Opcode::Binary, bytes));
-                }
-                Action::Text(text) => {
-                    inbound.push(serve::Inbound::Text(text.to_owned()));
-                    room -= 1;
-                    room_len = room_len.saturating_sub(text.len());
-                }
-                Action::Binary(bytes) => {
-                    inbound.push(serve::Inbound::Binary(bytes.to_vec()));
-                    room -= 1;
-                    room_len = room_len.saturating_sub(bytes.len());
-                }
-                Action::Reply(frame) if parting::is_close(&frame) => close = Some(frame),
-                Action::Reply(frame) => hub.say(line, frame),
-                Action::Closed => closed = true,
-            }
-            let first = !inbound.is_empty() && one;
-            if room == 0 || room_len == 0 || first { Flow::Pause } else { Flow::Continue }
-        });
-        if !inbound.is_empty() {
-            self.setup.metrics.messages.increment(inbound.len() as u64);
-            self.serve(line, inbound, now_ms);
-        }
-        if closed {
-            self.part(line, close, true, now_ms);
-        }
-    }
-
-    /// Begins to close a connection, with the code that the fault stands for (`None`: the server is
-    /// draining); the client is told why first.
-    fn end(&mut self, line: LineId, why: Option<&Fault>, now_ms: u64) {
-        let (code, reason) =
-            why.map_or((1012, "service restart"), |fault| faults::close(fault.code));
-        let id = self.talk_on(line).map(|talk| talk.id);
-        let told = why.zip(id).and_then(|(fault, id)| self.error_frame(id, None, fault));
-        self.close(line, told, code, reason, now_ms);
-    }
-
-    /// Begins to close a connection with this code; the frame `told` goes out before the close frame. To who
-    /// polls, the packet `1` says it.
-    fn close(&mut self, line: LineId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
-        self.close_with(line, told, (code, reason), "1", now_ms);
-    }
-
-    /// The same with another packet for who polls.
-    fn close_with(
-        &mut self,
-        line: LineId,
-        told: Option<Bytes>,
-        (code, reason): (u16, &str),
-        packet: &str,
-        now_ms: u64,
-    ) {
-        let Some(conn) = self.conn(line) else { return };
-        let close = conn.wire.close(code, reason, now_ms);
-        self.stop_talks(line);
-        let Some(mut close) = close else {
-            // A close frame is out, or waits for answers: it waits no longer.
-            self.parted(line, now_ms);
-            return;
-        };
-        if self.engine(line).is_some_and(|engine| engine.polls) {
-            close = frame::text(packet);
-            self.finishing.push(line);
-        }
-        self.hub.end(line, told.into_iter().chain([close]), now_ms);
-        self.schedule(line, now_ms + session::CLOSE_WITHIN_MS);
-        self.defer(line);
-    }
-
-    /// The sessions of a connection get no answers any more.
-    fn stop_talks(&mut self, line: LineId) {
-        for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
-            self.with_talk(id, Talk::stop);
-        }
-    }
-
     /// Does what the hub asks for.
     fn needs(&mut self, now_ms: u64) {
         loop {
@@ -642,63 +376,10 @@ impl Shard {
         }
     }
 
-    /// Shuts down the sockets of connections that are over, once everything was written.
-    fn finish(&mut self) {
-        let Shard { finishing, hub, .. } = self;
-        let mut over = Vec::new();
-        finishing.retain(|&line| match hub.is_flushed(line) {
-            false => true,
-            true => match hub.sink(line) {
-                Some(Way::Socket(socket)) => !socket.finish(),
-                Some(Way::Poll(_)) => {
-                    over.push(line);
-                    false
-                }
-                None => false,
-            },
-        });
-        over.into_iter().for_each(|line| self.drop_conn(line));
-    }
-
     /// Updates this shard's load, for metrics.
     fn account(&self) {
         self.inlet.load.sessions.store(self.hub.lines_len(), Ordering::Relaxed);
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
-    }
-
-    /// A session's connection is gone: it may be recovered, if that was asked for.
-    fn leave_talk(&mut self, id: SessionId) {
-        let Some(talk) = self.talk(id) else { return };
-        let (line, pid) = (talk.line, talk.listening.take().and_then(|listening| listening.pid));
-        self.talks[id.slot as usize] = None;
-        let sid = self.engine(line).map(|engine| engine.sid);
-        if let (Some(door), Some(pid), Some(sid)) = (&self.setup.door, pid, sid) {
-            door.leave(pid, sid.as_str().to_owned());
-        }
-    }
-
-    /// Forgets a connection; its socket is closed with that.
-    fn drop_conn(&mut self, line: LineId) {
-        for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
-            self.leave_talk(id);
-        }
-        if let Some(Way::Socket(mut socket)) = self.hub.drop_line(line) {
-            socket.part();
-            let _ = self.inlet.poll.registry().deregister(&mut socket);
-        }
-        if self.conn(line).is_none() {
-            return;
-        }
-        match self.conns[line.slot as usize].take().map(|conn| conn.speech) {
-            Some(Speech::Engine(engine)) => {
-                self.sids.remove(&engine.sid);
-                engine.probe.into_iter().for_each(|probe| self.drop_conn(probe));
-            }
-            Some(Speech::Probe { of, .. }) => {
-                self.engine(of).into_iter().for_each(|engine| engine.probe = None);
-            }
-            _ => {}
-        }
     }
 }
 

@@ -229,14 +229,16 @@ impl Shard {
 
     /// What says that a client is in its namespace.
     pub(super) fn admission(&self, path: &str, listening: &Listening) -> Bytes {
-        let sid = Sid::fresh(self.setup.number);
-        frame::text(&socketio::connect(path, sid.as_str(), listening.pid.as_deref()))
+        let pid = listening.pid.as_deref();
+        // Who is recovered has its id again.
+        let sid = pid.map_or_else(|| Sid::fresh(self.setup.number), Sid::of);
+        frame::text(&socketio::connect(path, sid.as_str(), pid))
     }
 
     /// A client is not let in after all.
     pub(super) fn turn_away(&mut self, id: SessionId, fault: &Fault, now_ms: u64) {
         let Some((line, path)) = self.unseat(id, now_ms) else { return };
-        self.forget_talk(id);
+        self.forget_talk(id, Door::forget);
         self.refuse(line, path, &fault.message, now_ms);
     }
 
@@ -249,7 +251,7 @@ impl Shard {
             self.hub.say(line, said::event(path, &said, cursor.as_deref()));
             self.hub.say(line, frame::text(&socketio::disconnect(path)));
         }
-        self.forget_talk(id);
+        self.forget_talk(id, Door::forget);
     }
 
     /// The session is not in its namespace any more; says where that was, if it was.
@@ -268,15 +270,16 @@ impl Shard {
         Some((line, path))
     }
 
-    /// Forgets a session, which is not to be recovered.
-    pub(super) fn forget_talk(&mut self, id: SessionId) {
+    /// Forgets a session. If it has a `pid`, the door is told whether that is still good: [`Door::leave`],
+    /// or [`Door::forget`].
+    pub(super) fn forget_talk(&mut self, id: SessionId, tell: fn(&Door, String, String)) {
         self.hub.leave(id);
         let Some(talk) = self.talk(id) else { return };
         let (line, pid) = (talk.line, talk.listening.take().and_then(|listening| listening.pid));
         self.talks[id.slot as usize] = None;
         let sid = self.engine(line).map(|engine| engine.sid);
         if let (Some(door), Some(pid), Some(sid)) = (self.door(), pid, sid) {
-            door.forget(pid, sid.as_str().to_owned());
+            tell(&door, pid, sid.as_str().to_owned());
         }
     }
 
@@ -294,7 +297,7 @@ impl Shard {
         self.unseat(id, now_ms);
         let Some(talk) = self.talk(id) else { return };
         if !talk.is_asking() || talk.principal.is_none() {
-            self.forget_talk(id);
+            self.forget_talk(id, Door::forget);
             return;
         }
         talk.stage = Stage::Leaving;

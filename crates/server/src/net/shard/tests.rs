@@ -1,8 +1,12 @@
 //! Reads for a session, by the order in which they come back: the last one that was asked for counts.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    io::Read as _,
+    net::{Ipv4Addr, TcpListener},
+};
 
 use bellwire_services::kit::{Payload, Settings};
+use bytes::Bytes;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -11,7 +15,7 @@ use crate::{
     app::Core,
     hub::outbox,
     net::{conn::Admission, talk::Stage},
-    opening::{Credential, Since},
+    opening::{Credential, Opened, Since},
 };
 
 /// How long a read may take. Far above what it takes.

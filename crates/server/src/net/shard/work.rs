@@ -316,7 +316,7 @@ impl Shard {
         {
             talk.calls = None;
             if talk.stage == Stage::Leaving {
-                self.forget_talk(id);
+                self.forget_talk(id, Door::forget);
             }
             self.parted(line, now_ms);
         }
