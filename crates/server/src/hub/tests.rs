@@ -18,9 +18,11 @@
 //! | `wait:9999` | time passes, in ms |
 //! | `answer:A1` `pong` | the session is answered; its ping is |
 //! | `end` | the session is sent a close frame |
+//! | `bob:WORD` | the same happens to another session on the same line, which has no cursor |
+//! | `leave` | the session is forgotten; its line stays |
 //!
 //! What comes of it: the snapshots (`S3`) and rows (`4`, or `4/1` for its second payload) that the
-//! client was told, and what the hub needed.
+//! client was told, bob's with a `b`, and what the hub needed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -64,7 +66,10 @@ struct House {
     log: Vec<Arc<Entry>>,
     published: usize,
     line: LineId,
+    /// Whose turn it is, and the other one on the line, if there is one.
+    who: &'static str,
     id: SessionId,
+    other: Option<SessionId>,
     pipe: Rc<RefCell<Pipe>>,
     keys: Option<Arc<HashSet<String>>>,
     now_ms: u64,
@@ -86,7 +91,9 @@ impl House {
             log: Vec::new(),
             published: 0,
             line,
+            who: "ann",
             id,
+            other: None,
             pipe,
             keys: None,
             now_ms: 0,
@@ -97,7 +104,7 @@ impl House {
 
     fn commit(&mut self, word: &str) {
         let offset = self.log.len() as Offset + 1;
-        let (principal, topic) = ("ann".to_owned(), Topic::Owned(word[1..].to_owned()));
+        let (principal, topic) = (self.who.to_owned(), Topic::Owned(word[1..].to_owned()));
         let (event, effects) = match &word[..1] {
             "+" => (None, vec![Effect::Grant { principal, topic }]),
             "-" => (None, vec![Effect::Evict { principal, topic }]),
@@ -123,7 +130,8 @@ impl House {
         let at: Offset = words.next().and_then(|at| at.parse().ok()).expect("a place");
         let topics = words.next().unwrap_or_default().split(',').filter(|topic| !topic.is_empty());
         let after = words.next().map_or(at, |after| after.parse().expect("a place"));
-        let frame = frame::text(&json!({"type": "open", "n": format!("S{at}")}).to_string());
+        let name = format!("{}S{at}", self.mark());
+        let frame = frame::text(&json!({"type": "open", "n": name}).to_string());
         let granted = |topic: &Topic| {
             let rows = self.log.iter().filter(|row| after < row.offset() && row.offset() <= at);
             let grants = rows.filter(|row| {
@@ -145,8 +153,23 @@ impl House {
             frames: if snapshot { vec![frame] } else { vec![] },
             rows: self.log[after as usize..at as usize].to_vec(),
         };
-        let ann = Principal { id: "ann".into(), ..Principal::nobody() };
-        self.hub.open(self.id, Arc::new(ann), opening, self.now_ms);
+        let principal = Principal { id: self.who.into(), ..Principal::nobody() };
+        self.hub.open(self.id, Arc::new(principal), opening, self.now_ms);
+    }
+
+    /// What stands before what the session is told.
+    fn mark(&self) -> &'static str {
+        if self.who == "bob" { "b" } else { "" }
+    }
+
+    /// Something happens to the other session.
+    fn step_of_bob(&mut self, word: &str) {
+        let bob = self.other.unwrap_or_else(|| self.hub.join(self.line, Shape::Plain));
+        self.other = Some(mem::replace(&mut self.id, bob));
+        self.who = "bob";
+        self.step(word);
+        self.other = self.other.map(|ann| mem::replace(&mut self.id, ann));
+        self.who = "ann";
     }
 
     fn drain(&mut self) {
@@ -156,6 +179,8 @@ impl House {
 
     fn step(&mut self, word: &str) {
         match word.split_once(':').unwrap_or((word, "")) {
+            ("bob", word) => self.step_of_bob(word),
+            ("leave", _) => self.hub.leave(self.id),
             ("@all", _) => self.publish(usize::MAX),
             (at, _) if at.starts_with('@') => self.publish(at[1..].parse().expect("a row")),
             ("open", rest) => self.open(rest, true),
@@ -172,6 +197,7 @@ impl House {
                 self.hub.find_stalled(self.now_ms);
             }
             ("answer", name) => {
+                let name = format!("{}{name}", self.mark());
                 let text = json!({"type": "answer", "n": name}).to_string();
                 self.hub.send(self.id, frame::text(&text));
             }
@@ -198,10 +224,12 @@ impl House {
             Body::Close(code) => code.to_string(),
             Body::Text(text) => {
                 let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+                // Only ann has a cursor.
+                let mark = if json["cursor"].is_null() && self.other.is_some() { "b" } else { "" };
                 match (&json["n"], json["v"].as_u64()) {
                     (serde_json::Value::String(snapshot), _) => snapshot.clone(),
-                    (n, Some(0)) => n.to_string(),
-                    (n, v) => format!("{n}/{}", v.expect("a variant")),
+                    (n, Some(0)) => format!("{mark}{n}"),
+                    (n, v) => format!("{mark}{n}/{}", v.expect("a variant")),
                 }
             }
         }));
@@ -314,6 +342,40 @@ fn a_revocation_ends_it_wherever_it_is() {
     check("read:0:room take:0 room @1 ! @all drain", "", "revoked");
     check("read:0:room suspend room ! room @all read:3:room", "", "revoked");
     check_narrow("take:0 room room room room room read:5:room:0 ! @all drain", "", "revoked");
+}
+
+#[test]
+fn sessions_on_one_line_hear_by_their_own_rights() {
+    // One row, both, each once; a row for one of them.
+    check("read:0:room bob:read:0:room room @all", "1 b1", "");
+    check("read:0:room bob:read:0:hall room hall room,hall @all", "1 b2 3 b3", "");
+    // One goes live while the other is pending, and the order of each is its own.
+    check("read:0:room bob:suspend room room @all bob:open:1:room", "1 2 bS1 b2", "");
+    // One loses a right, or is revoked, while the socket takes nothing: the other's frames stay.
+    let both = "take:0 read:0:room bob:read:0:room room @all";
+    check(&format!("{both} bob:-room @all drain"), "1", "");
+    check(&format!("{both} -room @all drain"), "b1", "");
+    check(&format!("{both} answer:A bob:answer:A bob:! @all drain room @all"), "1 A 3", "revoked");
+    check(&format!("{both} answer:A bob:answer:A ! @all drain room @all"), "b1 bA b3", "revoked");
+    // One leaves: what waits for it goes with it, but for the rest of a frame.
+    check(&format!("{both} bob:answer:A bob:leave drain room @all"), "1 2", "");
+    check(&format!("{both} answer:A leave drain room @all"), "b1 b2", "");
+    let torn = "read:0:room bob:read:0:room take:5 answer:A bob:answer:A";
+    check(&format!("{torn} leave drain room @all"), "A bA b1", "");
+    // What is said to the line itself is nobody's to lose.
+    check(
+        &format!("{both} pong bob:! bob:leave ! leave @all drain end"),
+        "4408",
+        "revoked revoked",
+    );
+}
+
+#[test]
+fn a_session_without_a_cursor_is_coalesced_beside_one_with() {
+    let rows = "room#lamp room#lamp room#lamp @all";
+    let both = "take:0 read:0:room bob:read:0:room";
+    check(&format!("{both} room @all {rows} drain"), "1 b1 2 3 4 b4", "");
+    check(&format!("{both} room @all {rows} bob:leave drain"), "1 2 3 4", "");
 }
 
 #[test]
