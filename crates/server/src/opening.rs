@@ -77,8 +77,8 @@ pub struct Opened {
     pub principal: Arc<Principal>,
     /// Which streams it listens to; its filter is the opening's.
     pub streams: Streams,
-    /// The same as names of topics, if it asked by name.
-    pub names: Vec<String>,
+    /// The same as names of topics, if it asked for others by name.
+    pub names: Option<Vec<String>>,
     /// The snapshot that it asked for; it is said before what the opening tells.
     pub snapshot: Option<Said>,
     /// What it is told first, and what it may hear.
@@ -226,7 +226,7 @@ fn opened(
     let keys = audience.keys.clone();
     let opening = Opening { at: tx.head()?, held, keys, ..Opening::default() };
     let streams = audience.streams;
-    Ok(Opened { principal, streams, names: Vec::new(), snapshot: None, opening, reset: None })
+    Ok(Opened { principal, streams, names: None, snapshot: None, opening, reset: None })
 }
 
 /// Adds the rows after `after` that the principal is entitled to; `false` if they are past the limits

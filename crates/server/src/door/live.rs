@@ -238,12 +238,12 @@ impl Door {
         opened: Result<Opened, Fault>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) {
-        let opened = opened.map(|opened| Opened { names, ..opened });
+        let kept_names = names.clone();
+        let opened = opened.map(|opened| Opened { names: Some(names), ..opened });
         match (kept, opened) {
             (Some(kept), Ok(opened)) => {
-                let names = opened.names.clone();
                 self.write_own(
-                    move |tx, _| kept.write(tx, &names),
+                    move |tx, _| kept.write(tx, &kept_names),
                     move |written| answer(written.map(|()| opened)),
                 );
             }

@@ -140,6 +140,7 @@ impl Tables {
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
         }
+        assert!(tables.spaces.len() <= usize::from(u8::MAX), "more namespaces than have a number");
         assert!(tables.streams.len() <= Streams::MAX, "more streams than a set of them holds");
         let call = |route: &Route| tables.access(route.call).is_some();
         let lost = tables.routes.iter().find(|route| !call(route));

@@ -74,8 +74,8 @@ impl Entry {
             .iter()
             .flat_map(|event| &event.variants)
             .map(|variant| variant.payload.get().len());
-        // The payload, and about as much again for its frames; the row, and the places of its frames.
-        256 + size_of_val(&*self.frames) + 2 * payloads.sum::<usize>()
+        // The row, and the payload with its frame in every shape, as if somebody heard each.
+        256 + size_of_val(&*self.frames) + (1 + Shape::COUNT) * payloads.sum::<usize>()
     }
 }
 

@@ -325,6 +325,10 @@ impl Shard {
         self.conns.get_mut(line.slot as usize)?.as_mut().filter(|conn| conn.line == line)
     }
 
+    fn conn_ref(&self, line: LineId) -> Option<&Conn> {
+        self.conns.get(line.slot as usize)?.as_ref().filter(|conn| conn.line == line)
+    }
+
     fn with_conn<T>(&mut self, line: LineId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
         self.conn(line).map(f)
     }

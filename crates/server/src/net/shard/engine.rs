@@ -91,13 +91,12 @@ impl Shard {
     }
 
     fn is_open(&self, line: LineId) -> bool {
-        let conn = self.conns.get(line.slot as usize).and_then(Option::as_ref);
-        conn.is_some_and(|conn| conn.line == line && conn.wire.is_open())
+        self.conn_ref(line).is_some_and(|conn| conn.wire.is_open())
     }
 
     fn has_left(&self, line: LineId) -> bool {
-        let conn = self.conns.get(line.slot as usize).and_then(Option::as_ref);
-        conn.is_some_and(|conn| matches!(&conn.speech, Speech::Engine(engine) if engine.left))
+        let left = |conn: &Conn| matches!(&conn.speech, Speech::Engine(engine) if engine.left);
+        self.conn_ref(line).is_some_and(left)
     }
 
     pub(super) fn engine(&mut self, line: LineId) -> Option<&mut Engine> {

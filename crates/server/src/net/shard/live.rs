@@ -153,7 +153,7 @@ impl Shard {
             *call = Recoverable { pid: Some(recovered.pid.clone()), offset, ..call.clone() };
         }
         talk.listening.get_or_insert_default().pid = Some(recovered.pid);
-        let opened = Opened { names: recovered.topics, ..recovered.opened };
+        let opened = Opened { names: Some(recovered.topics), ..recovered.opened };
         self.opened(id, read, Ok(opened), now_ms);
     }
 
@@ -191,11 +191,8 @@ impl Shard {
         let line = talk.line;
         if let Some(listening) = &mut talk.listening {
             listening.known = listening.known.and(audience.streams);
-            if !matches!(
-                talk.reading.as_deref(),
-                Some(Reading::Connect { .. } | Reading::CatchUp { .. })
-            ) {
-                listening.names = opened.names;
+            if let Some(names) = opened.names {
+                listening.names = names;
             }
         }
         talk.audience = audience;
