@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bellwire_services::{
     identity,
     kit::{Code, Fault, Micros, Principal, ReadTx, Said, Snapshot, Stream, Topic},
+    live_sessions::Listened,
 };
 use bellwire_store::{
     change::Offset,
@@ -77,8 +78,8 @@ pub struct Opened {
     pub principal: Arc<Principal>,
     /// Which streams it listens to; its filter is the opening's.
     pub streams: Streams,
-    /// The same as names of topics, if it asked for others by name.
-    pub names: Option<Vec<String>>,
+    /// The topics that it listens to, if it asked for others by name.
+    pub topics: Option<Vec<Listened>>,
     /// The snapshot that it asked for; it is said before what the opening tells.
     pub snapshot: Option<Said>,
     /// What it is told first, and what it may hear.
@@ -226,7 +227,7 @@ fn opened(
     let keys = audience.keys.clone();
     let opening = Opening { at: tx.head()?, held, keys, ..Opening::default() };
     let streams = audience.streams;
-    Ok(Opened { principal, streams, names: None, snapshot: None, opening, reset: None })
+    Ok(Opened { principal, streams, topics: None, snapshot: None, opening, reset: None })
 }
 
 /// Adds the rows after `after` that the principal is entitled to; `false` if they are past the limits

@@ -138,6 +138,17 @@ const ROWS = [
     await reader.tells('b', 'c');
     await reader.leaves();
   }],
+  ['what a snapshot showed does not follow it', async (test) => {
+    const reader = await test.reads({ namespace: '/' });
+    await test.write('a', 'b');
+    const { success } = await reader.peer.ask('subscribe_entities', { entity_ids: [test.entity_id] });
+    check(success, 'it subscribes');
+    await reader.away();
+    await test.write('c');
+    await reader.back(true);
+    await reader.tells('c');
+    await reader.leaves();
+  }],
   ['two come back with one pid', async (test) => {
     const reader = await test.reads();
     await test.write('a');

@@ -6,9 +6,10 @@ mod tests;
 
 use std::sync::{Arc, Weak};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bellwire_services::{
     kit::{Code, Fault, Principal, Tx},
-    live_sessions::{self, LiveSession, PID_LEN},
+    live_sessions::{self, Listened, LiveSession, PID_LEN},
 };
 use bellwire_store::{change::Offset, log::Reason, sqlite::ReadJob, tx::ReadTx};
 
@@ -45,12 +46,8 @@ pub struct Recoverable {
 pub struct Recovered {
     /// What it is told first, what it missed among it, and what it may hear.
     pub opened: Opened,
-    /// What it listens to.
-    pub audience: Audience,
-    /// The same as names.
-    pub topics: Vec<String>,
-    /// By this it may come back.
-    pub pid: String,
+    /// By this it may come back; `None`: the disk is full, so it cannot.
+    pub pid: Option<String>,
     /// Whether it goes on from where it was, having missed nothing.
     pub recovered: bool,
     /// The connection that had the `pid` until now, if it still lives as far as is known: nobody has it
@@ -67,9 +64,20 @@ pub struct Kept {
     pub sid: String,
 }
 
+/// What a session is to listen to.
+#[derive(Debug, Clone)]
+pub struct Listen<'a> {
+    /// The service whose names alone count, if its namespace is one's own.
+    pub within: Option<&'a str>,
+    /// The names of all topics.
+    pub names: Vec<String>,
+    /// What it listened to until now.
+    pub before: Vec<Listened>,
+}
+
 impl Kept {
-    fn write(&self, tx: &mut Tx<'_>, names: &[String]) -> Result<(), Fault> {
-        if live_sessions::listen(tx, &self.pid, &self.sid, names)? {
+    fn write(&self, tx: &mut Tx<'_>, topics: &[Listened]) -> Result<(), Fault> {
+        if live_sessions::listen(tx, &self.pid, &self.sid, topics)? {
             Ok(())
         } else {
             Err(Fault::new(Code::Conflict, "conflict: another connection goes on with this one"))
@@ -104,7 +112,8 @@ impl Door {
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        let audience = self.tables.audience(call.within, &call.names)?;
+        let names = call.names.iter().map(String::as_str);
+        let audience = self.tables.audience(call.within, names)?;
         let lane = match (&call.pid, &call.offset) {
             (Some(_), Some(offset)) => self.lane_from(offset),
             _ => Lane::Usual,
@@ -156,15 +165,27 @@ impl Door {
             offset: call.offset.as_deref(),
             from_disk: lane == Lane::Replays,
         };
-        let meant = |names: &[String]| self.tables.audience(call.within, names);
-        self.with_sources(|sources| opening::recovery::recover(tx, &wish, meant, sources))
+        let meant = |topics: &[Listened]| {
+            self.tables.audience(call.within, topics.iter().map(|topic| topic.name.as_str()))
+        };
+        let mut found =
+            self.with_sources(|sources| opening::recovery::recover(tx, &wish, meant, sources))?;
+        if let Some(before) = found.as_mut().and_then(|found| found.before.as_mut()) {
+            let after = self.tables.counts_after(&before.session.topics);
+            // What came before a topic was asked for was not missed: a snapshot may have had it.
+            before.opened.opening.rows.retain(|row| {
+                let after = row.logged.event.as_ref().and_then(&after);
+                after.is_some_and(|after| after < row.offset())
+            });
+        }
+        Ok(found)
     }
 
     /// Writes the row of a connection, and answers. What was found is claimed if it is still so: who
     /// comes second finds another connection there, and begins anew.
     fn settle(
         &self,
-        Recovery { call, audience, wanted }: Recovery,
+        Recovery { call, wanted, .. }: Recovery,
         Found { mut fresh, before }: Found,
         answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
     ) {
@@ -173,7 +194,7 @@ impl Door {
             sid: call.sid,
             principal: fresh.principal.id.clone(),
             namespace: call.namespace.to_owned(),
-            topics: call.names,
+            topics: self.tables.since(call.names, &[], fresh.opening.at),
             at: fresh.opening.at,
             left_at: None,
         };
@@ -190,25 +211,30 @@ impl Door {
         let (partings, clock) = (self.partings.clone(), self.clock.clone());
         let reply = move |claimed: Result<bool, Fault>| {
             let sid = session.sid.clone();
-            let result = claimed.map(|claimed| match before {
-                Some(before) if claimed => recovered(before, &session.sid),
-                lost => {
+            let result = match (claimed, before) {
+                (Ok(true), Some(before)) => Ok(recovered(before, &session.sid)),
+                // Live events go on, as all that is only read.
+                (Err(fault), _) if fault.code == Code::Full => Ok(began(fresh, None)),
+                (Err(fault), _) => Err(fault),
+                (Ok(_), lost) => {
                     fresh.reset = fresh.reset.or(lost.map(|_| Reason::Expired));
-                    let LiveSession { pid, topics, .. } = session;
-                    let (recovered, replaced) = (false, None);
-                    Recovered { opened: fresh, audience, topics, pid, recovered, replaced }
+                    fresh.topics = Some(session.topics);
+                    Ok(began(fresh, Some(session.pid)))
                 }
-            });
+            };
             match result {
-                Ok(gone) if wanted.strong_count() == 0 => partings.left(gone.pid, sid, clock.now()),
+                Ok(gone) if wanted.strong_count() == 0 => {
+                    gone.pid
+                        .into_iter()
+                        .for_each(|pid| partings.left(pid, sid.clone(), clock.now()));
+                }
                 result => answer(result),
             }
         };
         self.write_own(work, reply);
     }
 
-    /// Reads what a session needs to listen to something else: these names of topics, of the service
-    /// `within` alone if there is one. `after` is the last row that it was
+    /// Reads what a session needs to listen to something else. `after` is the last row that it was
     /// told, or need not be: what it misses while it is suspended is told to it, as far as the new
     /// audience hears it. With `kept`, its row remembers that, before `answer` is called.
     ///
@@ -217,33 +243,34 @@ impl Door {
     pub fn listen(
         self: &Arc<Self>,
         principal: Arc<Principal>,
-        (within, names): (Option<&str>, Vec<String>),
+        wish: Listen<'_>,
         after: Offset,
         kept: Option<Kept>,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        let audience = self.tables.audience(within, &names)?;
+        let Listen { within, names, before } = wish;
+        let audience = self.tables.audience(within, names.iter().map(String::as_str))?;
+        let topics = self.tables.since(names, &before, after);
         let door = self.clone();
         self.catch_up(principal, audience, after, wanted, move |result| {
-            door.keep(kept, names, result, answer);
+            let keeps = result.map(|opened| Opened { topics: Some(topics), ..opened });
+            door.keep(kept, keeps, answer);
         })
     }
 
-    /// Answers, once the row remembers the names that the connection listens to from now on.
+    /// Answers, once the row remembers the topics that the connection listens to from now on.
     pub(super) fn keep(
         &self,
         kept: Option<Kept>,
-        names: Vec<String>,
         opened: Result<Opened, Fault>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) {
-        let kept_names = names.clone();
-        let opened = opened.map(|opened| Opened { names: Some(names), ..opened });
         match (kept, opened) {
             (Some(kept), Ok(opened)) => {
+                let topics = opened.topics.clone().unwrap_or_default();
                 self.write_own(
-                    move |tx, _| kept.write(tx, &kept_names),
+                    move |tx, _| kept.write(tx, &topics),
                     move |written| answer(written.map(|()| opened)),
                 );
             }
@@ -252,22 +279,25 @@ impl Door {
     }
 }
 
+/// The connection begins anew.
+fn began(opened: Opened, pid: Option<String>) -> Recovered {
+    Recovered { opened, pid, recovered: false, replaced: None }
+}
+
 /// The connection `sid` goes on from where one before it was.
-fn recovered(Before { session, audience, opened }: Before, sid: &str) -> Recovered {
+fn recovered(Before { session, opened }: Before, sid: &str) -> Recovered {
     let lives = session.left_at.is_none() && session.sid != sid;
     Recovered {
-        opened,
-        audience,
-        topics: session.topics,
-        pid: session.pid,
+        opened: Opened { topics: Some(session.topics), ..opened },
+        pid: Some(session.pid),
         recovered: true,
         replaced: lives.then_some(session.sid),
     }
 }
 
-/// 120 bits of chance as text: 6 in each character of base64url.
+/// 120 bits of chance as text.
 fn new_pid() -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let chance = chance();
-    chance[..PID_LEN].iter().map(|byte| char::from(LETTERS[usize::from(byte % 64)])).collect()
+    let pid = URL_SAFE_NO_PAD.encode(&chance()[..PID_LEN / 4 * 3]);
+    debug_assert_eq!(pid.len(), PID_LEN);
+    pid
 }

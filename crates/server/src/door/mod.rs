@@ -12,7 +12,7 @@ mod partings;
 mod spaces;
 
 pub use call::{Call, SlowWork};
-pub use live::{Kept, Recoverable, Recovered};
+pub use live::{Kept, Listen, Recoverable, Recovered};
 pub use names::NAMES_MAX;
 pub use partings::Partings;
 pub use spaces::{SUBSCRIBE, Space, UNSUBSCRIBE};
@@ -29,6 +29,7 @@ use bellwire_services::{
         Payload, Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe,
         Subscription, idempotency,
     },
+    live_sessions::Listened,
 };
 use bellwire_store::{
     batch::Write,
@@ -69,6 +70,8 @@ pub struct Tables {
     subscriptions: HashMap<&'static str, Subscription>,
     /// The services whose topics have names, and what these mean.
     names: Vec<(&'static str, Names)>,
+    /// The services of events.
+    events: HashMap<&'static str, &'static str>,
     /// The live endpoints.
     pub streams: Vec<Stream>,
     /// The namespaces of Socket.IO; the first is `/`.
@@ -109,8 +112,8 @@ pub struct SubscribeCall<'a> {
     pub name: &'a str,
     /// Its fields.
     pub payload: Payload,
-    /// The names of the topics that the connection listens to so far.
-    pub names: Vec<String>,
+    /// The topics that the connection listens to so far.
+    pub topics: Vec<Listened>,
 }
 
 impl Tables {
@@ -121,6 +124,7 @@ impl Tables {
             queries: HashMap::new(),
             subscriptions: HashMap::new(),
             names: Vec::new(),
+            events: HashMap::new(),
             streams: Vec::new(),
             spaces: Space::all(&services),
             routes: Vec::new(),
@@ -137,6 +141,7 @@ impl Tables {
             tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
             tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
             tables.names.extend(service.names.map(|named| (service.name, named)));
+            tables.events.extend(service.events.iter().map(|(name, _)| (*name, service.name)));
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
         }
@@ -428,8 +433,8 @@ impl Door {
         let heard = audience.streams;
         let streams = if heard.meets(own) { heard } else { heard.and(own) };
         let audience = Audience { streams, keys: keys.map(Arc::new) };
-        let mut names = self.tables.besides(subscription.service, call.names);
-        names.extend(topics);
+        let (before, names) = (call.topics, topics);
+        let service = subscription.service;
         let door = self.clone();
         self.read_while(Lane::Usual, wanted, move |tx| {
             let opened = tx.and_then(|tx| {
@@ -437,7 +442,13 @@ impl Door {
                     opening::subscribe(tx, &principal, Asked { audience, snapshot }, sources)
                 })
             });
-            door.keep(kept, names, opened, answer);
+            let keeps = opened.map(|opened| {
+                let since = door.tables.since(names, &before, opened.opening.at);
+                let mut topics = door.tables.besides(service, before);
+                topics.extend(since);
+                Opened { topics: Some(topics), ..opened }
+            });
+            door.keep(kept, keeps, answer);
         })
     }
 

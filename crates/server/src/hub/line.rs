@@ -108,6 +108,9 @@ impl<S: Write> Hub<S> {
     }
 
     pub(super) fn push_on(&mut self, line: u32, frame: Frame, owner: u32) {
+        if owner != LINE && self.lines[line as usize].ending {
+            return;
+        }
         let frame = self.tick.frame(frame);
         self.tick.chain(line, &mut self.lines[line as usize].chain, frame, owner);
     }
@@ -210,6 +213,11 @@ impl<S: Write> Hub<S> {
     pub fn sink(&mut self, line: LineId) -> Option<&mut S> {
         let slot = self.line_at(line)?;
         Some(&mut self.lines[slot as usize].sink)
+    }
+
+    /// Whether its last words were said, or there is no such line.
+    pub fn is_ending(&self, line: LineId) -> bool {
+        self.line_at(line).is_none_or(|slot| self.lines[slot as usize].ending)
     }
 
     /// Whether nothing waits for the line's socket.

@@ -11,7 +11,8 @@
 //!
 //! A *line* is one connection's way out: a sink, and what waits for it. A session hears over one line; a
 //! line has one session, or one for each namespace of a Socket.IO connection, or for a moment none.
-//! What goes out over a line keeps its order, whichever session it is for.
+//! What goes out over a line keeps its order, whichever session it is for. A line that does not keep up
+//! ends for all of its sessions; so it does when one loses a right while an answer of its waits there.
 //!
 //! Not here: sockets, protocols, the store. A line's sink is any [`Write`] whose `flush` would
 //! block while it holds back something that it took, as TLS does. A hub belongs to one thread, so
@@ -453,7 +454,11 @@ impl<S: Write> Hub<S> {
         let Some(slot) = self.slot_of(id) else { return 0 };
         let session = &self.sessions[slot as usize];
         match &session.place {
-            Place::Behind(behind) | Place::Pending(Some(behind)) => behind.at,
+            // What waits in `rows` is not told yet, and may lie before `at`.
+            Place::Behind(behind) | Place::Pending(Some(behind)) => {
+                let first = behind.rows.front().map(|row| row.offset() - 1);
+                first.map_or(behind.at, |before| before.min(behind.at))
+            }
             Place::Live => self.at.max(session.floor),
             Place::Pending(None) | Place::Ending => session.floor,
         }

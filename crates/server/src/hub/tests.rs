@@ -366,6 +366,26 @@ fn sessions_on_one_line_hear_by_their_own_rights() {
     check(&format!("{both} pong bob:leave leave room @all drain end"), "4408", "");
 }
 
+/// A read that goes on from there misses nothing, and an answer that says it promises nothing.
+#[test]
+fn what_waits_to_be_told_is_not_told_yet() {
+    let check = |script: &str, upto: Offset| {
+        let mut house = House::new(Shape::PlainCursor, 100, 400);
+        script.split_whitespace().for_each(|word| house.step(word));
+        assert_eq!(house.hub.told_upto(house.id), upto, "{script}");
+    };
+    let rows = "room ".repeat(20);
+    check(&format!("{rows} @all read:20:room"), 20);
+    check(&format!("{rows} @all read:20:room:0"), 20);
+    // Three are fed.
+    check(&format!("{rows} @all take:0 read:20:room:0"), 3);
+    check(&format!("{rows} @all take:0 read:20:room:0 suspend"), 3);
+    check(&format!("{rows} take:0 read:20:room:0 @all"), 3);
+    check(&format!("{rows} @all take:0 read:20:room:5"), 8);
+    check(&format!("{rows} @all take:0 read:20:room:0 drain"), 20);
+    check("hall hall @all read:2:room hall @all", 3);
+}
+
 #[test]
 fn a_session_without_a_cursor_is_coalesced_beside_one_with() {
     let rows = "room#lamp room#lamp room#lamp @all";

@@ -137,7 +137,9 @@ pub struct Engine {
     pub decoder: Decoder,
     /// Where the client is.
     pub seats: Vec<Seat>,
-    /// Until when it has to be somewhere.
+    /// The namespaces that it was put out of, by their numbers: what it says there crossed that.
+    pub put_out_of: u32,
+    /// Until when the client has to be in a namespace, if it is in none.
     pub lobby_until_ms: u64,
     /// How it began.
     pub handshake: Arc<Handshake>,
@@ -167,6 +169,7 @@ impl Engine {
             heartbeat: Heartbeat::new(now_ms),
             decoder: Decoder::default(),
             seats: Vec::new(),
+            put_out_of: 0,
             lobby_until_ms,
             handshake,
             counted,

@@ -70,7 +70,7 @@ async fn begin(
     if is_socket && !request.headers().contains_key(header::UPGRADE) {
         return refused(Refusal::BadRequest);
     }
-    let handshake = match handshake(&site, peer, protocol, &Head::of(&request)).await {
+    let handshake = match handshake(&site, peer, protocol, is_socket, &Head::of(&request)).await {
         Ok(handshake) => Arc::new(handshake),
         Err(response) => return *response,
     };
@@ -97,6 +97,7 @@ async fn handshake(
     site: &Site,
     peer: Peer,
     protocol: Protocol,
+    is_socket: bool,
     head: &Head<'_>,
 ) -> Result<Handshake, Box<Response>> {
     let (admission, from) = match protocol {
@@ -108,7 +109,9 @@ async fn handshake(
         upgrade::Admitted::Credential(credential) => Admission::Credential(credential),
         upgrade::Admitted::Refused(why) => refused(Code::Unauthenticated, why),
         upgrade::Admitted::Nobody => refused(Code::Unauthenticated, NO_CREDENTIAL),
-        upgrade::Admitted::Foreign => refused(Code::Forbidden, FOREIGN_PAGE),
+        // It may show a token of its own yet, where the browser adds the cookie unasked.
+        upgrade::Admitted::Foreign if is_socket => refused(Code::Forbidden, FOREIGN_PAGE),
+        upgrade::Admitted::Foreign => return Err(Box::new(self::refused(Refusal::Forbidden))),
         upgrade::Admitted::ForeignGuest => refused(Code::Forbidden, GUESTS_ARE_LOCAL),
     };
     Ok(Handshake { protocol, admission, from })

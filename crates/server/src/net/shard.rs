@@ -359,7 +359,10 @@ impl Shard {
             for need in needs {
                 match need {
                     Need::CatchUp { session, after } => {
-                        self.read_for(session, Reading::CatchUp { after }, now_ms)
+                        // Another read that is under way tells where it goes on.
+                        if self.talk(session).is_some_and(|talk| talk.reading.is_none()) {
+                            self.read_for(session, Reading::CatchUp { after }, now_ms);
+                        }
                     }
                     Need::Reread(id) => {
                         if let Some(reading) = self.talk(id).and_then(|talk| talk.reading.take()) {

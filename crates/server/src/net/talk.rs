@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::Principal;
+use bellwire_services::{kit::Principal, live_sessions::Listened};
 
 use super::calls::{CALLS_MAX, Calls, UNREAD_LEN_MAX};
 use crate::{
@@ -87,10 +87,12 @@ pub enum Reading {
 /// What a session of Socket.IO listens to.
 #[derive(Debug, Default)]
 pub struct Listening {
-    /// Its topics, by the names that clients use.
-    pub names: Vec<String>,
+    /// Its topics.
+    pub topics: Vec<Listened>,
     /// The streams that it has ever listened to: a call to their services changes nothing.
     pub known: Streams,
+    /// Its own id, new and never used again: its connection's, a dot, its number there.
+    pub sid: String,
     /// By this it may come back, if it asked for that.
     pub pid: Option<String>,
 }

@@ -61,12 +61,9 @@ impl Poll {
         self.waiting = Some(poll);
     }
 
-    /// The poll that waits is answered with this, if one does.
-    pub fn answer(&mut self, reply: Reply) {
-        if let Some(poll) = self.waiting.take() {
-            // Who asked may be gone, which the next write finds out.
-            let _ = poll.send(reply);
-        }
+    /// The poll that waits is answered with this, if one does. Says whether that went well.
+    pub fn answer(&mut self, reply: Reply) -> bool {
+        self.waiting.take().is_none_or(|poll| poll.send(reply).is_ok())
     }
 
     fn take(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -102,7 +99,10 @@ impl Write for Poll {
     fn flush(&mut self) -> io::Result<()> {
         if !self.body.is_empty() {
             let body = self.body.finish();
-            self.answer(Reply::Packets(body));
+            if !self.answer(Reply::Packets(body)) {
+                // What it took is lost: the session cannot go on without that.
+                return Err(ErrorKind::BrokenPipe.into());
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bellwire_services::{
     kit::{Fault, Principal, ReadTx},
-    live_sessions::{self, LiveSession},
+    live_sessions::{self, Listened, LiveSession},
 };
 use bellwire_store::{
     change::Offset,
@@ -44,8 +44,6 @@ pub(crate) struct Found {
 pub(crate) struct Before {
     /// Its row.
     pub session: LiveSession,
-    /// What it listened to.
-    pub audience: Audience,
     /// What it missed, and what it may hear.
     pub opened: Opened,
 }
@@ -57,7 +55,7 @@ pub(crate) struct Before {
 pub(crate) fn recover(
     tx: &ReadTx<'_>,
     wish: &Wish<'_>,
-    meant: impl Fn(&[String]) -> Result<Audience, Fault>,
+    meant: impl Fn(&[Listened]) -> Result<Audience, Fault>,
     sources: &Sources<'_>,
 ) -> Result<Option<Found>, Fault> {
     let principal = principal(tx, wish.credential, sources.now)?;
@@ -83,7 +81,7 @@ pub(crate) fn recover(
         fresh.reset = Some(Reason::Limited);
         return Ok(Some(Found { fresh, before: None }));
     }
-    Ok(Some(Found { fresh, before: Some(Before { session, audience, opened }) }))
+    Ok(Some(Found { fresh, before: Some(Before { session, opened }) }))
 }
 
 /// The connection from before, and the place up to which it was told everything; or why there is none.

@@ -12,6 +12,7 @@
 mod sql;
 
 use bellwire_store::{change::Offset, tx::Value};
+use serde::{Deserialize, Serialize};
 
 use crate::kit::{Fault, Micros, ReadTx, Service, Tx};
 
@@ -27,14 +28,40 @@ const MIGRATIONS: &[&str] = &["
         left_at INTEGER
     );
     CREATE INDEX live_sessions_by_end ON live_sessions (left_at);
+    CREATE INDEX live_sessions_by_principal ON live_sessions (principal, left_at);
 "];
 
 /// How long a `pid` is, in characters of base64url: 120 bits of chance.
 pub const PID_LEN: usize = 20;
 
+/// How many of a principal are kept whose connection ended: who makes more has lost the first.
+pub const LEFT_MAX: i64 = 1_000;
+
 /// The table behind it.
 pub fn service() -> Service {
     Service::new("live_sessions", MIGRATIONS, sql::STATEMENTS)
+}
+
+/// A topic that is listened to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, Offset)", into = "(String, Offset)")]
+pub struct Listened {
+    /// Its name, as clients use it.
+    pub name: String,
+    /// Events after this place are told.
+    pub since: Offset,
+}
+
+impl From<(String, Offset)> for Listened {
+    fn from((name, since): (String, Offset)) -> Listened {
+        Listened { name, since }
+    }
+}
+
+impl From<Listened> for (String, Offset) {
+    fn from(listened: Listened) -> (String, Offset) {
+        (listened.name, listened.since)
+    }
 }
 
 /// A connection that may be recovered.
@@ -48,8 +75,8 @@ pub struct LiveSession {
     pub principal: String,
     /// Where it connected.
     pub namespace: String,
-    /// The names of the topics that it listens to.
-    pub topics: Vec<String>,
+    /// The topics that it listens to.
+    pub topics: Vec<Listened>,
     /// The place at which it began: nothing before it is to be told.
     pub at: Offset,
     /// When its connection ended, if it has.
@@ -80,7 +107,8 @@ fn is_pid(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Adds one that is connected; `left_at` does not count.
+/// Adds one that is connected; `left_at` does not count. Of its principal's whose connection ended, the
+/// newest [`LEFT_MAX`] stay.
 ///
 /// # Errors
 /// The store's.
@@ -95,7 +123,8 @@ pub fn insert(tx: &mut Tx<'_>, session: &LiveSession) -> Result<(), Fault> {
         Value::Text(tx.epoch()),
         Value::Integer(i64::try_from(session.at).unwrap_or(i64::MAX)),
     ];
-    tx.execute(sql::INSERT, &row).map(drop)
+    tx.execute(sql::INSERT, &row)?;
+    tx.execute(sql::TRIM, &[Value::Text(&session.principal), Value::Integer(LEFT_MAX)]).map(drop)
 }
 
 /// Gives it to the connection `sid`, if it is still as it was `found`: the same connection has it, or
@@ -114,7 +143,7 @@ pub fn claim(tx: &mut Tx<'_>, found: &LiveSession, sid: &str) -> Result<bool, Fa
 ///
 /// # Errors
 /// The store's.
-pub fn listen(tx: &mut Tx<'_>, pid: &str, sid: &str, topics: &[String]) -> Result<bool, Fault> {
+pub fn listen(tx: &mut Tx<'_>, pid: &str, sid: &str, topics: &[Listened]) -> Result<bool, Fault> {
     let topics = json(topics);
     let params = [Value::Text(pid), Value::Text(sid), Value::Text(&topics)];
     Ok(tx.execute(sql::LISTEN, &params)? > 0)
@@ -154,7 +183,7 @@ pub fn prune(tx: &mut Tx<'_>, before: Micros, rows_max: i64) -> Result<u64, Faul
     tx.execute(sql::PRUNE, &[Value::Integer(before), Value::Integer(rows_max)])
 }
 
-fn json(topics: &[String]) -> String {
+fn json(topics: &[Listened]) -> String {
     serde_json::to_string(topics).expect("texts serialise")
 }
 
@@ -166,6 +195,10 @@ mod tests {
     };
 
     use super::*;
+
+    fn topic(name: &str, since: Offset) -> Listened {
+        Listened { name: name.to_owned(), since }
+    }
 
     /// A database that lives once.
     struct Base {
@@ -213,7 +246,7 @@ mod tests {
             sid: format!("sid{number}"),
             principal: "user/1".into(),
             namespace: "/states".into(),
-            topics: vec!["entity/light.a".into(), "a \"name\"\0".into()],
+            topics: vec![topic("entity/light.a", 0), topic("a \"name\"\0", 7)],
             at: 7,
             left_at: None,
         }
@@ -240,7 +273,7 @@ mod tests {
         };
         base.run(|tx| leave(tx, &pid(1), "sid1", 5));
         assert_eq!(base.find(1).and_then(|row| row.left_at), Some(5));
-        let listened = LiveSession { topics: vec!["states".into()], ..session(1) };
+        let listened = LiveSession { topics: vec![topic("states", 7)], ..session(1) };
         assert!(!claim_as(&mut base, listened, "sid2"), "it listens to something else by now");
         assert!(claim_as(&mut base, session(1), "sid2"));
         assert!(!claim_as(&mut base, session(1), "sid3"), "it was claimed before");
@@ -251,8 +284,8 @@ mod tests {
         base.run(|tx| forget(tx, &pid(1), "sid1"));
         assert!(!base.run(|tx| listen(tx, &pid(1), "sid1", &[])));
         assert_eq!(base.find(1), Some(now.clone()));
-        let topics = vec!["states".to_owned()];
-        assert!(base.run(|tx| listen(tx, &pid(1), "sid2", &["states".to_owned()])));
+        let topics = vec![topic("states", 7)];
+        assert!(base.run(|tx| listen(tx, &pid(1), "sid2", &[topic("states", 7)])));
         assert_eq!(base.find(1), Some(LiveSession { topics, ..now }));
         base.run(|tx| forget(tx, &pid(1), "sid2"));
         assert_eq!(base.find(1), None);

@@ -45,6 +45,15 @@ fn told(opened: &Opened) -> Vec<String> {
     opened.opening.rows.iter().map(state).collect()
 }
 
+/// The names of what it listens to.
+fn names(opened: &Opened) -> Vec<&str> {
+    opened.topics.iter().flatten().map(|topic| topic.name.as_str()).collect()
+}
+
+fn pid(recovered: &Recovered) -> String {
+    recovered.pid.clone().expect("the disk is not full")
+}
+
 fn fields(value: Value) -> Payload {
     value.as_object().cloned().expect("requests are objects")
 }
@@ -132,7 +141,7 @@ impl House {
 
     /// The same one, back with its `pid`.
     fn back(&self, before: &Recovered) -> Recoverable {
-        Recoverable { pid: Some(before.pid.clone()), ..self.newcomer() }
+        Recoverable { pid: before.pid.clone(), ..self.newcomer() }
     }
 
     fn start(&self, call: Recoverable) -> mpsc::Receiver<Result<Recovered, Fault>> {
@@ -204,7 +213,7 @@ fn check_return(
     house.set("light.a", "before");
     let first = house.connected(house.newcomer());
     assert!(!first.recovered && first.replaced.is_none() && first.opened.reset.is_none());
-    assert_eq!(first.pid.len(), PID_LEN);
+    assert_eq!(pid(&first).len(), PID_LEN);
     let at = first.opened.opening.at;
     assert_eq!(at, house.head());
     for state in ["1", "2", "3"] {
@@ -218,21 +227,22 @@ fn check_return(
     let second = house.connected(call);
     assert!(second.opened.opening.frames.is_empty());
     assert_eq!(second.opened.opening.at, house.head());
-    let row = house.row(&second.pid).expect("it has a row");
-    assert_eq!((row.sid, row.topics, row.left_at), (sid, second.topics.clone(), None));
+    let row = house.row(&pid(&second)).expect("it has a row");
+    assert_eq!((row.sid, Some(row.topics), row.left_at), (sid, second.opened.topics.clone(), None));
     match expected {
         Ok(states) => {
             assert_eq!((second.recovered, second.opened.reset), (true, None));
             assert_eq!(told(&second.opened), states);
-            assert_eq!((&second.pid, second.topics), (&first.pid, first.topics));
-            assert_eq!(second.audience, first.audience);
+            assert_eq!((&second.pid, &second.opened.topics), (&first.pid, &first.opened.topics));
+            assert_eq!(second.opened.streams, first.opened.streams);
+            assert_eq!(second.opened.opening.keys, first.opened.opening.keys);
             assert_eq!(second.replaced.as_deref(), Some("sid0"));
         }
         Err(reason) => {
             assert_eq!((second.recovered, second.opened.reset), (false, reason));
             assert!(told(&second.opened).is_empty());
             assert_ne!(second.pid, first.pid);
-            assert_eq!(second.topics, ["entity/light.b"]);
+            assert_eq!(names(&second.opened), ["entity/light.b"]);
             assert_eq!((second.replaced, row.at), (None, second.opened.opening.at));
         }
     }
@@ -355,15 +365,15 @@ fn of_two_that_come_back_at_once_one_goes_on() {
     assert_eq!(one.replaced, Some("sid0".into()));
     assert_eq!((two.recovered, two.opened.reset), (false, Some(Reason::Expired)));
     assert!(told(&two.opened).is_empty() && two.replaced.is_none() && two.pid != one.pid);
-    assert_eq!(house.row(&first.pid).map(|row| row.sid), Some("sid1".into()));
-    assert_eq!(house.row(&two.pid).map(|row| row.sid), Some("sid2".into()));
+    assert_eq!(house.row(&pid(&first)).map(|row| row.sid), Some("sid1".into()));
+    assert_eq!(house.row(&pid(&two)).map(|row| row.sid), Some("sid2".into()));
 }
 
 #[test]
 fn topics_are_remembered() {
     let house = House::new();
     let first = house.connected(Recoverable { names: Vec::new(), ..house.newcomer() });
-    let kept = |sid: &str| Some(Kept { pid: first.pid.clone(), sid: sid.into() });
+    let kept = |sid: &str| Some(Kept { pid: pid(&first), sid: sid.into() });
     house.set("light.a", "0");
     house.set("light.b", "1");
     let second = house.connected(house.back(&first));
@@ -371,34 +381,36 @@ fn topics_are_remembered() {
 
     let principal = second.opened.principal.clone();
     let door = &house.core.door;
-    let listen = |names: &[String], kept| {
-        let names = (None, names.to_vec());
+    let listen = |names: &[&str], kept| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let names = Listen { within: None, names, before: Vec::new() };
         let after = second.opened.opening.at - 1;
         house.opened(|wanted, answer| {
             door.listen(principal.clone(), names, after, kept, wanted, answer)
         })
     };
-    let states = ["states".to_owned()];
+    let states = ["states"];
     let opened = listen(&states, kept("sid1")).expect("it listens");
     // What it missed while it was suspended is told, and nothing is said about it.
     assert_eq!((told(&opened), opened.opening.frames.len()), (vec!["1".into()], 0));
-    assert_eq!(house.row(&first.pid).map(|row| row.topics), Some(states.to_vec()));
+    assert_eq!(names(&opened), states);
+    assert_eq!(house.row(&pid(&first)).map(|row| row.topics), opened.topics);
     let lost = listen(&states, kept("sid0")).expect_err("another has it");
     assert_eq!(lost.code, Code::Conflict);
     assert!(listen(&[], None).expect("it need not be kept").opening.held.is_empty());
 
     let subscribe = |kept, streams| {
         let payload = fields(json!({ "entity_ids": ["light.b", "light.a", "light.b"] }));
-        let names = vec!["states".to_owned()];
-        let call = SubscribeCall { name: "subscribe_entities", payload, names };
+        let topics = vec![Listened::from(("states".to_owned(), 0))];
+        let call = SubscribeCall { name: "subscribe_entities", payload, topics };
         house.opened(|wanted, answer| {
             door.subscribe(call, principal.clone(), streams, kept, wanted, answer)
         })
     };
     let opened = subscribe(kept("sid1"), Audience::default()).expect("it subscribes");
     assert_eq!(opened.streams, Audience::of(0).streams, "it begins to listen to the states");
-    let names = ["entity/light.a", "entity/light.b"];
-    assert_eq!(house.row(&first.pid).expect("it is there").topics, names);
+    assert_eq!(names(&opened), ["entity/light.a", "entity/light.b"]);
+    assert_eq!(house.row(&pid(&first)).map(|row| row.topics), opened.topics);
     assert!(subscribe(kept("sid0"), Audience::of(0)).is_err());
 
     house.set("light.a", "2");
@@ -407,8 +419,51 @@ fn topics_are_remembered() {
     let house = house.restarted();
     let third = house.connected(Recoverable { offset, ..house.back(&second) });
     assert_eq!((third.recovered, told(&third.opened)), (true, vec!["2".into()]));
-    assert_eq!(third.audience.keys.as_ref().map(|keys| keys.len()), Some(2));
-    assert_eq!((third.topics, third.replaced), (names.map(str::to_owned).to_vec(), None));
+    assert_eq!(third.opened.opening.keys.as_ref().map(|keys| keys.len()), Some(2));
+    assert_eq!((&third.opened.topics, third.replaced), (&opened.topics, None));
+}
+
+/// What came before a topic was asked for was not missed: its snapshot had it.
+#[test]
+fn topics_count_from_where_they_were_asked_for() {
+    let house = House::new();
+    let first = house.connected(Recoverable { names: Vec::new(), ..house.newcomer() });
+    ["1", "2"].iter().for_each(|state| house.set("light.a", state));
+    let payload = fields(json!({ "entity_ids": ["light.a"] }));
+    let call = SubscribeCall { name: "subscribe_entities", payload, topics: Vec::new() };
+    let principal = first.opened.principal.clone();
+    let kept = Some(Kept { pid: pid(&first), sid: "sid0".into() });
+    let opened = house.opened(|wanted, answer| {
+        house.core.door.subscribe(call, principal, Audience::default(), kept, wanted, answer)
+    });
+    assert!(opened.expect("it subscribes").snapshot.is_some());
+    house.set("light.a", "3");
+    let second = house.connected(house.back(&first));
+    assert_eq!((second.recovered, told(&second.opened)), (true, vec!["3".into()]));
+}
+
+/// Nobody can make rows without end: of those that ended, each has the newest.
+#[test]
+fn rows_that_are_left_are_bounded() {
+    let house = House::new();
+    let first = house.connected(house.newcomer());
+    house.core.door.leave(pid(&first), "sid0".into());
+    let row = house.row(&pid(&first)).expect("it is there");
+    house.maintain(move |tx| {
+        (0..live_sessions::LEFT_MAX).try_for_each(|number| {
+            let (pid, sid) = (format!("{number:020}"), format!("left{number}"));
+            live_sessions::insert(
+                tx,
+                &LiveSession { pid: pid.clone(), sid: sid.clone(), ..row.clone() },
+            )?;
+            live_sessions::leave(tx, &pid, &sid, i64::MAX - number)
+        })
+    });
+    assert!(house.row(&pid(&first)).is_some());
+    let other = house.connected(house.newcomer());
+    assert!(house.row(&pid(&other)).is_some());
+    assert!(house.row(&pid(&first)).is_none(), "it was left first");
+    assert!(house.row(&format!("{:020}", live_sessions::LEFT_MAX - 1)).is_some());
 }
 
 /// What was read may be too old when the hub gets it: nothing was told yet, and nothing is missed.
@@ -418,7 +473,7 @@ fn a_read_that_is_done_again_goes_on_from_the_same_place() {
     let call = house.newcomer();
     let first = house.connected(call.clone());
     house.set("light.a", "1");
-    let again = Recoverable { pid: Some(first.pid.clone()), ..call };
+    let again = Recoverable { pid: first.pid.clone(), ..call };
     for _ in 0..2 {
         let read = house.connected(again.clone());
         assert_eq!((&read.pid, &read.replaced), (&first.pid, &None), "it does not replace itself");
@@ -442,16 +497,16 @@ fn who_left_has_time_and_who_said_goodbye_has_none() {
     let house = House::new();
     let door = &house.core.door;
     let first = house.connected(house.newcomer());
-    door.leave(first.pid.clone(), "sid0".into());
-    assert!(house.row(&first.pid).is_some_and(|row| row.left_at.is_some()));
+    door.leave(pid(&first), "sid0".into());
+    assert!(house.row(&pid(&first)).is_some_and(|row| row.left_at.is_some()));
     let second = house.connected(house.back(&first));
     assert_eq!((second.recovered, second.replaced.as_deref()), (true, None), "nobody has it");
     // What the first says late is of no account.
-    door.leave(first.pid.clone(), "sid0".into());
-    door.forget(first.pid.clone(), "sid0".into());
-    assert!(house.row(&first.pid).is_some_and(|row| row.left_at.is_none()));
-    door.forget(first.pid.clone(), "sid1".into());
-    assert_eq!(house.row(&first.pid), None);
+    door.leave(pid(&first), "sid0".into());
+    door.forget(pid(&first), "sid0".into());
+    assert!(house.row(&pid(&first)).is_some_and(|row| row.left_at.is_none()));
+    door.forget(pid(&first), "sid1".into());
+    assert_eq!(house.row(&pid(&first)), None);
     assert!(!house.connected(house.back(&first)).recovered);
 }
 
@@ -459,7 +514,7 @@ fn who_left_has_time_and_who_said_goodbye_has_none() {
 fn rows_go_once_the_log_may_have_let_go_of_what_they_missed() {
     let house = House::new();
     let [stays, left] = [(); 2].map(|()| house.connected(house.newcomer()));
-    house.core.door.leave(left.pid.clone(), "sid1".into());
+    house.core.door.leave(pid(&left), "sid1".into());
     let tidy = |house: &House, time| {
         let log = Keep { time, ..Keep::default() };
         let mut place = Default::default();
@@ -467,15 +522,15 @@ fn rows_go_once_the_log_may_have_let_go_of_what_they_missed() {
         house.runtime.block_on(run).expect("it is tidied");
     };
     tidy(&house, Keep::default().time);
-    assert!(house.row(&left.pid).is_some());
+    assert!(house.row(&pid(&left)).is_some());
     tidy(&house, -1);
-    assert_eq!(house.row(&left.pid), None);
-    assert!(house.row(&stays.pid).is_some(), "it is connected");
+    assert_eq!(house.row(&pid(&left)), None);
+    assert!(house.row(&pid(&stays)).is_some(), "it is connected");
     // Nobody is, after a start.
     let house = house.restarted();
-    assert!(house.row(&stays.pid).is_some_and(|row| row.left_at.is_some()));
+    assert!(house.row(&pid(&stays)).is_some_and(|row| row.left_at.is_some()));
     tidy(&house, -1);
-    assert_eq!(house.row(&stays.pid), None);
+    assert_eq!(house.row(&pid(&stays)), None);
 }
 
 #[test]
@@ -515,10 +570,10 @@ fn a_parting_that_could_not_be_noted_is_noted_later() {
     let house = House::new();
     let door = &house.core.door;
     let first = house.connected(house.newcomer());
-    door.partings.fail_once(first.pid.clone(), "sid0".into());
-    assert!(house.row(&first.pid).is_some_and(|row| row.left_at.is_none()));
+    door.partings.fail_once(pid(&first), "sid0".into());
+    assert!(house.row(&pid(&first)).is_some_and(|row| row.left_at.is_none()));
     door.note_partings();
-    assert!(house.row(&first.pid).is_some_and(|row| row.left_at.is_some()));
+    assert!(house.row(&pid(&first)).is_some_and(|row| row.left_at.is_some()));
 }
 
 #[test]
@@ -536,6 +591,6 @@ fn a_row_that_nobody_waits_for_is_left() {
     drop(release);
     assert!(told.recv_timeout(DEADLINE).is_err(), "nobody is told");
     house.core.door.note_partings();
-    let row = house.row(&first.pid).expect("it is there");
+    let row = house.row(&pid(&first)).expect("it is there");
     assert_eq!((row.sid.as_str(), row.left_at.is_some()), ("sid1", true));
 }

@@ -1,5 +1,7 @@
 //! What a conformance server does with Socket.IO: it greets, sends back what it is sent, and asks when told to.
 
+use std::{collections::VecDeque, mem};
+
 use bellwire_wire::{
     frame,
     socketio::{self, Ack, Event},
@@ -51,9 +53,18 @@ impl Shard {
         }
     }
 
+    /// A client that says something already has read enough.
+    fn greet_now(&mut self, line: LineId) {
+        let (now, later) = mem::take(&mut self.greetings).into_iter().partition(|g| g.line == line);
+        self.greetings = later;
+        let now: VecDeque<Greeting> = now;
+        now.into_iter().for_each(|greeting| self.hub.say(line, greeting.frame));
+    }
+
     /// Sends an event back: `message` as `message-back`, `message-with-ack` as its acknowledgement,
     /// `emit-with-ack` as the same event, asking for an acknowledgement itself; it takes no bytes.
     pub(super) fn send_back(&mut self, line: LineId, event: &Event) {
+        self.greet_now(line);
         let args: Vec<&str> = event.args.iter().map(String::as_str).collect();
         let count = event.attachments.len();
         let namespace = &event.namespace;

@@ -90,7 +90,7 @@ impl Shard {
         }
     }
 
-    fn is_open(&self, line: LineId) -> bool {
+    pub(super) fn is_open(&self, line: LineId) -> bool {
         self.conn_ref(line).is_some_and(|conn| conn.wire.is_open())
     }
 
@@ -308,6 +308,10 @@ impl Shard {
 
     /// A message on such a connection: `2probe`, then `5`.
     pub(super) fn hear_probe(&mut self, line: LineId, main: LineId, text: &str, now_ms: u64) {
+        if !self.is_open(main) {
+            self.drop_conn(line);
+            return;
+        }
         match text {
             "2probe" => {
                 self.hub.say(line, frame::text("3probe"));

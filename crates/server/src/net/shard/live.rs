@@ -7,7 +7,7 @@ use bellwire_services::kit::{Code, Fault, Principal};
 use super::{Message, Shard, place};
 use crate::{
     audience::Audience,
-    door::{Kept, Recoverable, Recovered, SubscribeCall},
+    door::{Kept, Listen, Recoverable, Recovered, SubscribeCall},
     hub::{LineId, SessionId, recent::Shape},
     net::{
         conn::{Admission, Speech},
@@ -71,7 +71,12 @@ impl Shard {
         let Some(talk) = self.talk(id) else { return };
         let (audience, scope) = (talk.audience.clone(), talk.scope);
         let principal = talk.principal.clone();
-        let names = talk.listening.as_ref().map(|listening| listening.names.clone());
+        let topics = match (&reading, &talk.listening) {
+            (Reading::Subscribe { .. } | Reading::Listen { .. }, Some(listening)) => {
+                listening.topics.clone()
+            }
+            _ => Vec::new(),
+        };
         talk.reading = Some(Box::new(reading.clone()));
         talk.reads = talk.reads.wrapping_add(1);
         let read = talk.reads;
@@ -97,7 +102,7 @@ impl Shard {
             }
             (Reading::Subscribe { name, fields, .. }, Some(principal)) => {
                 let payload = serde_json::from_str(&fields).unwrap_or_default();
-                let call = SubscribeCall { name: &name, payload, names: names.unwrap_or_default() };
+                let call = SubscribeCall { name: &name, payload, topics };
                 door.subscribe(call, principal, audience, kept, wanted, answer)
             }
             (Reading::Listen { names, .. }, Some(principal)) => {
@@ -105,7 +110,8 @@ impl Shard {
                     Scope::Namespace(space) => door.tables.spaces[usize::from(space)].service(),
                     Scope::Stream(_) => None,
                 };
-                door.listen(principal, (within, names), after, kept, wanted, answer)
+                let wish = Listen { within, names, before: topics };
+                door.listen(principal, wish, after, kept, wanted, answer)
             }
             (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
         };
@@ -117,9 +123,8 @@ impl Shard {
     /// The row that remembers what a session listens to, if there is one.
     fn kept(&mut self, id: SessionId) -> Option<Kept> {
         let talk = self.talk(id)?;
-        let (line, pid) = (talk.line, talk.listening.as_ref()?.pid.clone()?);
-        let sid = self.engine(line)?.sid.as_str().to_owned();
-        Some(Kept { pid, sid })
+        let listening = talk.listening.as_ref()?;
+        Some(Kept { pid: listening.pid.clone()?, sid: listening.sid.clone() })
     }
 
     /// What was read and written for a connection that may be recovered. One that ended meanwhile left.
@@ -132,29 +137,35 @@ impl Shard {
     ) {
         let waits = |talk: &Talk| talk.stage == Stage::Opening && talk.reads == read;
         let is_wanted = self.talk(id).is_some_and(|talk| waits(talk));
+        if let Ok(Recovered { replaced: Some(replaced), .. }) = &result {
+            self.replace(replaced);
+        }
         let recovered = match result {
             Ok(recovered) if is_wanted => recovered,
             Ok(recovered) => {
-                self.door()
-                    .into_iter()
-                    .for_each(|door| door.leave(recovered.pid.clone(), sid.clone()));
+                if let (Some(door), Some(pid)) = (self.door(), recovered.pid) {
+                    door.leave(pid, sid);
+                }
                 return;
             }
             Err(fault) => return self.opened(id, read, Err(fault), now_ms),
         };
-        if let Some(replaced) = recovered.replaced {
-            self.replace(&replaced);
-        }
         let Some(talk) = self.talk(id) else { return };
         if let Some(Reading::Recover(call)) = talk.reading.as_deref_mut() {
             // If it is to be read again, it goes on from here.
             let is_fresh = !recovered.recovered;
             let offset = call.offset.take().filter(|_| !is_fresh);
-            *call = Recoverable { pid: Some(recovered.pid.clone()), offset, ..call.clone() };
+            *call = Recoverable { pid: recovered.pid.clone(), offset, ..call.clone() };
         }
-        talk.listening.get_or_insert_default().pid = Some(recovered.pid);
-        let opened = Opened { names: Some(recovered.topics), ..recovered.opened };
-        self.opened(id, read, Ok(opened), now_ms);
+        let listening = talk.listening.get_or_insert_default();
+        let before = std::mem::replace(&mut listening.pid, recovered.pid);
+        // It was read again, and could not go on from the row that it had by then.
+        if before.is_some() && before != listening.pid {
+            if let (Some(door), Some(pid)) = (self.door(), before) {
+                door.forget(pid, sid);
+            }
+        }
+        self.opened(id, read, Ok(recovered.opened), now_ms);
     }
 
     /// A read came back: the session goes live, continues as before, or ends.
@@ -191,8 +202,8 @@ impl Shard {
         let line = talk.line;
         if let Some(listening) = &mut talk.listening {
             listening.known = listening.known.and(audience.streams);
-            if let Some(names) = opened.names {
-                listening.names = names;
+            if let Some(topics) = opened.topics {
+                listening.topics = topics;
             }
         }
         talk.audience = audience;

@@ -59,6 +59,9 @@ impl Parsed {
         };
         match argument {
             Ok(argument) => match plain::call(name.clone(), &argument) {
+                Err(Refused::Json) if argument.trim_start().starts_with('{') => {
+                    refused(name, "Invalid JSON")
+                }
                 Err(Refused::Json) => refused(name, "the argument must be an object"),
                 read => Parsed::of(read),
             },
@@ -132,7 +135,10 @@ impl Shard {
                         Inbound::Text(text) => Item::Text(text),
                         Inbound::Binary(bytes) => Item::Binary(bytes),
                     };
-                    self.hear(line, item, now_ms);
+                    // One of the messages before may have made us end it. Its own end comes after them all.
+                    if !self.hub.is_ending(line) {
+                        self.hear(line, item, now_ms);
+                    }
                 }
             }
             Some(&Speech::Probe { of, .. }) => {

@@ -1,6 +1,11 @@
 //! Socket.IO: how clients come into namespaces and leave them, and what they say there.
 
-use bellwire_services::kit::{Code, Fault, Said, parse};
+use std::collections::HashSet;
+
+use bellwire_services::{
+    kit::{Code, Fault, Said, parse},
+    live_sessions::Listened,
+};
 use bellwire_wire::{
     frame, json,
     socketio::{self, Ack, Event, Packet},
@@ -29,10 +34,9 @@ use crate::{
 #[serde(default)]
 struct Auth {
     /// Who it is.
-    #[serde(deserialize_with = "present")]
     token: Option<String>,
     /// Whether it wants to be recovered after its connection broke.
-    recover: bool,
+    recover: Option<bool>,
     /// By this it was known before. Anything that was never given leads to nothing.
     #[serde(deserialize_with = "given")]
     pid: Option<String>,
@@ -41,11 +45,6 @@ struct Auth {
     offset: Option<String>,
     /// The names of the topics that it listens to.
     topics: Option<Vec<String>>,
-}
-
-/// A field that is there, so it must be good.
-fn present<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(field).map(Some)
 }
 
 /// A field that only gives back what it was given: whatever else it is, is as good as a wrong text.
@@ -194,30 +193,39 @@ impl Shard {
         let Some(door) = self.door() else { return };
         let Some(sid) = self.engine(line).map(|engine| engine.sid) else { return };
         let there = door.tables.spaces[usize::from(space)];
-        let names = auth.topics.unwrap_or_else(|| there.topics());
-        let audience = match door.tables.audience(there.service(), &names) {
+        let mut names = auth.topics.unwrap_or_else(|| there.topics());
+        let mut known = HashSet::new();
+        names.retain(|name| known.insert(name.clone()));
+        let audience = match door.tables.audience(there.service(), names.iter().map(String::as_str))
+        {
             Ok(audience) => audience,
             Err(fault) => return self.refuse(line, there.path, &fault.message, now_ms),
         };
-        let shape = match (there.own, auth.recover) {
+        let recover = auth.recover.unwrap_or(false);
+        let shape = match (there.own, recover) {
             (None, false) => Shape::Root,
             (None, true) => Shape::RootCursor,
             (Some(_), false) => Shape::Own,
             (Some(_), true) => Shape::OwnCursor,
         };
         let id = self.hub.join(line, shape);
-        let listening = Listening { names: names.clone(), ..Listening::default() };
-        let talk = Talk::new(id, line, Scope::Namespace(space), auth.recover);
+        let sid = format!("{}.{}", sid.as_str(), id.serial);
+        let topics = names.iter().map(|name| Listened::from((name.clone(), 0))).collect();
+        let listening = Listening { topics, sid: sid.clone(), ..Listening::default() };
+        let talk = Talk::new(id, line, Scope::Namespace(space), recover);
         let talk = Talk { audience, listening: Some(Box::new(listening)), ..talk };
         place(&mut self.talks, id.slot, talk);
         let seat = Seat { namespace: space, session: Some(id) };
-        self.engine(line).into_iter().for_each(|engine| engine.seats.push(seat));
-        let reading = match auth.recover {
+        if let Some(engine) = self.engine(line) {
+            engine.seats.push(seat);
+            engine.put_out_of &= !(1 << space);
+        }
+        let reading = match recover {
             true => Reading::Recover(Recoverable {
                 credential,
                 namespace: there.path,
                 within: there.service(),
-                sid: sid.as_str().to_owned(),
+                sid,
                 names,
                 pid: auth.pid,
                 offset: auth.offset,
@@ -247,11 +255,22 @@ impl Shard {
         let said = Said::refused("error".to_owned(), why);
         let cursor = self.setup.speller.cursor(self.hub.told_upto(id));
         let cursor = self.talk(id).is_some_and(|talk| talk.cursor).then_some(cursor);
-        if let Some((line, path)) = self.unseat(id, now_ms) {
+        let number = match self.talk(id).map(|talk| talk.scope) {
+            Some(Scope::Namespace(number)) => number,
+            _ => return,
+        };
+        let seat = self.unseat(id, now_ms);
+        if let Some((line, path)) = seat {
             self.hub.say(line, said::event(path, &said, cursor.as_deref()));
             self.hub.say(line, frame::text(&socketio::disconnect(path)));
+            if let Some(engine) = self.engine(line) {
+                engine.put_out_of |= 1 << number;
+            }
         }
         self.forget_talk(id, Door::forget);
+        if let Some((line, _)) = seat {
+            self.parted(line, now_ms);
+        }
     }
 
     /// The session is not in its namespace any more; says where that was, if it was.
@@ -275,11 +294,19 @@ impl Shard {
     pub(super) fn forget_talk(&mut self, id: SessionId, tell: fn(&Door, String, String)) {
         self.hub.leave(id);
         let Some(talk) = self.talk(id) else { return };
-        let (line, pid) = (talk.line, talk.listening.take().and_then(|listening| listening.pid));
+        let line = talk.line;
+        let listening = talk.listening.take();
         self.talks[id.slot as usize] = None;
-        let sid = self.engine(line).map(|engine| engine.sid);
-        if let (Some(door), Some(pid), Some(sid)) = (self.door(), pid, sid) {
-            tell(&door, pid, sid.as_str().to_owned());
+        self.tell_end(listening, tell);
+        // There may be room again for what waits to be read.
+        self.defer(line);
+    }
+
+    fn tell_end(&self, listening: Option<Box<Listening>>, tell: fn(&Door, String, String)) {
+        if let (Some(door), Some(listening)) = (&self.setup.door, listening)
+            && let Some(pid) = listening.pid
+        {
+            tell(door, pid, listening.sid);
         }
     }
 
@@ -301,6 +328,7 @@ impl Shard {
             return;
         }
         talk.stage = Stage::Leaving;
+        let listening = talk.listening.take();
         let reading = talk.reading.take();
         talk.forget_read();
         if let (
@@ -311,12 +339,18 @@ impl Shard {
             calls.answer(*call, None, false);
         }
         self.hub.mute(id);
+        self.tell_end(listening, Door::forget);
         self.work(id, now_ms);
     }
 
     fn event(&mut self, line: LineId, event: Event, now_ms: u64) {
         let Some(seat) = self.seat(line, &event.namespace) else {
-            self.violate(line, "an event before its namespace", now_ms);
+            let number = self.space(&event.namespace);
+            let engine = self.engine(line);
+            let crossed = number.zip(engine).is_some_and(|(n, e)| e.put_out_of & (1 << n) != 0);
+            if !crossed {
+                self.violate(line, "an event before its namespace", now_ms);
+            }
             return;
         };
         let Some(id) = seat.session else { return self.send_back(line, &event) };
@@ -333,7 +367,7 @@ impl Shard {
 
     /// Another connection goes on with what the one of this id had.
     pub(super) fn replace(&mut self, sid: &str) {
-        let Some(sid) = Sid::parse(sid) else { return };
+        let Some(sid) = sid.split('.').next().and_then(Sid::parse) else { return };
         if let Some(feed) = self.setup.peers.get(usize::from(sid.shard())) {
             feed.send(Message::Replaced(sid));
         }
@@ -354,7 +388,8 @@ mod tests {
     #[test]
     fn what_a_client_shows_is_read_strictly() {
         let check = |auth: &str, words: Result<(Option<&str>, bool), &str>| {
-            let read = Auth::read(Some(auth)).map(|auth| (auth.token, auth.recover));
+            let read =
+                Auth::read(Some(auth)).map(|auth| (auth.token, auth.recover.unwrap_or(false)));
             let read = read.map_err(|fault| fault.message);
             match (read, words) {
                 (Ok(read), Ok((token, recover))) => {
@@ -368,7 +403,8 @@ mod tests {
         check(r#"{"token":"x","recover":true,"app":{"version":3}}"#, Ok((Some("x"), true)));
         check(r#"{"pid":"p","offset":"o","topics":["states"]}"#, Ok((None, false)));
         check(r#"{"pid":7,"offset":null}"#, Ok((None, false)));
-        check(r#"{"token":null}"#, Err("auth.token: invalid type: null"));
+        check(r#"{"token":null,"recover":null,"topics":null}"#, Ok((None, false)));
+        check(r#"{"token":""}"#, Ok((Some(""), false)));
         check(r#"{"token":7}"#, Err("auth.token"));
         check(r#"{"recover":"yes"}"#, Err("auth.recover"));
         check(r#"{"topics":"states"}"#, Err("auth.topics"));

@@ -9,7 +9,7 @@ use super::Shard;
 use crate::{
     door::{Door, UNSUBSCRIBE},
     hub::SessionId,
-    net::talk::{Reading, Scope, Stage},
+    net::talk::{Listening, Reading, Scope, Stage},
 };
 
 /// What `subscribe` and `unsubscribe` ask for.
@@ -32,6 +32,12 @@ impl Shard {
         now_ms: u64,
     ) -> Result<(), Fault> {
         let names = self.names_after(id, name, payload)?;
+        if self.talk(id).and_then(|talk| talk.listening.as_deref()).map(self::names)
+            == Some(names.clone())
+        {
+            self.answer_listening(id, call);
+            return Ok(());
+        }
         self.hub.suspend(id);
         self.read_for(id, Reading::Listen { call, first: false, names }, now_ms);
         Ok(())
@@ -45,12 +51,12 @@ impl Shard {
     ) -> Result<Vec<String>, Fault> {
         let Topics { topics } = parse(payload)?;
         let listening = self.talk(id).and_then(|talk| talk.listening.as_ref());
-        let mut names = listening.map(|listening| listening.names.clone()).unwrap_or_default();
+        let mut names = listening.map(|listening| names(listening)).unwrap_or_default();
         if name == UNSUBSCRIBE {
             let gone: HashSet<String> = topics.into_iter().collect();
             let before = names.len();
             names.retain(|name| !gone.contains(name));
-            if before - names.len() < gone.len() {
+            if before - names.len() != gone.len() {
                 let why = "topics: one that is not listened to";
                 return Err(Fault::new(Code::Invalid, why));
             }
@@ -64,8 +70,8 @@ impl Shard {
     /// Answers with the topics that are heard by now.
     pub(super) fn answer_listening(&mut self, id: SessionId, number: u32) {
         let Some(talk) = self.talk(id) else { return };
-        let names = talk.listening.as_ref().map(|listening| listening.names.as_slice());
-        let names = serde_json::to_string(names.unwrap_or_default()).expect("texts serialise");
+        let names = talk.listening.as_ref().map(|listening| names(listening));
+        let names = serde_json::to_string(&names.unwrap_or_default()).expect("texts serialise");
         let payload = format!(r#"{{"success":true,"topics":{names}}}"#);
         let Some(call) = talk.calls.as_ref().and_then(|calls| calls.unanswered(number)) else {
             return;
@@ -87,10 +93,14 @@ impl Shard {
         let Some((topic, _)) = heard.filter(|(_, streams)| !listening.known.meets(*streams)) else {
             return false;
         };
-        let names = listening.names.iter().cloned().chain([topic.to_owned()]).collect();
+        let names = names(listening).into_iter().chain([topic.to_owned()]).collect();
         talk.stage = Stage::Opening;
         self.hub.suspend(id);
         self.read_for(id, Reading::Listen { call: number, first: true, names }, now_ms);
         true
     }
+}
+
+fn names(listening: &Listening) -> Vec<String> {
+    listening.topics.iter().map(|topic| topic.name.clone()).collect()
 }
