@@ -14,6 +14,7 @@ mod crash;
 mod credentials;
 mod document;
 mod drain;
+mod engine_io;
 mod fields;
 mod forge;
 mod frames;
