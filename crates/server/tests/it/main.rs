@@ -38,6 +38,7 @@ mod rolling;
 mod schema;
 mod sessions;
 mod settings;
+mod socket_io;
 mod socketio_clients;
 mod socketio_proxy;
 mod states;
