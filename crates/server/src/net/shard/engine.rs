@@ -264,6 +264,11 @@ impl Shard {
             engine::Packet::Message(message) => {
                 let Some(engine) = self.engine(line) else { return Ok(()) };
                 let packet = engine.decoder.text(message, now_ms)?;
+                let awaits_in = engine.decoder.awaits_in().map(str::to_owned);
+                if awaits_in.is_some_and(|namespace| self.seat(line, &namespace).is_none()) {
+                    // Attachments take memory, which nobody has who was not let in.
+                    return Err(Violation { reason: "an event before its namespace" });
+                }
                 self.packet(line, packet, now_ms);
                 if let Some(deadline_ms) = self.engine(line).and_then(|e| e.deadline_ms()) {
                     self.schedule(line, deadline_ms);
