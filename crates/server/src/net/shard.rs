@@ -642,20 +642,24 @@ impl Shard {
         }
     }
 
-    /// Shuts down the sockets of connections that are over, once everything was written.
+    /// Shuts down the sockets of connections that are over, once everything was written. A session that polled
+    /// and does not poll now has nowhere to write to, as its polls are refused from now on.
     fn finish(&mut self) {
-        let Shard { finishing, hub, .. } = self;
+        let Shard { finishing, hub, conns, .. } = self;
         let mut over = Vec::new();
-        finishing.retain(|&line| match hub.is_flushed(line) {
-            false => true,
-            true => match hub.sink(line) {
-                Some(Way::Socket(socket)) => !socket.finish(),
-                Some(Way::Poll(_)) => {
+        finishing.retain(|&line| {
+            let is_flushed = hub.is_flushed(line);
+            match hub.sink(line) {
+                Some(Way::Socket(socket)) => !is_flushed || !socket.finish(),
+                Some(Way::Poll(poll))
+                    if is_flushed || !poll.is_polled() && !has_left(conns, line) =>
+                {
                     over.push(line);
                     false
                 }
+                Some(Way::Poll(_)) => true,
                 None => false,
-            },
+            }
         });
         over.into_iter().for_each(|line| self.drop_conn(line));
     }
@@ -700,6 +704,12 @@ impl Shard {
             _ => {}
         }
     }
+}
+
+/// Whether the client of this connection said that it goes: then a poll may still cross that.
+fn has_left(conns: &[Option<Conn>], line: LineId) -> bool {
+    let conn = conns.get(line.slot as usize).and_then(Option::as_ref);
+    conn.is_some_and(|conn| matches!(&conn.speech, Speech::Engine(engine) if engine.left))
 }
 
 /// Puts something into a slot.

@@ -12,7 +12,7 @@ use bellwire_wire::{
 };
 use mio::{Interest, Token};
 
-use super::{Shard, place};
+use super::{Shard, has_left, place};
 use crate::{
     hub::LineId,
     net::{
@@ -67,7 +67,7 @@ impl Shard {
         let is_poll = matches!(asks, Asks::Poll(_));
         let line = self.sids.get(&sid).copied();
         // The poll that crosses its client's goodbye has its end, as one that waited has.
-        let crosses = |line| is_poll && self.has_left(line) && !self.hub.is_flushed(line);
+        let crosses = |line| is_poll && has_left(&self.conns, line) && !self.hub.is_flushed(line);
         let Some(line) = line.filter(|&line| self.is_open(line) || crosses(line)) else {
             let _ = reply.send(Reply::Refused(Refusal::UnknownSid));
             return;
@@ -93,11 +93,6 @@ impl Shard {
     fn is_open(&self, line: LineId) -> bool {
         let conn = self.conns.get(line.slot as usize).and_then(Option::as_ref);
         conn.is_some_and(|conn| conn.line == line && conn.wire.is_open())
-    }
-
-    fn has_left(&self, line: LineId) -> bool {
-        let conn = self.conns.get(line.slot as usize).and_then(Option::as_ref);
-        conn.is_some_and(|conn| matches!(&conn.speech, Speech::Engine(engine) if engine.left))
     }
 
     pub(super) fn engine(&mut self, line: LineId) -> Option<&mut Engine> {
