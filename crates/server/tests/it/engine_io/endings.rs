@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use bellwire_wire::frame::Opcode;
 
 use super::{echo, lives, open};
-use crate::harness::{Canary, DEADLINE, Got, Heard, Over, Server, frame, read_response, until};
+use crate::harness::{
+    Canary, DEADLINE, Got, Heard, Over, Server, frame, masked, read_response, start_of_frame, until,
+};
 
 #[test]
 fn the_client_says_that_it_goes() {
@@ -171,4 +173,49 @@ fn a_socket_that_is_gone() {
     }
     until("nothing of them is left", || server.metric("bellwire_connections") == 1.0);
     canary.sings();
+}
+
+/// Frames are as they are everywhere, also of a session that began otherwise.
+#[test]
+fn frames_that_break_the_protocol() {
+    let rows: &[(&str, Vec<u8>, u16)] = &[
+        ("not masked", vec![0x81, 1, b'3'], 1002),
+        ("RSV1", masked(0xC1, b"3"), 1002),
+        ("opcode 3", masked(0x83, b"3"), 1002),
+        ("a continuation of nothing", masked(0x80, b"3"), 1002),
+        ("a message inside another", [masked(0x01, b"4"), masked(0x81, b"3")].concat(), 1002),
+        ("a close of one byte", frame(Opcode::Close, &[3]), 1002),
+        ("no UTF-8", masked(0x81, b"4\xff"), 1007),
+        ("half a character", masked(0x81, b"42[\"\xe2\x82"), 1007),
+        ("64 KiB and a byte announced", start_of_frame(0x81, 65_537), 1009),
+        ("as much of binary", start_of_frame(0x82, 65_537), 1009),
+        ("2^62 bytes", start_of_frame(0x82, 1 << 62), 1009),
+        ("21 pings", frame(Opcode::Ping, b"").repeat(21), 1008),
+        ("a payload of polling", crate::harness::text("b!!!!"), 1002),
+        ("two packets of polling", crate::harness::text("7\u{1e}3"), 1002),
+        ("no type", crate::harness::text(""), 1002),
+        ("binary that nobody announced", frame(Opcode::Binary, b"4"), 1002),
+        ("empty binary", frame(Opcode::Binary, b""), 1002),
+    ];
+    let server = Server::start();
+    let token = server.token("admin", &[]);
+    let mut canary = Canary::new(&server);
+    for (name, bytes, code) in rows {
+        for over in Over::BOTH {
+            let mut session = server.socket_io().open(over);
+            session.enter_as("/", &token.text);
+            if over == Over::Polling {
+                let mut client = session.probes().open();
+                client.send("2probe");
+                client.hears("3probe");
+                client.send("5");
+                session.goes_on(client);
+            }
+            assert_eq!(session.told("/"), [""; 0]);
+            session.client().send_bytes(bytes);
+            assert_eq!(session.client().closed(), (vec![], Some(*code)), "{name}, from {over:?}");
+        }
+        canary.sings();
+    }
+    until("nothing of them is left", || server.metric("bellwire_connections") == 1.0);
 }

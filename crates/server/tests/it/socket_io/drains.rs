@@ -71,5 +71,6 @@ fn transports_are_closed_and_nobody_is_let_in() {
         session.client().send_bytes(&frame(Opcode::Close, &1012_u16.to_be_bytes()));
         assert_eq!(session.client().next(), Got::End);
     }
+    drop([socket, upgraded, lobby, stubborn]);
     assert!(server.wait(DEADLINE).success(), "{}", server.log());
 }

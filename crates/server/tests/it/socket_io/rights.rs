@@ -221,11 +221,11 @@ fn a_first_call_on_the_root_begins_to_listen() {
         // Its own write is the first that it hears, whichever way it asks.
         session.send_all(&[
             r#"421["states:create",{"entity_id":"light.a","state":"own"}]"#,
-            r#"422["states:create",{"entity_id":"light.a","state":"next"}]"#,
+            r#"422["states:create",{"entity_id":"light.b","state":"next"}]"#,
         ]);
         let told = session.told("/");
         let events: Vec<&String> = told.iter().filter(|packet| packet.starts_with("42[")).collect();
-        assert_eq!(events, [&heard("/", "light.a", "own"), &heard("/", "light.a", "next")]);
+        assert_eq!(events, [&heard("/", "light.a", "own"), &heard("/", "light.b", "next")]);
         assert_eq!(told.len(), 4, "{told:?}");
     }
 }
