@@ -33,7 +33,7 @@ pub enum Asks {
         /// Counts it among those that are nowhere yet.
         counted: Option<Counted>,
     },
-    /// Whether there is one.
+    /// Whether there is one, and how it is.
     Find(Sid),
     /// What there is to say to the client.
     Poll(Sid),
@@ -74,9 +74,10 @@ impl Shard {
         };
         self.hear_probe_first(line, now_ms);
         let polls = self.engine(line).is_some_and(|engine| engine.polls);
+        let is_in = self.engine(line).is_some_and(|engine| engine.is_in());
         match asks {
             Asks::Find(_) => {
-                let _ = reply.send(Reply::Found { polls });
+                let _ = reply.send(Reply::Found { polls, is_in });
             }
             _ if !polls => {
                 let _ = reply.send(Reply::Refused(Refusal::BadRequest));

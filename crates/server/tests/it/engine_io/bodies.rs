@@ -173,6 +173,46 @@ fn bodies_that_are_too_long() {
     server.stop();
 }
 
+/// A long body is taken from those alone who were let in; nothing of it is waited for otherwise.
+#[test]
+fn long_bodies_of_strangers() {
+    let server = Server::start();
+    let token = server.token("admin", &[]);
+    let mut canary = Canary::new(&server);
+    let mut session = server.socket_io().open(Over::Polling);
+    let send = |sid: &str, lines: &str, body: &[u8]| {
+        let mut stream = server.dial("").tcp();
+        let head = format!(
+            "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("the server takes the head");
+        let (response, _) = read_response(&mut stream);
+        (response.status, response.body)
+    };
+    let unknown = (400, UNKNOWN.to_owned());
+    for sid in ["AAAAAAAAAAAAAAAAAAAA", "__8AAAAAAAAAAAAAAAAA"] {
+        assert_eq!(send(sid, "Content-Length: 65537", b"4"), unknown);
+        assert_eq!(send(sid, "Transfer-Encoding: chunked", b"1\r\n4\r\n"), unknown);
+    }
+    // Somebody who is nowhere yet, and may say as much as a message has.
+    assert_eq!(send(&session.sid, "Content-Length: 65537", b"4").0, 413);
+    let chunk = format!("10001\r\n{}\r\n", "4".repeat(65_537));
+    assert_eq!(send(&session.sid, "Transfer-Encoding: chunked", chunk.as_bytes()).0, 413);
+    let padded = format!(r#"40{{"token":"{}","pad":""#, token.text);
+    let padded = format!(r#"{padded}{}"}}"#, "x".repeat(PACKET_LEN_MAX - padded.len() - 2));
+    assert_eq!(padded.len(), PACKET_LEN_MAX);
+    assert_eq!(session.post(padded.as_bytes()).body, "ok");
+    assert!(session.packet().starts_with(r#"40{"sid":""#));
+    // From then on, as much as was announced.
+    let call = r#"42["x",{"pad":"PAD"}]"#.replace("PAD", &"x".repeat(60_000));
+    session.send_all(&vec![call; 16]);
+    assert_eq!(session.told("/"), [""; 0]);
+    // Over a socket nobody brings anything.
+    let socket = server.socket_io().open(Over::Socket);
+    assert_eq!(send(&socket.sid, "Content-Length: 65537", b"4"), (400, BAD.to_owned()));
+    canary.sings();
+}
+
 #[test]
 fn octets_are_no_payload() {
     let server = echo(&[]);
