@@ -171,17 +171,15 @@ fn offsets_hold_beside_others_who_write() {
     for over in Over::BOTH {
         let mut session = server.socket_io().open(over);
         let pid = comes(&mut session, "/states", &token.text, None);
-        let writers: Vec<_> = ["light.a", "lock.b", "light.c"]
-            .into_iter()
-            .map(|entity_id| {
-                let mut writer = server.quiet_admin();
-                thread::spawn(move || {
-                    let rows = (0..EACH).flat_map(|n| text(&create(entity_id, n)));
-                    writer.send_bytes(&rows.collect::<Vec<u8>>());
-                    (0..EACH).for_each(|_| assert!(writer.text().contains(r#""success":true"#)));
-                })
+        // All are there before the first of them writes.
+        let writers = ["light.a", "lock.b", "light.c"].map(|id| (id, server.quiet_admin()));
+        let writers = writers.map(|(entity_id, mut writer)| {
+            thread::spawn(move || {
+                let rows = (0..EACH).flat_map(|n| text(&create(entity_id, n)));
+                writer.send_bytes(&rows.collect::<Vec<u8>>());
+                (0..EACH).for_each(|_| assert!(writer.text().contains(r#""success":true"#)));
             })
-            .collect();
+        });
         let get = r#"42/states,["states:get",{"entity_id":"light.known"}]"#;
         (0..40).for_each(|_| session.send_all(&[get; 5]));
         writers.into_iter().for_each(|writer| writer.join().expect("it wrote"));
