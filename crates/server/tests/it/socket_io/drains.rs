@@ -1,6 +1,9 @@
 //! A server that is told to end closes transports, never namespaces: clients come back by themselves.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::{Duration, Instant},
+};
 
 use bellwire_wire::frame::Opcode;
 use serde_json::json;
@@ -73,4 +76,23 @@ fn transports_are_closed_and_nobody_is_let_in() {
     }
     drop([socket, upgraded, lobby, stubborn]);
     assert!(server.wait(DEADLINE).success(), "{}", server.log());
+}
+
+/// Who does not poll just then cannot be told, and need not be waited for.
+#[test]
+fn sessions_between_two_polls_hold_up_no_end() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let token = process::token(folder.path(), "admin", 3_600);
+    let mut server = Process::serve(folder.path(), ANY_PORT, &[]);
+    let begin = Handshake::new(server.address(), "/socket.io/");
+    let mut session = begin.open(Over::Polling);
+    session.enter_as("/states", &token);
+    // One has something to be told, one has nothing, one is nowhere.
+    begin.open(Over::Polling).enter_as("/", &token);
+    begin.open(Over::Polling);
+    assert_eq!(session.post(br#"42/states,1["x"]"#).body, "ok");
+    let told = Instant::now();
+    server.ask_to_stop();
+    assert!(server.wait(DEADLINE).success(), "{}", server.log());
+    assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
 }
