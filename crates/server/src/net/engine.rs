@@ -179,6 +179,11 @@ impl Engine {
         }
     }
 
+    /// Whether the client is in a namespace; where there are none, it always is.
+    pub fn is_in(&self) -> bool {
+        self.handshake.protocol == Protocol::Echo || !self.seats.is_empty()
+    }
+
     /// When the client must have said something that it has not, if that is so.
     pub fn deadline_ms(&self) -> Option<u64> {
         let lobby = self.seats.is_empty().then_some(self.lobby_until_ms);

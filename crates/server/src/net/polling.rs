@@ -8,11 +8,11 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use bellwire_services::kit::{Code, Fault};
-use bellwire_wire::engine::{PAYLOAD_LEN_MAX, Refusal, read_payload};
+use bellwire_wire::engine::{PACKET_LEN_MAX, PAYLOAD_LEN_MAX, Refusal, read_payload};
 use tokio::sync::oneshot;
 
 use super::{
@@ -159,7 +159,11 @@ async fn post(site: &Site, sid: Sid, request: Request) -> Response {
         content_type.as_bytes().starts_with(b"application/octet-stream")
     });
     let (parts, body) = request.into_parts();
-    let items = match bytes(&parts.headers, body, PAYLOAD_LEN_MAX).await {
+    let len_max = match body_len_max(site, sid, &parts.headers).await {
+        Ok(len_max) => len_max,
+        Err(response) => return *response,
+    };
+    let items = match bytes(&parts.headers, body, len_max).await {
         Ok(body) if !is_octets => read_payload(&body).ok(),
         Ok(_) => None,
         Err(response) => return *response,
@@ -169,6 +173,22 @@ async fn post(site: &Site, sid: Sid, request: Request) -> Response {
         None => Asks::Break(sid),
     };
     answered(ask(site, sid.shard(), asks).await)
+}
+
+/// How long a body may be. One that may be longer than a message takes memory before it is looked at: so it is
+/// taken from a session alone whose client was let in somewhere.
+async fn body_len_max(site: &Site, sid: Sid, headers: &HeaderMap) -> Result<usize, Box<Response>> {
+    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|len| len <= PACKET_LEN_MAX) {
+        return Ok(PAYLOAD_LEN_MAX);
+    }
+    match ask(site, sid.shard(), Asks::Find(sid)).await {
+        Some(Reply::Found { polls: false, .. }) => Err(refused(Refusal::BadRequest).into()),
+        Some(Reply::Found { is_in: true, .. }) => Ok(PAYLOAD_LEN_MAX),
+        Some(Reply::Found { .. }) => Ok(PACKET_LEN_MAX),
+        other => Err(answered(other).into()),
+    }
 }
 
 async fn ask(site: &Site, shard: u16, asks: Asks) -> Option<Reply> {
@@ -193,6 +213,7 @@ fn text(content_type: &'static str, body: String) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -23,10 +23,12 @@ pub enum Reply {
     Packets(String),
     /// What it brought was taken.
     Taken,
-    /// There is such a session; whether it polls.
+    /// There is such a session.
     Found {
-        /// It does.
+        /// Whether it polls.
         polls: bool,
+        /// Whether its client is in a namespace; where there are none, it always is.
+        is_in: bool,
     },
     /// It is refused.
     Refused(Refusal),

@@ -73,6 +73,14 @@ impl Decoder {
         Head::read(&awaiting.message)?.packet(awaiting.attachments).map(Some)
     }
 
+    /// The namespace of the packet that waits for its attachments, if one does. Whoever is not in it need not
+    /// be waited for.
+    pub fn awaits_in(&self) -> Option<&str> {
+        let awaiting = self.awaiting.as_ref()?;
+        // It was read before.
+        Head::read(&awaiting.message).ok().map(|head| head.namespace)
+    }
+
     /// When the connection is to be closed because attachments are late; `None` while none are
     /// awaited.
     pub fn deadline_ms(&self) -> Option<u64> {

@@ -252,6 +252,28 @@ const NO_JSON: &str = "payload is not JSON";
 const WITH_PAYLOAD: &str = "DISCONNECT with a payload";
 
 #[test]
+fn where_attachments_are_awaited() {
+    let waits = |message: &str| {
+        let mut decoder = Decoder::default();
+        decoder.text(message, 0).expect("it is a packet");
+        let before = decoder.awaits_in().map(str::to_owned);
+        while decoder.awaits_in().is_some() {
+            decoder.binary(b"x").expect("it is awaited");
+        }
+        before
+    };
+    let check = |message: &str, namespace: Option<&str>| {
+        assert_eq!(waits(message).as_deref(), namespace, "{message}");
+    };
+    check(r#"51-["x"]"#, Some("/"));
+    check(r#"52-/states,["x"]"#, Some("/states"));
+    check("61-/states,7[]", Some("/states"));
+    check(r#"50-/states,["x"]"#, None);
+    check(r#"2/states,["x"]"#, None);
+    check("0/states,{}", None);
+}
+
+#[test]
 fn types_refused() {
     const UNKNOWN: &str = "unknown Socket.IO packet type";
     let rows = [

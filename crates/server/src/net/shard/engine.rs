@@ -33,7 +33,7 @@ pub enum Asks {
         /// Counts it among those that are nowhere yet.
         counted: Option<Counted>,
     },
-    /// Whether there is one.
+    /// Whether there is one, and how it is.
     Find(Sid),
     /// What there is to say to the client.
     Poll(Sid),
@@ -74,9 +74,10 @@ impl Shard {
         };
         self.hear_probe_first(line, now_ms);
         let polls = self.engine(line).is_some_and(|engine| engine.polls);
+        let is_in = self.engine(line).is_some_and(|engine| engine.is_in());
         match asks {
             Asks::Find(_) => {
-                let _ = reply.send(Reply::Found { polls });
+                let _ = reply.send(Reply::Found { polls, is_in });
             }
             _ if !polls => {
                 let _ = reply.send(Reply::Refused(Refusal::BadRequest));
@@ -263,6 +264,11 @@ impl Shard {
             engine::Packet::Message(message) => {
                 let Some(engine) = self.engine(line) else { return Ok(()) };
                 let packet = engine.decoder.text(message, now_ms)?;
+                let awaits_in = engine.decoder.awaits_in().map(str::to_owned);
+                if awaits_in.is_some_and(|namespace| self.seat(line, &namespace).is_none()) {
+                    // Attachments take memory, which nobody has who was not let in.
+                    return Err(Violation { reason: "an event before its namespace" });
+                }
                 self.packet(line, packet, now_ms);
                 if let Some(deadline_ms) = self.engine(line).and_then(|e| e.deadline_ms()) {
                     self.schedule(line, deadline_ms);

@@ -160,10 +160,10 @@ impl Shard {
         let listening = talk.listening.get_or_insert_default();
         let before = std::mem::replace(&mut listening.pid, recovered.pid);
         // It was read again, and could not go on from the row that it had by then.
-        if before.is_some() && before != listening.pid {
-            if let (Some(door), Some(pid)) = (self.door(), before) {
-                door.forget(pid, sid);
-            }
+        if before != listening.pid
+            && let (Some(door), Some(pid)) = (self.door(), before)
+        {
+            door.forget(pid, sid);
         }
         self.opened(id, read, Ok(recovered.opened), now_ms);
     }

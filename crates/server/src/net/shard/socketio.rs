@@ -96,7 +96,7 @@ impl Shard {
         }
     }
 
-    fn seat(&mut self, line: LineId, namespace: &str) -> Option<Seat> {
+    pub(super) fn seat(&mut self, line: LineId, namespace: &str) -> Option<Seat> {
         let number = self.space(namespace)?;
         let seats = &self.engine(line)?.seats;
         seats.iter().copied().find(|seat| seat.namespace == number)

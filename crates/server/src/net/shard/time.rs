@@ -7,6 +7,7 @@ use bellwire_wire::{engine, frame, session};
 
 use super::Shard;
 use crate::{
+    faults,
     hub::{LineId, SessionId},
     net::{conn::Speech, talk::Stage},
 };
@@ -147,12 +148,16 @@ impl Shard {
     /// Ends a connection if a credential of its sessions has expired; if not, says when one will.
     fn expire(&mut self, line: LineId, sessions: &[SessionId], now_ms: u64) -> Option<Option<u64>> {
         let wall = self.setup.clock.now();
-        let expires_at =
-            sessions.iter().filter_map(|id| self.talk(*id)?.principal.as_ref()?.expires_at).min();
-        let Some(at) = expires_at else { return Some(None) };
+        let expires = sessions
+            .iter()
+            .filter_map(|&id| Some((self.talk(id)?.principal.as_ref()?.expires_at?, id)))
+            .min_by_key(|&(at, _)| at);
+        let Some((at, id)) = expires else { return Some(None) };
         if at <= wall {
             let why = Fault::new(Code::Unauthenticated, "token expired");
-            self.end(line, Some(&why), now_ms);
+            let told = self.error_frame(id, None, &why);
+            let (code, reason) = faults::close(why.code);
+            self.close(line, told, code, reason, now_ms);
             return None;
         }
         Some(Some(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1))
