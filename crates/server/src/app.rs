@@ -28,9 +28,9 @@ use crate::{
     clock::Clock,
     config::{self, Config, Listen},
     control,
-    credentials::Keyring,
+    credentials::{Keyring, chance},
     demo,
-    door::{Door, Partings, SlowWork, Tables, chance},
+    door::{Door, Partings, SlowWork, Tables},
     housekeeping,
     hub::{
         outbox,
@@ -182,7 +182,7 @@ pub(crate) fn epoch() -> String {
 /// In one sentence that says what to do.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
-    let server = Server::start(config, purpose, engine::Rules::default())?;
+    let server = Server::start(config, purpose, engine::Timings::default())?;
     let supervisor = Arc::new(Supervisor::from_environment());
     let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
@@ -256,7 +256,7 @@ fn certificate(config: &Config) -> tls::Settings {
 /// # Errors
 /// In one sentence that says what to do.
 pub fn serve_conformance(listen: Listen, timing: Timing) -> anyhow::Result<()> {
-    let engine = engine::Rules { timing, connect_within_ms: 1_000, tick_ms: 1 };
+    let engine = engine::Timings { heartbeat: timing, connect_within_ms: 1_000 };
     let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
     let data = std::env::temp_dir().join(name);
     let config = Config { data: data.clone(), ..Config::default() };
@@ -292,7 +292,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(config: &Config, purpose: Purpose, engine: engine::Rules) -> anyhow::Result<Server> {
+    fn start(config: &Config, purpose: Purpose, engine: engine::Timings) -> anyhow::Result<Server> {
         let inlets =
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
@@ -311,8 +311,10 @@ impl Server {
             door: core.door.clone(),
             metrics: core.metrics.clone(),
             serves: purpose != Purpose::Conformance,
-            admitted: limits.clone(),
+            connections: limits.clone(),
             engine,
+            // Suites measure their heartbeats to the millisecond.
+            tick_ms: if purpose == Purpose::Conformance { 1 } else { 1_000 },
             limits: frames,
             outbox_len_max,
         };

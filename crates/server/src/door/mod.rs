@@ -6,15 +6,15 @@
 //! key was used before; then the service decides.
 
 mod call;
-mod live;
 mod names;
 mod partings;
+mod recovery;
 mod spaces;
 
 pub use call::{Call, SlowWork};
-pub use live::{Kept, Listen, Recoverable, Recovered};
 pub use names::NAMES_MAX;
 pub use partings::Partings;
+pub use recovery::{Kept, Listen, Recoverable, Recovered};
 pub use spaces::{SUBSCRIBE, Space, UNSUBSCRIBE};
 
 use std::{
@@ -43,7 +43,7 @@ use tokio::sync::oneshot;
 use crate::{
     audience::{Audience, Streams},
     clock::Clock,
-    credentials::Keyring,
+    credentials::{Keyring, chance},
     etag::Tags,
     hub::recent::{Recent, Speller},
     opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
@@ -562,12 +562,4 @@ pub(crate) fn unknown(name: &str) -> Fault {
 /// What is said when too much waits already.
 pub fn overloaded() -> Fault {
     Fault::new(Code::Overloaded, "overloaded: try again later")
-}
-
-/// 256 bits from the system's generator.
-pub fn chance() -> [u8; 32] {
-    let mut seed = [0; 32];
-    #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
-    getrandom::fill(&mut seed).expect("the system has a generator of random numbers");
-    seed
 }

@@ -10,31 +10,29 @@ use bellwire_wire::{
 
 use sha2::{Digest, Sha256};
 
-use super::{conn::Admission, crowd::Counted, way::Replies};
+use super::{conn::Admission, crowd::Counted, sink::Replies};
 use crate::{
-    door::chance,
+    credentials::chance,
     hub::{LineId, SessionId},
 };
 
 /// How long a client may stay without a namespace, in milliseconds.
-pub const CONNECT_WITHIN_MS: u64 = 10_000;
+const CONNECT_WITHIN_MS: u64 = 10_000;
 /// How long a change of transport may take, in milliseconds.
 pub const PROBE_WITHIN_MS: u64 = 10_000;
 
-/// What all sessions of a server keep to.
+/// When all Engine.IO sessions of a server are due.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub struct Timings {
     /// Pings.
-    pub timing: Timing,
+    pub heartbeat: Timing,
     /// How long a client may stay without a namespace, in milliseconds.
     pub connect_within_ms: u64,
-    /// How exact timers are, in milliseconds.
-    pub tick_ms: u64,
 }
 
-impl Default for Rules {
-    fn default() -> Rules {
-        Rules { timing: Timing::default(), connect_within_ms: CONNECT_WITHIN_MS, tick_ms: 1_000 }
+impl Default for Timings {
+    fn default() -> Timings {
+        Timings { heartbeat: Timing::default(), connect_within_ms: CONNECT_WITHIN_MS }
     }
 }
 

@@ -6,6 +6,7 @@
 //! locked, an idle connection costs no task and no buffer, and a reply, an event and a close frame
 //! cannot overtake each other.
 
+pub mod body;
 pub mod caller;
 pub mod calls;
 pub mod conn;
@@ -20,11 +21,11 @@ pub mod problem;
 pub mod said;
 pub mod shard;
 pub mod shards;
+pub mod sink;
 pub mod socket;
 pub mod stalled;
 pub mod talk;
 pub mod tls;
 pub mod tries;
 pub mod upgrade;
-pub mod way;
 mod wheel;

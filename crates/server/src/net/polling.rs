@@ -16,6 +16,7 @@ use bellwire_wire::engine::{PACKET_LEN_MAX, PAYLOAD_LEN_MAX, Refusal, read_paylo
 use tokio::sync::oneshot;
 
 use super::{
+    body::bytes,
     caller::{FOREIGN_PAGE, GUESTS_ARE_LOCAL, NO_CREDENTIAL, parameter},
     conn::{Admission, Endpoint},
     crowd::Counted,
@@ -24,10 +25,9 @@ use super::{
     listen::Peer,
     problem,
     shard::{Asks, Message, Request as Asked},
+    sink::Reply,
     upgrade::{self, Head},
-    way::Reply,
 };
-use crate::rest::body::bytes;
 
 /// Answers a request at an Engine.IO path.
 pub async fn serve(

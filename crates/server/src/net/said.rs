@@ -17,6 +17,15 @@ pub enum Words {
     Event(Said),
 }
 
+/// How a call is to be answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// The acknowledgement that it asked for, over Socket.IO.
+    pub ack: Option<u64>,
+    /// Its `id`, as JSON text.
+    pub id: Option<&'a str>,
+}
+
 /// As a frame of the plain dialect.
 pub fn plain(said: &Said) -> Bytes {
     plain::event_frame(&said.event, &said.payload, Form::Spread, None)
@@ -32,11 +41,10 @@ pub fn ack(namespace: &str, id: u64, said: &Said) -> Bytes {
     frame::text(&socketio::ack(namespace, id, &[&said.payload]))
 }
 
-/// A snapshot, for a client that asked for it with this acknowledgement id, and this `id` as JSON text. In
-/// the plain dialect the cursor is a key.
+/// A snapshot. In the plain dialect the cursor is a key.
 pub fn snapshot(
     namespace: Option<&str>,
-    (ack_id, id): (Option<u64>, Option<&str>),
+    Asked { ack: ack_id, id }: Asked<'_>,
     said: Said,
     cursor: Option<&str>,
 ) -> Bytes {
@@ -64,7 +72,8 @@ mod tests {
     #[test]
     fn a_snapshot_has_the_form_that_was_asked_for() {
         let said = || Said { event: "all".into(), payload: r#"{"data":[1]}"#.into() };
-        let check = |namespace, asked, cursor, text: &str| {
+        let check = |namespace, (ack, id), cursor, text: &str| {
+            let asked = Asked { ack, id };
             assert_eq!(snapshot(namespace, asked, said(), cursor), frame::text(text));
         };
         let (plain, root, own) = (None, Some("/"), Some("/own"));

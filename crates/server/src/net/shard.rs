@@ -36,11 +36,11 @@ use mio::{Events, Interest, Token};
 use self::time::Drain;
 use super::{
     conn::{Conn, Endpoint, Speech},
-    engine::{Rules, Sid},
+    engine::{Sid, Timings},
     limits::ConnectionLimits,
+    sink::Sink,
     socket::Socket,
     talk::{Reading, Talk},
-    way::Way,
     wheel::Wheel,
 };
 use crate::{
@@ -68,10 +68,12 @@ pub struct Setup {
     pub number: u16,
     /// The door; none on a conformance server, which only echoes.
     pub door: Option<Arc<Door>>,
-    /// How many Socket.IO connections are admitted; `None`: any number.
-    pub admitted: Option<Arc<ConnectionLimits>>,
-    /// What Engine.IO sessions keep to.
-    pub engine: Rules,
+    /// How many connections to namespaces are let in; `None`: any number.
+    pub connections: Option<Arc<ConnectionLimits>>,
+    /// When Engine.IO sessions are due.
+    pub engine: Timings,
+    /// How exact timers are, in milliseconds.
+    pub tick_ms: u64,
     /// The ways into all shards, by their numbers.
     pub peers: Arc<[Feed]>,
     /// The time.
@@ -95,7 +97,7 @@ pub use inlet::{Arrival, Inlet, Load, Message};
 pub struct Shard {
     setup: Setup,
     inlet: Inlet,
-    hub: Hub<Way>,
+    hub: Hub<Sink>,
     /// Connections, by the slot of their line in the hub.
     conns: Vec<Option<Conn>>,
     /// Sessions, by their slot in the hub.
@@ -121,7 +123,7 @@ pub struct Shard {
 impl Shard {
     /// A shard without connections.
     pub fn new(setup: Setup, inlet: Inlet) -> Shard {
-        let now = setup.clock.elapsed_ms() / setup.engine.tick_ms;
+        let now = setup.clock.elapsed_ms() / setup.tick_ms;
         Shard {
             hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
             setup,
@@ -187,7 +189,7 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let now_ms = self.now_ms();
-        let tick_ms = self.setup.engine.tick_ms - now_ms % self.setup.engine.tick_ms;
+        let tick_ms = self.setup.tick_ms - now_ms % self.setup.tick_ms;
         let drain_ms =
             self.drain.as_ref().map_or(u64::MAX, |drain| drain.next_ms.saturating_sub(now_ms));
         (!self.hub.is_empty() || self.drain.is_some())
@@ -299,12 +301,12 @@ impl Shard {
     /// Takes a socket in, to be echoed; `None` if it cannot be registered with epoll.
     fn admit(&mut self, socket: Socket, now_ms: u64) -> Option<LineId> {
         self.wake_wheel(now_ms);
-        let line = self.hub.line(Way::Socket(socket));
+        let line = self.hub.line(Sink::Socket(socket));
         place(&mut self.conns, line.slot, Conn::new(line, Speech::Echo, now_ms));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.inlet.poll.registry();
         let token = Token(line.slot as usize);
-        let socket = self.hub.sink(line).and_then(Way::socket);
+        let socket = self.hub.sink(line).and_then(Sink::socket);
         let registered = socket.map(|socket| registry.register(socket, token, interest));
         if !matches!(registered, Some(Ok(()))) {
             self.drop_conn(line);
@@ -317,7 +319,7 @@ impl Shard {
     /// The wheel is not turned while nobody is on it.
     fn wake_wheel(&mut self, now_ms: u64) {
         if self.hub.is_empty() {
-            self.wheel.skip_to(now_ms / self.setup.engine.tick_ms);
+            self.wheel.skip_to(now_ms / self.setup.tick_ms);
         }
     }
 

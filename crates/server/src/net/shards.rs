@@ -16,7 +16,7 @@ use std::{
 use bellwire_wire::frame::Limits;
 
 use super::{
-    engine::Rules,
+    engine::Timings,
     limits::ConnectionLimits,
     shard::{Inlet, Load, Message, Setup, Shard},
 };
@@ -53,10 +53,12 @@ pub struct Common {
     pub metrics: Arc<Metrics>,
     /// Whether they serve the door's streams; a conformance server only echoes.
     pub serves: bool,
-    /// How many Socket.IO connections are admitted; `None`: any number.
-    pub admitted: Option<Arc<ConnectionLimits>>,
-    /// What Engine.IO sessions keep to.
-    pub engine: Rules,
+    /// How many connections to namespaces are let in; `None`: any number.
+    pub connections: Option<Arc<ConnectionLimits>>,
+    /// When Engine.IO sessions are due.
+    pub engine: Timings,
+    /// How exact timers are, in milliseconds.
+    pub tick_ms: u64,
     /// Limits of inbound frames.
     pub limits: Limits,
     /// The most that waits for one socket, in bytes.
@@ -74,8 +76,16 @@ impl Shards {
             Handles { shards: inlets.iter().map(handle).collect(), turn: AtomicUsize::new(0) };
         let peers: Arc<[Feed]> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let start = |(number, inlet): (usize, Inlet)| {
-            let Common { door, metrics, serves, admitted, engine, limits, outbox_len_max } =
-                common.clone();
+            let Common {
+                door,
+                metrics,
+                serves,
+                connections,
+                engine,
+                tick_ms,
+                limits,
+                outbox_len_max,
+            } = common.clone();
             let setup = Setup {
                 number: number as u16,
                 clock: door.clock.clone(),
@@ -83,8 +93,9 @@ impl Shards {
                 speller: door.speller.clone(),
                 door: serves.then_some(door),
                 metrics,
-                admitted,
+                connections,
                 engine,
+                tick_ms,
                 peers: peers.clone(),
                 limits,
                 outbox_len_max,

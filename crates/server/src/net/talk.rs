@@ -35,7 +35,7 @@ pub enum Stage {
 
 /// Where a session is: what can be asked there, and how it is spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum Mount {
     /// A plain endpoint, by the number of its stream at the door.
     Stream(u16),
     /// A namespace of Socket.IO, by its number at the door.
@@ -107,7 +107,7 @@ pub struct Talk {
     /// What it is doing.
     pub stage: Stage,
     /// Where it is.
-    pub scope: Scope,
+    pub mount: Mount,
     /// Whether its events have a cursor.
     pub cursor: bool,
     /// Who it is, once that is known.
@@ -128,12 +128,12 @@ pub struct Talk {
 
 impl Talk {
     /// A session that has just been let in.
-    pub fn new(id: SessionId, line: LineId, scope: Scope, cursor: bool) -> Talk {
+    pub fn new(id: SessionId, line: LineId, mount: Mount, cursor: bool) -> Talk {
         Talk {
             id,
             line,
             stage: Stage::Opening,
-            scope,
+            mount,
             cursor,
             principal: None,
             audience: Audience::default(),

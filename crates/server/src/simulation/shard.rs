@@ -22,7 +22,10 @@ use crate::{
         Hub, Keys, Need, SessionId,
         recent::{Recent, Shape, Speller},
     },
-    net::{said, shard::Message},
+    net::{
+        said::{self, Asked},
+        shard::Message,
+    },
     opening::{Credential, Opened, Since},
     sequencer::{CallId, Feed, Item},
 };
@@ -241,8 +244,8 @@ impl Shard {
                 if let Some(said) = opened.snapshot.take() {
                     let cursor = conn.cursor.then(|| self.speller.cursor(at));
                     let id = subscribing.map(|id| id.to_string());
-                    let frame =
-                        said::snapshot(None, (None, id.as_deref()), said, cursor.as_deref());
+                    let asked = Asked { ack: None, id: id.as_deref() };
+                    let frame = said::snapshot(None, asked, said, cursor.as_deref());
                     opened.opening.frames.push(frame);
                 }
                 let (principal, keys) = (opened.principal, opened.opening.keys.clone());

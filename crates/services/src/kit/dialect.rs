@@ -32,6 +32,16 @@ impl Said {
         self
     }
 
+    /// The answer to a call of this name.
+    pub fn response(name: &str, payload: String) -> Said {
+        Said { event: format!("{name}:response"), payload }
+    }
+
+    /// The refusal of a call of this name: `{"success":false,"error":WORDS}`.
+    pub fn refusal(name: &str, fault: &Fault) -> Said {
+        Said::refused(format!("{name}:response"), fault)
+    }
+
     /// `{"success":false,"error":WORDS}` as an event of this name.
     pub fn refused(event: String, fault: &Fault) -> Said {
         let words = serde_json::Value::from(&*fault.message);

@@ -4,7 +4,7 @@
 use crate::kit::{Dialect, Fault, Said};
 
 /// The dialect of home states.
-pub const DIALECT: Dialect = Dialect { reply, refusal, error };
+pub const DIALECT: Dialect = Dialect { reply, refusal: Said::refusal, error };
 
 /// A deletion is answered in words, `"message":..`, everything else with `"data":REPLY`.
 fn reply(name: &str, reply: &str) -> Said {
@@ -12,17 +12,9 @@ fn reply(name: &str, reply: &str) -> Said {
         "states:delete" => format!(r#"{{"success":true,{}"#, &reply[1..]),
         _ => format!(r#"{{"success":true,"data":{reply}}}"#),
     };
-    Said { event: response(name), payload }
-}
-
-fn refusal(name: &str, fault: &Fault) -> Said {
-    Said::refused(response(name), fault)
+    Said::response(name, payload)
 }
 
 fn error(fault: &Fault) -> Said {
     Said::refused("error".to_owned(), fault)
-}
-
-fn response(name: &str) -> String {
-    format!("{name}:response")
 }

@@ -23,7 +23,7 @@ mod payload;
 
 pub use handshake::{Refusal, Timing, open};
 pub use heartbeat::{Heartbeat, Tick};
-pub use packet::{Packet, parse};
+pub use packet::{CLOSE, NOOP, PING, PROBED, Packet, parse};
 pub use payload::{Body, Item, read_payload};
 
 use std::fmt;

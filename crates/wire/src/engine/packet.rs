@@ -2,6 +2,15 @@
 
 use super::Violation;
 
+/// A packet that a server sends: the session ends.
+pub const CLOSE: &str = "1";
+/// Asks for a pong.
+pub const PING: &str = "2";
+/// Answers `2probe`.
+pub const PROBED: &str = "3probe";
+/// Ends a poll that would wait.
+pub const NOOP: &str = "6";
+
 /// A packet, without its type's digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {

@@ -1,7 +1,7 @@
 //! Engine.IO: how sessions begin, over a socket or by polling, change from one to the other, and end.
 //!
 //! Both transports feed the same session and the same line: a poll is a sink like a socket
-//! ([`Way`]), and a request's packets wait for room as a socket's bytes do. To change the transport is to
+//! ([`Sink`]), and a request's packets wait for room as a socket's bytes do. To change the transport is to
 //! put another sink in the place of the one before; what waits in the outbox goes out there.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::{
         conn::{Conn, Speech},
         crowd::Counted,
         engine::{Engine, Handshake, PROBE_WITHIN_MS, Post, Protocol, Sid},
-        way::{Poll, Replies, Reply, Way},
+        sink::{Poll, Replies, Reply, Sink},
     },
 };
 
@@ -114,7 +114,7 @@ impl Shard {
         now_ms: u64,
     ) -> String {
         self.wake_wheel(now_ms);
-        let line = self.hub.line(Way::Poll(Poll::default()));
+        let line = self.hub.line(Sink::Poll(Poll::default()));
         let mut conn = Conn::new(line, Speech::Echo, now_ms);
         conn.readable = false;
         place(&mut self.conns, line.slot, conn);
@@ -122,7 +122,7 @@ impl Shard {
         if self.drain.is_some() {
             self.end(line, None, now_ms);
         }
-        engine::open(sid.as_str(), &["websocket"], &self.setup.engine.timing, PAYLOAD_LEN_MAX)
+        engine::open(sid.as_str(), &["websocket"], &self.setup.engine.heartbeat, PAYLOAD_LEN_MAX)
     }
 
     /// Begins a session on a socket.
@@ -134,7 +134,7 @@ impl Shard {
         now_ms: u64,
     ) {
         let sid = self.begin_engine(line, false, handshake, counted, now_ms);
-        let open = engine::open(sid.as_str(), &[], &self.setup.engine.timing, PAYLOAD_LEN_MAX);
+        let open = engine::open(sid.as_str(), &[], &self.setup.engine.heartbeat, PAYLOAD_LEN_MAX);
         self.hub.say(line, frame::text(&open));
     }
 
@@ -161,7 +161,7 @@ impl Shard {
     /// A poll waits for something to say. Two at once are one too many: neither end could tell the order
     /// of their answers.
     fn poll(&mut self, line: LineId, reply: Replies, now_ms: u64) {
-        let Some(poll) = self.hub.sink(line).and_then(Way::poll) else { return };
+        let Some(poll) = self.hub.sink(line).and_then(Sink::poll) else { return };
         if poll.is_polled() {
             let _ = reply.send(Reply::Refused(Refusal::BadRequest));
             self.violate(line, "two polls at once", now_ms);
@@ -188,15 +188,15 @@ impl Shard {
     }
 
     fn say_noop(&mut self, line: LineId) {
-        if let Some(poll) = self.hub.sink(line).and_then(Way::poll) {
-            poll.answer(Reply::Packets("6".to_owned()));
+        if let Some(poll) = self.hub.sink(line).and_then(Sink::poll) {
+            poll.answer(Reply::Packets(engine::NOOP.to_owned()));
         }
     }
 
     /// The connection of a poll ended before there was anything to say.
     pub(super) fn unpolled(&mut self, sid: Sid) {
         if let Some(&line) = self.sids.get(&sid)
-            && let Some(poll) = self.hub.sink(line).and_then(Way::poll)
+            && let Some(poll) = self.hub.sink(line).and_then(Sink::poll)
             && poll.is_abandoned()
         {
             self.drop_conn(line);
@@ -286,7 +286,7 @@ impl Shard {
     /// The client says that it goes.
     fn leave(&mut self, line: LineId, now_ms: u64) {
         self.engine(line).into_iter().for_each(|engine| engine.left = true);
-        self.close_with(line, None, (1000, ""), "6", now_ms);
+        self.close_with(line, None, (1000, ""), engine::NOOP, now_ms);
     }
 
     /// Ends a connection whose client breaks the protocol.
@@ -318,12 +318,14 @@ impl Shard {
             self.drop_conn(line);
             return;
         }
-        match text {
-            "2probe" => {
-                self.hub.say(line, frame::text("3probe"));
+        match engine::parse(text) {
+            Ok(engine::Packet::Ping("probe")) => {
+                self.hub.say(line, frame::text(engine::PROBED));
                 self.say_noop(main);
             }
-            "5" => self.change_transport(line, main, now_ms),
+            Ok(engine::Packet::Upgrade) if text.len() == 1 => {
+                self.change_transport(line, main, now_ms)
+            }
             _ => self.close(line, None, 1002, "not a probe", now_ms),
         }
     }
@@ -333,12 +335,12 @@ impl Shard {
         self.say_noop(main);
         self.hub.flush(now_ms);
         let Some(conn) = self.conns[line.slot as usize].take() else { return };
-        let Some(Way::Socket(mut socket)) = self.hub.drop_line(line) else { return };
+        let Some(Sink::Socket(mut socket)) = self.hub.drop_line(line) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.inlet.poll.registry();
         let moved = registry.reregister(&mut socket, Token(main.slot as usize), interest);
         if let Some(sink) = self.hub.sink(main) {
-            *sink = Way::Socket(socket);
+            *sink = Sink::Socket(socket);
         }
         self.with_conn(main, |main| {
             main.wire = conn.wire;

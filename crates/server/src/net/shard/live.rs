@@ -11,8 +11,8 @@ use crate::{
     hub::{LineId, SessionId, recent::Shape},
     net::{
         conn::{Admission, Speech},
-        said,
-        talk::{FIRST_MESSAGE_MAX_MS, Reading, Scope, Stage, Talk},
+        said::{self, Asked},
+        talk::{FIRST_MESSAGE_MAX_MS, Mount, Reading, Stage, Talk},
     },
     opening::{Opened, Since},
 };
@@ -30,9 +30,9 @@ impl Shard {
         let cursor = since != Since::Unasked;
         let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
         let id = self.hub.join(line, shape);
-        let scope = Scope::Stream(stream as u16);
+        let mount = Mount::Stream(stream as u16);
         let audience = Audience::of(stream);
-        place(&mut self.talks, id.slot, Talk { audience, ..Talk::new(id, line, scope, cursor) });
+        place(&mut self.talks, id.slot, Talk { audience, ..Talk::new(id, line, mount, cursor) });
         self.with_conn(line, |conn| conn.speech = Speech::Plain(id));
         match admission {
             Admission::Credential(credential) => {
@@ -55,9 +55,9 @@ impl Shard {
         let line = talk.line;
         let expires_at = talk.principal.as_ref().and_then(|principal| principal.expires_at);
         let is_expired = expires_at.is_some_and(|at| at <= wall);
-        match talk.scope {
-            Scope::Namespace(_) if why.code == Code::Unauthenticated && !is_expired => {
-                self.put_out(id, why, now_ms);
+        match talk.mount {
+            Mount::Namespace(_) if why.code == Code::Unauthenticated && !is_expired => {
+                self.disconnect(id, why, now_ms);
             }
             _ => self.end(line, Some(why), now_ms),
         }
@@ -69,7 +69,7 @@ impl Shard {
         let after = self.hub.told_upto(id);
         let kept = self.kept(id);
         let Some(talk) = self.talk(id) else { return };
-        let (audience, scope) = (talk.audience.clone(), talk.scope);
+        let (audience, mount) = (talk.audience.clone(), talk.mount);
         let principal = talk.principal.clone();
         let topics = match (&reading, &talk.listening) {
             (Reading::Subscribe { .. } | Reading::Listen { .. }, Some(listening)) => {
@@ -106,9 +106,9 @@ impl Shard {
                 door.subscribe(call, principal, audience, kept, wanted, answer)
             }
             (Reading::Listen { names, .. }, Some(principal)) => {
-                let within = match scope {
-                    Scope::Namespace(space) => door.tables.spaces[usize::from(space)].service(),
-                    Scope::Stream(_) => None,
+                let within = match mount {
+                    Mount::Namespace(space) => door.tables.spaces[usize::from(space)].service(),
+                    Mount::Stream(_) => None,
                 };
                 let wish = Listen { within, names, before: topics };
                 door.listen(principal, wish, after, kept, wanted, answer)
@@ -231,15 +231,15 @@ impl Shard {
     fn first_frame(&mut self, id: SessionId, opened: &mut Opened) -> Option<bytes::Bytes> {
         let at = self.setup.speller.cursor(opened.opening.at);
         let talk = self.talks.get(id.slot as usize)?.as_ref()?;
-        let path = self.path(talk.scope);
+        let path = self.path(talk.mount);
         match talk.reading.as_deref()? {
             Reading::Connect { .. } | Reading::Recover(_) => {
-                Some(self.admission(path?, talk.listening.as_deref()?))
+                Some(self.connect_frame(path?, talk.listening.as_deref()?))
             }
             Reading::Subscribe { call, .. } => {
                 let call = talk.calls.as_ref()?.unanswered(*call)?;
                 let cursor = talk.cursor.then_some(at.as_str());
-                let asked = (call.ack, call.id.as_deref());
+                let asked = Asked { ack: call.ack, id: call.id.as_deref() };
                 Some(said::snapshot(path, asked, opened.snapshot.take()?, cursor))
             }
             _ => None,
@@ -252,7 +252,7 @@ impl Shard {
             matches!(fault.code, Code::Unauthenticated | Code::Forbidden | Code::Invalid);
         // Another connection goes on with this one.
         let is_replaced = fault.code == Code::Conflict;
-        match (talk.scope, talk.reading.as_deref()) {
+        match (talk.mount, talk.reading.as_deref()) {
             (_, Some(Reading::Subscribe { call, .. } | Reading::Listen { call, .. }))
                 if fault.code != Code::Unauthenticated && !is_replaced =>
             {
@@ -263,10 +263,10 @@ impl Shard {
                 self.answer_call(id, call, Err(fault));
                 self.work(id, now_ms);
             }
-            (Scope::Namespace(_), Some(Reading::Connect { .. } | Reading::Recover(_)))
+            (Mount::Namespace(_), Some(Reading::Connect { .. } | Reading::Recover(_)))
                 if is_definite =>
             {
-                self.turn_away(id, fault, now_ms);
+                self.refuse_session(id, fault, now_ms);
             }
             _ => self.end_session(id, fault, now_ms),
         }

@@ -6,6 +6,7 @@
 
 use bellwire_services::kit::Fault;
 use bellwire_wire::{
+    engine,
     frame::{self, Opcode},
     session,
 };
@@ -16,7 +17,7 @@ use crate::{
     door::Door,
     faults,
     hub::{LineId, SessionId},
-    net::{conn::Speech, talk::Talk, way::Way},
+    net::{conn::Speech, sink::Sink, talk::Talk},
 };
 
 /// Whether a frame of the protocol's is its close frame.
@@ -45,7 +46,7 @@ impl Shard {
         reason: &str,
         now_ms: u64,
     ) {
-        self.close_with(line, told, (code, reason), "1", now_ms);
+        self.close_with(line, told, (code, reason), engine::CLOSE, now_ms);
     }
 
     /// The same with another packet for who polls.
@@ -82,7 +83,7 @@ impl Shard {
     /// client's goodbye. Any other poll is told that there is no such session.
     fn is_heard(&mut self, line: LineId) -> bool {
         self.engine(line).is_some_and(|engine| engine.left)
-            || self.hub.sink(line).and_then(Way::poll).is_some_and(|poll| poll.is_polled())
+            || self.hub.sink(line).and_then(Sink::poll).is_some_and(|poll| poll.is_polled())
     }
 
     /// The sessions of a connection get no answers any more.
@@ -99,8 +100,8 @@ impl Shard {
         finishing.retain(|&line| match hub.is_flushed(line) {
             false => true,
             true => match hub.sink(line) {
-                Some(Way::Socket(socket)) => !socket.finish(),
-                Some(Way::Poll(_)) => {
+                Some(Sink::Socket(socket)) => !socket.finish(),
+                Some(Sink::Poll(_)) => {
                     over.push(line);
                     false
                 }
@@ -146,7 +147,7 @@ impl Shard {
         for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
             self.forget_talk(id, Door::leave);
         }
-        if let Some(Way::Socket(mut socket)) = self.hub.drop_line(line) {
+        if let Some(Sink::Socket(mut socket)) = self.hub.drop_line(line) {
             socket.part();
             let _ = self.inlet.poll.registry().deregister(&mut socket);
         }

@@ -16,8 +16,8 @@ use crate::{
     net::{
         calls::{CALLS_MAX, UNREAD_LEN_MAX},
         conn::Speech,
+        sink::Sink,
         talk::Talk,
-        way::Way,
     },
 };
 
@@ -69,7 +69,7 @@ impl Shard {
             }
             let mut buffer = mem::take(&mut self.buffer);
             let (mut more, mut holds_back) = (false, false);
-            let read = self.hub.sink(line).and_then(Way::socket).map(|socket| {
+            let read = self.hub.sink(line).and_then(Sink::socket).map(|socket| {
                 let read = socket.read(&mut buffer);
                 more = read.as_ref().is_ok_and(|&len| socket.may_have_more(len, buffer.len()));
                 holds_back = socket.holds_back();

@@ -15,7 +15,7 @@ use crate::{
     net::{
         calls::Unread,
         conn::Speech,
-        said::Words,
+        said::{Asked, Words},
         talk::{Reading, Stage},
     },
     opening::Credential,
@@ -195,7 +195,7 @@ impl Shard {
                 self.calls(id, |calls| calls.read(number, name, echo, payload));
             }
             Parsed::Refused { name, id: echo, fault } => {
-                let words = self.refusal(id, &name, (ack, echo.as_deref()), &fault);
+                let words = self.refusal(id, &name, Asked { ack, id: echo.as_deref() }, &fault);
                 self.calls(id, |calls| calls.answer(number, words, true));
             }
             Parsed::Error(fault) => {

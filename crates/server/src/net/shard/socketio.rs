@@ -20,11 +20,11 @@ use crate::{
     net::{
         caller::{BAD_TOKEN, NO_CREDENTIAL},
         calls::Unread,
-        conn::{Admission, Patience},
+        conn::Admission,
         engine::{Seat, Sid},
         limits::Caller,
         said,
-        talk::{Listening, Reading, Scope, Stage, Talk},
+        talk::{Listening, Mount, Reading, Stage, Talk},
     },
     opening::{Credential, Since},
 };
@@ -72,9 +72,9 @@ impl Shard {
     pub(super) fn packet(&mut self, line: LineId, packet: Option<Packet>, now_ms: u64) {
         match packet {
             Some(Packet::Connect { namespace, auth }) => {
-                self.knock(line, &namespace, auth.as_deref(), now_ms);
+                self.connect(line, &namespace, auth.as_deref(), now_ms);
             }
-            Some(Packet::Disconnect { namespace }) => self.go(line, &namespace, now_ms),
+            Some(Packet::Disconnect { namespace }) => self.disconnected(line, &namespace, now_ms),
             Some(Packet::Event(event)) => self.event(line, event, now_ms),
             Some(Packet::Ack(ack)) => self.acked(line, &ack),
             None => {}
@@ -103,7 +103,7 @@ impl Shard {
     }
 
     /// A client wants to come into a namespace.
-    fn knock(&mut self, line: LineId, namespace: &str, auth: Option<&str>, now_ms: u64) {
+    fn connect(&mut self, line: LineId, namespace: &str, auth: Option<&str>, now_ms: u64) {
         let Some(space) = self.space(namespace) else {
             self.refuse(line, namespace, "Invalid namespace", now_ms);
             return;
@@ -121,13 +121,13 @@ impl Shard {
             Err(fault) => return self.refuse(line, namespace, &fault.message, now_ms),
         };
         let Some(credential) = self.credential(line, &door, auth.token.as_deref()) else { return };
-        if !self.is_admitted(line, credential.as_ref().ok()) {
+        if !self.is_within_limits(line, credential.as_ref().ok()) {
             self.setup.metrics.rate_limited.increment(1);
             self.close(line, None, 4429, "too many", now_ms);
             return;
         }
         match credential {
-            Ok(credential) => self.come_in(line, space, credential, auth, now_ms),
+            Ok(credential) => self.begin_session(line, space, credential, auth, now_ms),
             Err(words) => self.refuse(line, namespace, &words, now_ms),
         }
     }
@@ -155,8 +155,8 @@ impl Shard {
     }
 
     /// Whether the limits of connections let one with this credential in.
-    fn is_admitted(&mut self, line: LineId, credential: Option<&Credential>) -> bool {
-        let Some(limits) = self.setup.admitted.clone() else { return true };
+    fn is_within_limits(&mut self, line: LineId, credential: Option<&Credential>) -> bool {
+        let Some(limits) = self.setup.connections.clone() else { return true };
         let Some(from) = self.engine(line).map(|engine| engine.handshake.from) else { return true };
         let caller = match credential {
             Some(Credential::Token { jti }) => Caller::Principal(jti),
@@ -168,21 +168,14 @@ impl Shard {
 
     /// Does not let a client in, and says why, unless it asks too often.
     fn refuse(&mut self, line: LineId, namespace: &str, words: &str, now_ms: u64) {
-        let Some(conn) = self.conn(line) else { return };
-        let patience = conn.refusals.count(now_ms);
-        self.setup.metrics.refusals.increment(1);
-        match patience {
-            Patience::Answer => {
-                let error = socketio::connect_error(namespace, words, None);
-                self.hub.say(line, frame::text(&error));
-            }
-            Patience::Silence => {}
-            Patience::Close => self.close(line, None, 1008, "too many refused messages", now_ms),
+        if self.may_refuse(line, now_ms) {
+            let error = socketio::connect_error(namespace, words, None);
+            self.hub.say(line, frame::text(&error));
         }
     }
 
     /// Begins a session in a namespace.
-    fn come_in(
+    fn begin_session(
         &mut self,
         line: LineId,
         space: u8,
@@ -212,7 +205,7 @@ impl Shard {
         let sid = format!("{}.{}", sid.as_str(), id.serial);
         let topics = names.iter().map(|name| Listened::from((name.clone(), 0))).collect();
         let listening = Listening { topics, sid: sid.clone(), ..Listening::default() };
-        let talk = Talk::new(id, line, Scope::Namespace(space), recover);
+        let talk = Talk::new(id, line, Mount::Namespace(space), recover);
         let talk = Talk { audience, listening: Some(Box::new(listening)), ..talk };
         place(&mut self.talks, id.slot, talk);
         let seat = Seat { namespace: space, session: Some(id) };
@@ -236,7 +229,7 @@ impl Shard {
     }
 
     /// What says that a client is in its namespace.
-    pub(super) fn admission(&self, path: &str, listening: &Listening) -> Bytes {
+    pub(super) fn connect_frame(&self, path: &str, listening: &Listening) -> Bytes {
         let pid = listening.pid.as_deref();
         // Who is recovered has its id again.
         let sid = pid.map_or_else(|| Sid::fresh(self.setup.number), Sid::of);
@@ -244,22 +237,22 @@ impl Shard {
     }
 
     /// A client is not let in after all.
-    pub(super) fn turn_away(&mut self, id: SessionId, fault: &Fault, now_ms: u64) {
-        let Some((line, path)) = self.unseat(id, now_ms) else { return };
+    pub(super) fn refuse_session(&mut self, id: SessionId, fault: &Fault, now_ms: u64) {
+        let Some((line, path)) = self.leave_namespace(id, now_ms) else { return };
         self.forget_talk(id, Door::forget);
         self.refuse(line, path, &fault.message, now_ms);
     }
 
     /// A client may not stay in a namespace, and is told why. It does not come back by itself.
-    pub(super) fn put_out(&mut self, id: SessionId, why: &Fault, now_ms: u64) {
+    pub(super) fn disconnect(&mut self, id: SessionId, why: &Fault, now_ms: u64) {
         let said = Said::refused("error".to_owned(), why);
         let cursor = self.setup.speller.cursor(self.hub.told_upto(id));
         let cursor = self.talk(id).is_some_and(|talk| talk.cursor).then_some(cursor);
-        let number = match self.talk(id).map(|talk| talk.scope) {
-            Some(Scope::Namespace(number)) => number,
+        let number = match self.talk(id).map(|talk| talk.mount) {
+            Some(Mount::Namespace(number)) => number,
             _ => return,
         };
-        let seat = self.unseat(id, now_ms);
+        let seat = self.leave_namespace(id, now_ms);
         if let Some((line, path)) = seat {
             self.hub.say(line, said::event(path, &said, cursor.as_deref()));
             self.hub.say(line, frame::text(&socketio::disconnect(path)));
@@ -274,19 +267,22 @@ impl Shard {
     }
 
     /// The session is not in its namespace any more; says where that was, if it was.
-    fn unseat(&mut self, id: SessionId, now_ms: u64) -> Option<(LineId, &'static str)> {
-        let (line, scope) = self.talk(id).map(|talk| (talk.line, talk.scope))?;
-        let path = self.path(scope)?;
-        let connect_within_ms = self.setup.engine.connect_within_ms;
-        let engine = self.engine(line)?;
-        let before = engine.seats.len();
-        engine.seats.retain(|seat| seat.session != Some(id));
-        if engine.seats.len() == before {
-            return None;
-        }
-        engine.lobby_until_ms = engine.lobby_until_ms.max(now_ms + connect_within_ms);
-        self.schedule(line, now_ms + connect_within_ms);
+    fn leave_namespace(&mut self, id: SessionId, now_ms: u64) -> Option<(LineId, &'static str)> {
+        let (line, mount) = self.talk(id).map(|talk| (talk.line, talk.mount))?;
+        let path = self.path(mount)?;
+        let seat =
+            self.engine(line)?.seats.iter().copied().find(|seat| seat.session == Some(id))?;
+        self.give_up_seat(line, seat, now_ms);
         Some((line, path))
+    }
+
+    /// From now on the client has to be in another namespace, within some time.
+    fn give_up_seat(&mut self, line: LineId, seat: Seat, now_ms: u64) {
+        let until_ms = now_ms + self.setup.engine.connect_within_ms;
+        let Some(engine) = self.engine(line) else { return };
+        engine.seats.retain(|other| other.namespace != seat.namespace);
+        engine.lobby_until_ms = engine.lobby_until_ms.max(until_ms);
+        self.schedule(line, until_ms);
     }
 
     /// Forgets a session. If it has a `pid`, the door is told whether that is still good: [`Door::leave`],
@@ -311,17 +307,13 @@ impl Shard {
     }
 
     /// A client leaves a namespace. What it asked before is still done.
-    fn go(&mut self, line: LineId, namespace: &str, now_ms: u64) {
+    fn disconnected(&mut self, line: LineId, namespace: &str, now_ms: u64) {
         let Some(seat) = self.seat(line, namespace) else { return };
         let Some(id) = seat.session else {
-            let connect_within_ms = self.setup.engine.connect_within_ms;
-            let Some(engine) = self.engine(line) else { return };
-            engine.seats.retain(|other| other.namespace != seat.namespace);
-            engine.lobby_until_ms = now_ms + connect_within_ms;
-            self.schedule(line, now_ms + connect_within_ms);
+            self.give_up_seat(line, seat, now_ms);
             return;
         };
-        self.unseat(id, now_ms);
+        self.leave_namespace(id, now_ms);
         let Some(talk) = self.talk(id) else { return };
         if !talk.is_asking() || talk.principal.is_none() {
             self.forget_talk(id, Door::forget);

@@ -44,7 +44,7 @@ impl Drain {
 impl Shard {
     /// Puts a connection on the wheel, unless it comes up earlier anyway.
     pub(super) fn schedule(&mut self, line: LineId, at_ms: u64) {
-        let due = at_ms.div_ceil(self.setup.engine.tick_ms);
+        let due = at_ms.div_ceil(self.setup.tick_ms);
         let Shard { conns, wheel, .. } = self;
         if let Some(Some(conn)) = conns.get_mut(line.slot as usize)
             && (conn.due == 0 || due < conn.due)
@@ -55,7 +55,7 @@ impl Shard {
 
     /// Does what time asks for.
     pub(super) fn ticks(&mut self, now_ms: u64) {
-        let now = now_ms / self.setup.engine.tick_ms;
+        let now = now_ms / self.setup.tick_ms;
         while let Some((tick, lines)) = self.wheel.turn(now) {
             for line in lines {
                 if self.conn(line).is_some_and(|conn| conn.due == tick) {
@@ -121,7 +121,7 @@ impl Shard {
     }
 
     fn tick_engine(&mut self, line: LineId, now_ms: u64) -> Option<u64> {
-        let timing = self.setup.engine.timing;
+        let timing = self.setup.engine.heartbeat;
         let engine = self.engine(line)?;
         let deadline_ms = engine.deadline_ms();
         if deadline_ms.is_some_and(|until_ms| until_ms <= now_ms) {
@@ -131,7 +131,7 @@ impl Shard {
         let next_ms = match engine.heartbeat.tick(&timing, now_ms) {
             engine::Tick::Nothing { next_ms } => next_ms,
             engine::Tick::Ping { next_ms } => {
-                self.hub.say(line, frame::text("2"));
+                self.hub.say(line, frame::text(engine::PING));
                 next_ms
             }
             engine::Tick::Dead => {

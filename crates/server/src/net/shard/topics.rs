@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 
-use bellwire_services::kit::{Code, Fault, Payload, Said, parse};
+use bellwire_services::kit::{self, Code, Fault, Payload, Said};
 use serde::Deserialize;
 
 use super::Shard;
 use crate::{
     door::{Door, UNSUBSCRIBE},
     hub::SessionId,
-    net::talk::{Listening, Reading, Scope, Stage},
+    net::{
+        said::Asked,
+        talk::{Listening, Mount, Reading, Stage},
+    },
 };
 
 /// What `subscribe` and `unsubscribe` ask for.
@@ -49,7 +52,7 @@ impl Shard {
         name: &str,
         payload: Payload,
     ) -> Result<Vec<String>, Fault> {
-        let Topics { topics } = parse(payload)?;
+        let Topics { topics } = kit::parse(payload)?;
         let listening = self.talk(id).and_then(|talk| talk.listening.as_ref());
         let mut names = listening.map(|listening| names(listening)).unwrap_or_default();
         if name == UNSUBSCRIBE {
@@ -76,9 +79,9 @@ impl Shard {
         let Some(call) = talk.calls.as_ref().and_then(|calls| calls.unanswered(number)) else {
             return;
         };
-        let said = Said { event: format!("{}:response", call.name), payload };
+        let said = Said::response(&call.name, payload);
         let (ack, echo) = (call.ack, call.id.clone());
-        let words = self.words(id, (ack, echo.as_deref()), said);
+        let words = self.words(id, Asked { ack, id: echo.as_deref() }, said);
         self.calls(id, |calls| calls.answer(number, words, false));
     }
 
@@ -86,7 +89,10 @@ impl Shard {
     /// whether it has to wait for that.
     pub(super) fn listens_first(&mut self, id: SessionId, door: &Door, now_ms: u64) -> bool {
         let Some(talk) = self.talk(id) else { return false };
-        let (Scope::Namespace(0), Stage::Open) = (talk.scope, talk.stage) else { return false };
+        let (Mount::Namespace(space), Stage::Open) = (talk.mount, talk.stage) else { return false };
+        if door.tables.spaces[usize::from(space)].own.is_some() {
+            return false;
+        }
         let (Some(listening), Some(calls)) = (&talk.listening, &talk.calls) else { return false };
         let Some((number, name)) = calls.next() else { return false };
         let heard = door.tables.heard_by_calling(name);

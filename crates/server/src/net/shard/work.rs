@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::{Message, Shard};
 use crate::{
     door::{Door, Kind, overloaded},
-    hub::SessionId,
+    hub::{LineId, SessionId},
     net::{
         calls::{Calls, Start},
         conn::Patience,
-        said::{self, Words},
-        talk::{Reading, Scope, Stage},
+        said::{self, Asked, Words},
+        talk::{Mount, Reading, Stage},
     },
     sequencer::{CallId, ReplyTo},
 };
@@ -63,10 +63,10 @@ impl Shard {
     fn next_start(&mut self, id: SessionId, door: &Door) -> Option<Start> {
         let talk = self.talk(id)?;
         let tables = &door.tables;
-        let scope = talk.scope;
-        talk.calls.as_mut()?.start(|name| match scope {
-            Scope::Stream(stream) => tables.kind(tables.streams[usize::from(stream)].service, name),
-            Scope::Namespace(space) => tables.kind_in(&tables.spaces[usize::from(space)], name),
+        let mount = talk.mount;
+        talk.calls.as_mut()?.start(|name| match mount {
+            Mount::Stream(stream) => tables.kind(tables.streams[usize::from(stream)].service, name),
+            Mount::Namespace(space) => tables.kind_in(&tables.spaces[usize::from(space)], name),
         })
     }
 
@@ -155,11 +155,11 @@ impl Shard {
         let said = match (dialect, result) {
             (Some(dialect), Ok(answer)) => (dialect.reply)(&call.name, answer.json.get()),
             (Some(dialect), Err(fault)) => (dialect.refusal)(&call.name, fault),
-            (None, Err(fault)) => Said::refused(response(&call.name), fault),
+            (None, Err(fault)) => Said::refusal(&call.name, fault),
             (None, Ok(_)) => return,
         };
         let (ack, echo) = (call.ack, call.id.clone());
-        let words = self.words(id, (ack, echo.as_deref()), said);
+        let words = self.words(id, Asked { ack, id: echo.as_deref() }, said);
         self.calls(id, |calls| calls.answer(number, words, result.is_err()));
     }
 
@@ -168,26 +168,26 @@ impl Shard {
         &mut self,
         id: SessionId,
         name: &str,
-        (ack, echo): (Option<u64>, Option<&str>),
+        asked: Asked<'_>,
         fault: &Fault,
     ) -> Option<Words> {
         let door = self.door()?;
         let tables = &door.tables;
-        let (known, said) = match self.talk(id)?.scope {
-            Scope::Stream(stream) => {
+        let (known, said) = match self.talk(id)?.mount {
+            Mount::Stream(stream) => {
                 let stream = &tables.streams[usize::from(stream)];
                 let known = tables.kind(stream.service, name).is_some();
                 (known, (stream.dialect.refusal)(name, fault))
             }
-            Scope::Namespace(space) => {
+            Mount::Namespace(space) => {
                 let known = tables.kind_in(&tables.spaces[usize::from(space)], name).is_some();
                 let said = tables.dialect_of(name).map(|dialect| (dialect.refusal)(name, fault));
-                (known, said.unwrap_or_else(|| Said::refused(response(name), fault)))
+                (known, said.unwrap_or_else(|| Said::refusal(name, fault)))
             }
         };
         match known {
-            true => self.words(id, (ack, echo), said),
-            false => self.error(id, (ack, echo), fault),
+            true => self.words(id, asked, said),
+            false => self.error(id, asked, fault),
         }
     }
 
@@ -201,45 +201,34 @@ impl Shard {
     ) -> Option<Words> {
         let talk = self.talk(id)?;
         let ack = talk.calls.as_ref()?.unanswered(number)?.ack;
-        let words = match talk.scope {
-            Scope::Stream(_) => "Unknown message type".to_owned(),
-            Scope::Namespace(_) => kit::shortened(format!("Unknown event {name:?}")),
+        let words = match talk.mount {
+            Mount::Stream(_) => "Unknown message type".to_owned(),
+            Mount::Namespace(_) => kit::shortened(format!("Unknown event {name:?}")),
         };
-        self.error(id, (ack, echo), &Fault::new(Code::Invalid, words))
+        self.error(id, Asked { ack, id: echo }, &Fault::new(Code::Invalid, words))
     }
 
     /// What is said of something that is no call. An event of Socket.IO that asked for nothing hears
     /// nothing.
-    fn error(
-        &mut self,
-        id: SessionId,
-        (ack, echo): (Option<u64>, Option<&str>),
-        fault: &Fault,
-    ) -> Option<Words> {
-        match self.talk(id)?.scope {
-            Scope::Stream(_) => self.error_frame(id, echo, fault).map(Words::Frame),
-            Scope::Namespace(_) => {
-                ack?;
-                self.words(id, (ack, echo), Said::refused("error".to_owned(), fault))
+    fn error(&mut self, id: SessionId, asked: Asked<'_>, fault: &Fault) -> Option<Words> {
+        match self.talk(id)?.mount {
+            Mount::Stream(_) => self.error_frame(id, asked.id, fault).map(Words::Frame),
+            Mount::Namespace(_) => {
+                asked.ack?;
+                self.words(id, asked, Said::refused("error".to_owned(), fault))
             }
         }
     }
 
-    /// What is said to a session, as its protocol has it, in answer to a call with this acknowledgement
-    /// id and this `id` as JSON text.
-    pub(super) fn words(
-        &mut self,
-        id: SessionId,
-        (ack, echo): (Option<u64>, Option<&str>),
-        said: Said,
-    ) -> Option<Words> {
-        let said = match echo {
+    /// What is said to a session in answer to a call, as its protocol has it.
+    pub(super) fn words(&mut self, id: SessionId, asked: Asked<'_>, said: Said) -> Option<Words> {
+        let said = match asked.id {
             Some(echo) => said.with("id", echo),
             None => said,
         };
         let talk = self.talk(id)?;
-        let (scope, cursor) = (talk.scope, talk.cursor);
-        Some(match (self.path(scope), ack) {
+        let (mount, cursor) = (talk.mount, talk.cursor);
+        Some(match (self.path(mount), asked.ack) {
             (None, _) => Words::Frame(said::plain(&said)),
             (Some(path), Some(ack)) => Words::Frame(said::ack(path, ack, &said)),
             (Some(_), None) if cursor => Words::Event(said),
@@ -248,10 +237,10 @@ impl Shard {
     }
 
     /// The path of the namespace that a session is in, if it is in one.
-    pub(super) fn path(&self, scope: Scope) -> Option<&'static str> {
-        match scope {
-            Scope::Stream(_) => None,
-            Scope::Namespace(space) => {
+    pub(super) fn path(&self, mount: Mount) -> Option<&'static str> {
+        match mount {
+            Mount::Stream(_) => None,
+            Mount::Namespace(space) => {
                 let spaces = &self.setup.door.as_ref()?.tables.spaces;
                 Some(spaces[usize::from(space)].path)
             }
@@ -267,13 +256,13 @@ impl Shard {
         fault: &Fault,
     ) -> Option<Bytes> {
         let door = self.door()?;
-        let said = match self.talk(id)?.scope {
-            Scope::Stream(stream) => {
+        let said = match self.talk(id)?.mount {
+            Mount::Stream(stream) => {
                 (door.tables.streams[usize::from(stream)].dialect.error)(fault)
             }
-            Scope::Namespace(_) => Said::refused("error".to_owned(), fault),
+            Mount::Namespace(_) => Said::refused("error".to_owned(), fault),
         };
-        let words = self.words(id, (None, echo), said)?;
+        let words = self.words(id, Asked { ack: None, id: echo }, said)?;
         self.frame(id, words)
     }
 
@@ -282,9 +271,9 @@ impl Shard {
         match words {
             Words::Frame(frame) => Some(frame),
             Words::Event(said) => {
-                let scope = self.talk(id)?.scope;
+                let mount = self.talk(id)?.mount;
                 let cursor = self.setup.speller.cursor(self.hub.told_upto(id));
-                Some(said::event(self.path(scope)?, &said, Some(&cursor)))
+                Some(said::event(self.path(mount)?, &said, Some(&cursor)))
             }
         }
     }
@@ -295,21 +284,11 @@ impl Shard {
             let Some(talk) = self.talk(id) else { return };
             let Some(calls) = &mut talk.calls else { return };
             let Some((words, refused)) = calls.next_answer() else { break };
-            let Some(conn) = self.conn(line) else { return };
-            let patience = if refused { conn.refusals.count(now_ms) } else { Patience::Answer };
-            if refused {
-                self.setup.metrics.refusals.increment(1);
+            if refused && !self.may_refuse(line, now_ms) {
+                continue;
             }
-            match (patience, words) {
-                (Patience::Answer, Some(words)) => {
-                    let frame = self.frame(id, words);
-                    frame.into_iter().for_each(|frame| self.hub.send(id, frame));
-                }
-                (Patience::Close, _) => {
-                    self.close(line, None, 1008, "too many refused messages", now_ms)
-                }
-                _ => {}
-            }
+            let frame = words.and_then(|words| self.frame(id, words));
+            frame.into_iter().for_each(|frame| self.hub.send(id, frame));
         }
         if let Some(talk) = self.talk(id)
             && talk.calls.as_ref().is_some_and(|calls| calls.is_empty())
@@ -321,9 +300,19 @@ impl Shard {
             self.parted(line, now_ms);
         }
     }
-}
 
-/// The event that answers a call.
-fn response(name: &str) -> String {
-    format!("{name}:response")
+    /// Counts a refusal, and says whether it is told: who is refused too often hears of it rarely, then no
+    /// more.
+    pub(super) fn may_refuse(&mut self, line: LineId, now_ms: u64) -> bool {
+        self.setup.metrics.refusals.increment(1);
+        let Some(conn) = self.conn(line) else { return false };
+        match conn.refusals.count(now_ms) {
+            Patience::Answer => true,
+            Patience::Silence => false,
+            Patience::Close => {
+                self.close(line, None, 1008, "too many refused messages", now_ms);
+                false
+            }
+        }
+    }
 }

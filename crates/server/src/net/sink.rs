@@ -9,7 +9,7 @@ use super::socket::Socket;
 
 /// Where a line's frames go.
 #[derive(Debug)]
-pub enum Way {
+pub enum Sink {
     /// To a socket.
     Socket(Socket),
     /// Into the answer to a poll.
@@ -110,43 +110,43 @@ impl Write for Poll {
     }
 }
 
-impl Write for Way {
+impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Way::Socket(socket) => socket.write(bytes),
-            Way::Poll(poll) => poll.write(bytes),
+            Sink::Socket(socket) => socket.write(bytes),
+            Sink::Poll(poll) => poll.write(bytes),
         }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Way::Socket(socket) => socket.write_vectored(slices),
-            Way::Poll(poll) => poll.write_vectored(slices),
+            Sink::Socket(socket) => socket.write_vectored(slices),
+            Sink::Poll(poll) => poll.write_vectored(slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Way::Socket(socket) => socket.flush(),
-            Way::Poll(poll) => poll.flush(),
+            Sink::Socket(socket) => socket.flush(),
+            Sink::Poll(poll) => poll.flush(),
         }
     }
 }
 
-impl Way {
+impl Sink {
     /// The socket, if it is one.
     pub fn socket(&mut self) -> Option<&mut Socket> {
         match self {
-            Way::Socket(socket) => Some(socket),
-            Way::Poll(_) => None,
+            Sink::Socket(socket) => Some(socket),
+            Sink::Poll(_) => None,
         }
     }
 
     /// The polls, if it is that.
     pub fn poll(&mut self) -> Option<&mut Poll> {
         match self {
-            Way::Socket(_) => None,
-            Way::Poll(poll) => Some(poll),
+            Sink::Socket(_) => None,
+            Sink::Poll(poll) => Some(poll),
         }
     }
 }

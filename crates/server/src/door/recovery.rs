@@ -13,9 +13,10 @@ use bellwire_services::{
 };
 use bellwire_store::{change::Offset, log::Reason, sqlite::ReadJob, tx::ReadTx};
 
-use super::{Door, Lane, chance, overloaded};
+use super::{Door, Lane, overloaded};
 use crate::{
     audience::Audience,
+    credentials::chance,
     opening::{
         self, Credential, Opened,
         recovery::{Before, Found, Wish},
