@@ -4,6 +4,9 @@
 //! and queues it: commands for the writer, queries for the readers. Inside the write transaction
 //! it first asks whether the caller's credential still holds, then whether the request's idempotency
 //! key was used before; then the service decides.
+//!
+//! What a live session listens to enters here too: names of topics in `names`, namespaces in `spaces`,
+//! connections that are to be recovered in `recovery` and `partings`.
 
 mod call;
 mod names;

@@ -6,9 +6,9 @@ use bellwire_wire::socketio::ROOT;
 use super::{Kind, Tables};
 use crate::audience::Streams;
 
-/// The events by which a client changes which topics it hears.
+/// The event by which a client adds topics to those that it hears.
 pub const SUBSCRIBE: &str = "subscribe";
-/// The other one.
+/// The event by which it takes some away.
 pub const UNSUBSCRIBE: &str = "unsubscribe";
 
 /// A namespace.

@@ -64,12 +64,6 @@ impl<S: Write> Hub<S> {
         LineId { slot: self.lines.insert(line) as u32, serial }
     }
 
-    /// The line over which a session hears.
-    pub fn line_of(&self, id: SessionId) -> Option<LineId> {
-        let slot = self.sessions[self.slot_of(id)? as usize].line;
-        Some(self.line_id(slot))
-    }
-
     /// The sessions on a line.
     pub fn sessions_on(&self, line: LineId) -> impl Iterator<Item = SessionId> + '_ {
         let slots = self.line_at(line).into_iter().flat_map(|line| self.slots_on(line));
@@ -238,7 +232,7 @@ impl<S: Write> Hub<S> {
         (known.serial == line.serial).then_some(line.slot)
     }
 
-    fn line_id(&self, slot: u32) -> LineId {
+    pub(super) fn line_id(&self, slot: u32) -> LineId {
         LineId { slot, serial: self.lines[slot as usize].serial }
     }
 }

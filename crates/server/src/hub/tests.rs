@@ -41,6 +41,12 @@ use crate::simulation::{
 };
 
 impl<S: Write> Hub<S> {
+    /// The line over which a session hears.
+    pub(crate) fn line_of(&self, id: SessionId) -> Option<LineId> {
+        let slot = self.sessions[self.slot_of(id)? as usize].line;
+        Some(self.line_id(slot))
+    }
+
     /// How many bytes wait for one session's socket.
     pub(crate) fn queued_for(&self, id: SessionId) -> usize {
         let line = self.line_of(id).map(|line| &self.lines[line.slot as usize]);

@@ -1,4 +1,4 @@
-//! The calls of one connection: started and answered in the order they came.
+//! The calls of one session: started and answered in the order they came.
 //!
 //! Commands are pipelined, as the writer answers them in order. A query, and a subscription, waits
 //! for the calls before it, and the calls after it wait for it.
@@ -15,15 +15,15 @@ use bellwire_services::kit::Payload;
 use super::said::Words;
 use crate::door::Kind;
 
-/// How many calls of one connection may be under way; past it, its socket is not read.
+/// How many calls of one session may be under way; past it, its connection is not read.
 pub const CALLS_MAX: usize = 64;
-/// How many bytes of messages may wait unread; past it, its socket is not read either.
+/// How many bytes of messages may wait unread; past it, its connection is not read either.
 pub const UNREAD_LEN_MAX: usize = 64 << 10;
 
 /// A call, or what was said at once to a message that is none.
 #[derive(Debug)]
 pub struct Call {
-    /// Its number on this connection.
+    /// Its number in this session.
     pub number: u32,
     /// The operation; empty until it was read.
     pub name: String,

@@ -1,10 +1,11 @@
 //! From sockets to sessions and back.
 //!
 //! HTTP is hyper's and axum's, on the runtime's threads ([`http`], [`listen`]), in the clear or over
-//! [`tls`]. A connection that upgrades leaves them: its [`socket`], with its TLS state, goes to one of the [`shard`]s, each a thread with an epoll loop
-//! that owns its sockets, protocol states and hub. So nothing between a socket and its session is
-//! locked, an idle connection costs no task and no buffer, and a reply, an event and a close frame
-//! cannot overtake each other.
+//! [`tls`]. A connection that upgrades leaves them: its [`socket`], with its TLS state, goes to one of
+//! the [`shard`]s, each a thread with an epoll loop that owns its sockets, protocol states and hub. So
+//! nothing between a socket and its session is locked, an idle connection costs no task and no buffer,
+//! and a reply, an event and a close frame cannot overtake each other. Who polls stays with HTTP: each
+//! request ([`polling`]) waits for the answer of the shard that has the session.
 
 pub mod body;
 pub mod caller;

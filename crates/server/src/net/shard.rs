@@ -3,8 +3,9 @@
 //! The loop waits for sockets and messages, handles all that came, then writes: once per session.
 //! What a session asks runs elsewhere (the writer, the readers) and comes back as a [`Message`].
 //!
-//! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
-//! connections end in order in `parting`, what time asks for in `time`.
+//! Here is the loop. Sockets are read in `read`; what messages mean is in `serve`, for Engine.IO and
+//! Socket.IO in `engine`, `socketio` and `topics`; calls are started and answered in `work`. Sessions
+//! begin in `live`, connections end in `parting`, and `time` is what heartbeats and deadlines ask for.
 
 mod echo;
 mod engine;
@@ -66,7 +67,7 @@ const MESSAGES_AT_ONCE: usize = 256;
 pub struct Setup {
     /// Its number.
     pub number: u16,
-    /// The door; none on a conformance server, which only echoes.
+    /// The door; none on a conformance server.
     pub door: Option<Arc<Door>>,
     /// How many connections to namespaces are let in; `None`: any number.
     pub connections: Option<Arc<ConnectionLimits>>,

@@ -66,7 +66,7 @@ pub struct Inlet {
 /// A shard's load.
 #[derive(Debug, Default)]
 pub struct Load {
-    /// Live sessions.
+    /// Live connections.
     pub sessions: AtomicUsize,
     /// Bytes that wait for sockets.
     pub queued: AtomicUsize,
