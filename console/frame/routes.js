@@ -11,7 +11,7 @@ import { SignIn } from './sign-in.js';
  * @property {string} name its title
  * @property {string} href where it is found
  * @property {RegExp} place what its address looks like, as `path#hash`; groups become `params`
- * @property {(props: { house: import('../main.js').House, params: string[] }) => any} page
+ * @property {(props: { app: import('../main.js').App, params: string[] }) => any} page
  * @property {boolean} inMenu
  * @property {boolean} isLive whether it shows what the live connection brings, and so asks who one is
  */

@@ -19,8 +19,8 @@ const TRANSPORTS = [
 
 /** @typedef {'plain' | 'socket.io'} Protocol */
 
-/** @param {{ house: import('../main.js').House }} props */
-export function Tester({ house: { session } }) {
+/** @param {{ app: import('../main.js').App }} props */
+export function Tester({ app: { session } }) {
   useWatched(session);
   const log = useMemo(() => new Log(), []);
   const [protocol, setProtocol] = useState(firstProtocol);
