@@ -100,7 +100,7 @@ export function connect(options, log, is) {
 /** Logs the changes of an engine. @param {import('../vendor/socket.io.js').Engine | undefined} engine @param {import('./log.js').Log} log */
 function watch(engine, log) {
   if (!engine) return;
-  engine.on('upgrading', (transport) => log.add('note', 'upgrade', `probing ${transport.name}`));
+  engine.on('upgrading', (transport) => log.add('note', 'upgrade', `changing to ${transport.name}`));
   engine.on('upgrade', (transport) => log.add('note', 'upgrade', `now over ${transport.name}`));
   engine.on('upgradeError', (error) => log.add('error', 'upgrade', error.message));
   engine.on('close', (reason) => log.add('note', 'engine', `closed: ${reason}`));
