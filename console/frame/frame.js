@@ -21,7 +21,7 @@ export function Frame({ app }) {
     return () => removeEventListener('hashchange', moved);
   }, []);
   useEffect(() => {
-    document.title = `${params[0] || route.name} · Bellwire`;
+    document.title = `${(route.isLive && params[0]) || route.name} · Bellwire`;
   }, [route, params[0]]);
   useEffect(() => {
     if (route.isLive && app.session.kind === 'unknown') app.connection.connect();
@@ -41,7 +41,7 @@ export function Frame({ app }) {
       <nav aria-label="Pages">
         ${MENU.map(
           ({ name, href }) =>
-            html`<a key=${href} href=${link(href)} aria-current=${href === route.href ? 'page' : undefined}>${name}</a>`,
+            html`<a key=${href} href=${link(href)} data-name=${name} aria-current=${href === route.href ? 'page' : undefined}>${name}</a>`,
         )}
       </nav>
       <div class="tools">
