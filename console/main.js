@@ -10,6 +10,6 @@ const session = new Session(new URLSearchParams(location.search).get('token'));
 const states = new States();
 const connection = new Connection(session, states);
 
-/** @typedef {{ session: Session, states: States, connection: Connection }} House what pages are given */
+/** @typedef {{ session: Session, states: States, connection: Connection }} App what pages are given */
 
-render(html`<${Frame} house=${{ session, states, connection }} />`, document.body);
+render(html`<${Frame} app=${{ session, states, connection }} />`, document.body);

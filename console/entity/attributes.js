@@ -14,13 +14,18 @@ export function Attributes({ attributes }) {
             <table>
               <tbody>
                 ${entries.map(
-                  ([name, value]) => html`<tr key=${name}><th scope="row">${name}</th><td><${Value} value=${value} /></td></tr>`,
+                  ([name, value]) => html`<tr key=${name}><th scope="row">${breakable(name)}</th><td><${Value} value=${value} /></td></tr>`,
                 )}
               </tbody>
             </table>
           `}
     </section>
   `;
+}
+
+/** A name that may be broken behind each `_`, and so not inside a word. @param {string} name */
+function breakable(name) {
+  return name.split(/(?<=_)/).map((part) => html`${part}<wbr />`);
 }
 
 /** @param {{ value: unknown }} props */

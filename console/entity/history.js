@@ -11,7 +11,8 @@ export const ROWS_MAX = 20_000;
 /**
  * @typedef {{ at: number, state: string | null }} Point from `at` (ms since 1970) on the state is this; `null`:
  *   the entity is gone
- * @typedef {{ points: Point[], isCut: boolean }} History oldest first; `isCut`: older points were left out
+ * @typedef {{ points: Point[], isCut: boolean, began?: number }} History oldest first; `isCut`: older points were left
+ *   out; `began`: when the first one begins, if nothing is kept of before
  */
 
 /**
@@ -33,12 +34,11 @@ export async function load(id, from, token, signal) {
     for (const row of page.items) points.push(point(row));
     next = page.next;
   }
-  const isCut = next !== null;
-  if (!isCut) {
-    const [before] = (await ask(`${path}?to=${start}&limit=1`, { token, signal })).items;
-    if (before) points.push({ at: from, state: before.state });
-  }
-  return { points: points.reverse(), isCut };
+  if (next !== null) return { points: points.reverse(), isCut: true };
+  const [before] = (await ask(`${path}?to=${start}&limit=1`, { token, signal })).items;
+  const began = before ? undefined : points[points.length - 1]?.at;
+  if (before) points.push({ at: from, state: before.state });
+  return { points: points.reverse(), isCut: false, began };
 }
 
 /** @param {import('../live/states.js').Row} row @returns {Point} */

@@ -3,9 +3,10 @@
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import { go } from '../frame/address.js';
 import { Icon } from '../frame/icon.js';
+import { State } from '../frame/state.js';
 import { ago, recent, whole } from '../frame/times.js';
 import { Refused, words } from '../live/api.js';
-import { hasValue, nameOf, unitOf } from '../live/states.js';
+import { nameOf, unitOf } from '../live/states.js';
 import { perFrame, useWatched } from '../live/watched.js';
 import { Attributes } from './attributes.js';
 import { ROWS_MAX, changes, isNumeric, load } from './history.js';
@@ -35,6 +36,10 @@ export function EntityPane({ id, states, session, connection }) {
   const [range, setRange] = useState(RANGES[1]);
   const { history, version, error, retry } = useHistory(id, range.ms, states, session);
   const now = useNow();
+  const began = useBegan(history);
+  // What is longer than all that is known would look the same.
+  const all = began && RANGES.find(({ ms }) => ms >= now - began);
+  const shown = all && all.ms < range.ms ? all : range;
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
 
@@ -57,21 +62,48 @@ export function EntityPane({ id, states, session, connection }) {
       ${entity ? html`<${Now} entity=${entity} unit=${unit} />` : html`<${Absent} isKnown=${states.complete} />`}
       ${!hasNone &&
       html`<section class="history" aria-label="History">
-        <div class="ranges" role="group" aria-label="How far to look back">
-          ${RANGES.map(
-            (each) => html`
-              <button key=${each.name} type="button" aria-pressed=${each === range} aria-label=${each.label} onClick=${() => setRange(each)}>
-                ${each.name}
-              </button>
-            `,
-          )}
-        </div>
+        <${Ranges} chosen=${shown} began=${began} set=${setRange} />
         ${error && html`<${Failed} error=${error} retry=${retry} />`}
         ${!error && !history && html`<div class="plot-skeleton" role="status" aria-label="Loading the history"></div>`}
-        ${!error && history && html`<${Past} history=${history} version=${version} unit=${unit} range=${range} now=${now} />`}
+        ${!error && history && html`<${Past} history=${history} version=${version} unit=${unit} range=${shown} now=${now} />`}
       </section>`}
       ${entity && html`<${Attributes} attributes=${entity.attributes} />`}
     </article>
+  `;
+}
+
+/**
+ * What can be looked back at. Ranges that show no more than a shorter one are there, and cannot be chosen.
+ *
+ * @param {{ chosen: typeof RANGES[0], began: number | null, set: (range: typeof RANGES[0]) => void }} props `began`: when
+ *   what is known begins, if that is known
+ */
+function Ranges({ chosen, began, set }) {
+  const span = began === null ? Infinity : Date.now() - began;
+  const all = RANGES.find(({ ms }) => ms >= span);
+  const words = began === null ? '' : `Known since ${recent(began)}`;
+  return html`
+    <div class="range">
+      <div class="ranges" role="group" aria-label="How far to look back">
+        ${RANGES.map((each) => {
+          const isMore = all !== undefined && each.ms > all.ms;
+          return html`
+            <button
+              key=${each.name}
+              type="button"
+              aria-pressed=${each === chosen}
+              aria-label=${each.label}
+              disabled=${isMore}
+              title=${isMore ? `${words}: it would show the same` : undefined}
+              onClick=${() => set(each)}
+            >
+              ${each.name}
+            </button>
+          `;
+        })}
+      </div>
+      ${all === chosen && html`<p class="known">${words}, ${ago(/** @type {number} */ (began))}: this is all</p>`}
+    </div>
   `;
 }
 
@@ -79,7 +111,7 @@ export function EntityPane({ id, states, session, connection }) {
 function Now({ entity, unit }) {
   return html`
     <div class="now">
-      <p class="value" aria-live="polite"><span class="state">${entity.state}</span> <span class="unit">${hasValue(entity.state) ? unit : ''}</span></p>
+      <p class="value" aria-live="polite"><${State} state=${entity.state} unit=${unit} /></p>
       <dl>
         <div><dt>Changed</dt><dd title=${whole(entity.changedAt)}>${recent(entity.changedAt)}, ${ago(entity.changedAt)}</dd></div>
         <div><dt>Updated</dt><dd title=${whole(entity.updatedAt)}>${recent(entity.updatedAt)}, ${ago(entity.updatedAt)}</dd></div>
@@ -119,9 +151,8 @@ function Past({ history: { points, isCut }, version, unit, range, now }) {
   if (points.length === 0) return html`<p class="aside">Nothing is kept of ${range.label}.</p>`;
   // Where less is known than was asked for, the plot begins where knowledge does.
   const began = points[0].at;
-  const isPart = began > now - range.ms;
   const from = Math.max(now - range.ms, Math.min(began, now - SPAN_MS_MIN));
-  const note = isCut ? `The newest ${ROWS_MAX.toLocaleString()} rows` : isPart ? `Known since ${recent(began)}` : '';
+  const note = isCut ? `The newest ${ROWS_MAX.toLocaleString()} rows` : '';
   return html`
     <${Plot} points=${points} isLine=${isLine} unit=${unit} from=${from} to=${now} version=${version} note=${note} />
     <h3>Latest changes</h3>
@@ -130,7 +161,7 @@ function Past({ history: { points, isCut }, version, unit, range, now }) {
         ({ at, state }) => html`
           <li key=${`${at} ${state}`}>
             <time dateTime=${new Date(at).toISOString()} title=${whole(at)}>${recent(at)}</time>
-            <span><span class="state">${state ?? html`<em>removed</em>`}</span>${state && hasValue(state) && unit && html` <span class="unit">${unit}</span>`}</span>
+            <span>${state === null ? html`<em class="state">removed</em>` : html`<${State} state=${state} unit=${unit} />`}</span>
           </li>
         `,
       )}
@@ -188,6 +219,18 @@ function useHistory(id, rangeMs, states, session) {
     };
   }, [id, rangeMs, listings, attempt]);
   return { history, version, error, retry: () => setAttempt(attempt + 1) };
+}
+
+/**
+ * When what is known of the entity begins, in ms since 1970, once a history was loaded that reaches back behind it.
+ *
+ * @param {import('./history.js').History | null} history
+ * @returns {number | null}
+ */
+function useBegan(history) {
+  const began = useRef(/** @type {number | null} */ (null));
+  if (history?.began !== undefined) began.current = history.began;
+  return began.current;
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import uPlot from '../vendor/uPlot.js';
-import { clock, day, shortClock, whole } from '../frame/times.js';
+import { clock, day, readable, shortClock, whole } from '../frame/times.js';
 import { hasValue } from '../live/states.js';
 import { numberOf } from './history.js';
 
@@ -38,7 +38,7 @@ export function Plot({ points, isLine, unit, from, to, version, note }) {
     if (!element) return undefined;
     const read = (/** @type {number | null | undefined} */ at) => {
       const point = at === null || at === undefined ? undefined : shown.current.points[at];
-      setReadout(point ? `${moment(point.at, shown.current)}  ${point.state ?? 'gone'}${unit && hasValue(point.state ?? '') ? ` ${unit}` : ''}` : '');
+      setReadout(point ? `${moment(point.at, shown.current)}  ${point.state === null ? 'gone' : readable(point.state)}${unit && hasValue(point.state ?? '') ? ` ${unit}` : ''}` : '');
     };
     const size = () => ({ width: element.clientWidth, height: isLine ? HEIGHTS.line : HEIGHTS.band });
     const made = new uPlot(options(isLine, shown, size(), read), data(shown.current, isLine), element);
@@ -117,7 +117,8 @@ function options(isLine, shown, size, read) {
         ? {
             stroke: colour('--plot'),
             width: 1.5,
-            fill: colour('--plot-fill'),
+            // What is filled is read as a quantity: only from 0 on.
+            fill: (/** @type {uPlot} */ plot) => (plot.scales.y.min === 0 ? colour('--plot-fill') : 'transparent'),
             paths: uPlot.paths.stepped?.({ align: 1 }),
             points: { show: false },
           }
@@ -139,11 +140,16 @@ function held(plot) {
   return at < 0 ? null : Math.min(at, times.length - 2);
 }
 
-/** Some room above and below, and not too close a look at what hardly moves. @type {uPlot.Range.Function} */
+/**
+ * Some room above and below, and not too close a look at what hardly moves; from 0 on where that is near.
+ *
+ * @type {uPlot.Range.Function}
+ */
 function padded(_, min, max) {
   if (min === null || max === null) return [0, 1];
   const span = max - min || Math.abs(max) * 0.1 || 1;
-  return [min - span * 0.12, max + span * 0.12];
+  const room = span * 0.12;
+  return [min >= 0 && min <= span ? 0 : min - room, max + room];
 }
 
 /** @type {(plot: uPlot, values: string[] | null) => number} */
@@ -217,7 +223,7 @@ function band(plot, points, colour) {
       ctx.fillStyle = colour(chosen.get(state) ?? '--band-none');
       // A gap of a pixel between two, unless nothing would be left of them.
       ctx.fillRect(x, bbox.top, Math.max(width > 3 * scale ? width - scale : width, 1), bbox.height);
-      const text = state || 'empty';
+      const text = readable(state) || 'empty';
       if (ctx.measureText(text).width + 14 * scale < width) {
         ctx.fillStyle = colour(chosen.get(state) === '--band-quiet' || chosen.get(state) === '--band-none' ? '--text' : '--band-text');
         ctx.fillText(text, x + 7 * scale, bbox.top + bbox.height / 2);
@@ -244,12 +250,12 @@ function range(points, unit) {
 /** The states of a band, with their colours. @param {import('./history.js').Point[]} points */
 function legend(points) {
   return [...colours(points)].slice(0, BAND_COLOURS + 2).map(
-    ([state, name]) => html`<span key=${state} class=${`key ${name.slice(2)}`}>${state || 'empty'}</span>`,
+    ([state, name]) => html`<span key=${state} class=${`key ${name.slice(2)}`}>${readable(state) || 'empty'}</span>`,
   );
 }
 
 /** @param {import('./history.js').Point[]} points @param {boolean} isLine @param {string} unit */
 function summary(points, isLine, unit) {
   if (isLine) return `Plot of ${points.length} values. ${range(points, unit)}`;
-  return `Timeline of ${[...colours(points).keys()].map((state) => state || 'empty').join(', ')}`;
+  return `Timeline of ${[...colours(points).keys()].map((state) => readable(state) || 'empty').join(', ')}`;
 }

@@ -5,8 +5,8 @@ import { words } from '../live/api.js';
 import { useWatched } from '../live/watched.js';
 import { link } from './address.js';
 
-/** @param {{ house: import('../main.js').House, offersSignIn: boolean }} props `offersSignIn` to those whom no page asks */
-export function Account({ house: { session, connection }, offersSignIn }) {
+/** @param {{ app: import('../main.js').App, offersSignIn: boolean }} props `offersSignIn` to those whom no page asks */
+export function Account({ app: { session, connection }, offersSignIn }) {
   useWatched(session);
   const [problem, setProblem] = useState('');
   const leave = async () => {

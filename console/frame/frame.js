@@ -10,25 +10,25 @@ import { MENU, current } from './routes.js';
 import { SignIn } from './sign-in.js';
 import { ThemeButton } from './theme-button.js';
 
-/** @param {{ house: import('../main.js').House }} props */
-export function Frame({ house }) {
+/** @param {{ app: import('../main.js').App }} props */
+export function Frame({ app }) {
   const [{ route, params }, setPlace] = useState(current);
   const [error] = useErrorBoundary();
-  useWatched(house.connection, house.session);
+  useWatched(app.connection, app.session);
   useEffect(() => {
     const moved = () => setPlace(current());
     addEventListener('hashchange', moved);
     return () => removeEventListener('hashchange', moved);
   }, []);
   useEffect(() => {
-    document.title = `${params[0] || route.name} · Bellwire`;
+    document.title = `${(route.isLive && params[0]) || route.name} · Bellwire`;
   }, [route, params[0]]);
   useEffect(() => {
-    if (route.isLive && house.session.kind === 'unknown') house.connection.connect();
-    else if (house.session.kind === 'unknown') house.session.look().catch(() => undefined);
+    if (route.isLive && app.session.kind === 'unknown') app.connection.connect();
+    else if (app.session.kind === 'unknown') app.session.look().catch(() => undefined);
   }, [route.isLive]);
 
-  const { condition } = house.connection;
+  const { condition } = app.connection;
   useEffect(() => {
     document.body.dataset.connection = condition;
   }, [condition]);
@@ -41,22 +41,22 @@ export function Frame({ house }) {
       <nav aria-label="Pages">
         ${MENU.map(
           ({ name, href }) =>
-            html`<a key=${href} href=${link(href)} aria-current=${href === route.href ? 'page' : undefined}>${name}</a>`,
+            html`<a key=${href} href=${link(href)} data-name=${name} aria-current=${href === route.href ? 'page' : undefined}>${name}</a>`,
         )}
       </nav>
       <div class="tools">
-        ${route.isLive && html`<${ConnectionState} connection=${house.connection} />`}
-        <${Account} house=${house} offersSignIn=${!route.isLive && route.page !== SignIn} />
+        ${route.isLive && html`<${ConnectionState} connection=${app.connection} />`}
+        <${Account} app=${app} offersSignIn=${!route.isLive && route.page !== SignIn} />
         <${ThemeButton} />
       </div>
     </header>
-    ${route.isLive && html`<${Trouble} connection=${house.connection} />`}
+    ${route.isLive && html`<${Trouble} connection=${app.connection} />`}
     <main id="main" tabindex="-1">
       ${error
         ? html`<${Broken} error=${error} />`
         : isAsked
-          ? html`<${SignIn} house=${house} />`
-          : html`<${route.page} key=${route.href} house=${house} params=${params} />`}
+          ? html`<${SignIn} app=${app} />`
+          : html`<${route.page} key=${route.href} app=${app} params=${params} />`}
     </main>
   `;
 }

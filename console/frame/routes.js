@@ -4,6 +4,7 @@
 import { ENTITY_ID, States } from '../states/page.js';
 import { Tester } from '../tester/page.js';
 import { here } from './address.js';
+import { NotFound } from './not-found.js';
 import { SignIn } from './sign-in.js';
 
 /**
@@ -11,7 +12,7 @@ import { SignIn } from './sign-in.js';
  * @property {string} name its title
  * @property {string} href where it is found
  * @property {RegExp} place what its address looks like, as `path#hash`; groups become `params`
- * @property {(props: { house: import('../main.js').House, params: string[] }) => any} page
+ * @property {(props: { app: import('../main.js').App, params: string[] }) => any} page
  * @property {boolean} inMenu
  * @property {boolean} isLive whether it shows what the live connection brings, and so asks who one is
  */
@@ -40,12 +41,15 @@ export const ROUTES = [
 /** In the order of the menu. */
 export const MENU = ROUTES.filter(({ inMenu }) => inMenu).reverse();
 
-/** The route of the address, and what it says besides; the console's first page if no route fits. */
+/** @type {Route} What is shown if no route fits. */
+const NOT_FOUND = { name: 'Not found', href: '', place: /^/, page: NotFound, inMenu: false, isLive: false };
+
+/** The route of the address, and what it says besides. */
 export function current() {
   const address = here();
   for (const route of ROUTES) {
     const found = route.place.exec(address);
     if (found) return { route, params: found.slice(1).map((part) => part ?? '') };
   }
-  return { route: ROUTES[ROUTES.length - 1], params: [] };
+  return { route: NOT_FOUND, params: [] };
 }

@@ -5,8 +5,8 @@ import { words } from '../live/api.js';
 import { go, link } from './address.js';
 import { Icon } from './icon.js';
 
-/** @param {{ house: import('../main.js').House }} props */
-export function SignIn({ house: { session, connection } }) {
+/** @param {{ app: import('../main.js').App }} props */
+export function SignIn({ app: { session, connection } }) {
   const [wrong, setWrong] = useState(session.token && session.kind === 'nobody' ? 'the token in the address is no good' : '');
   const [isBusy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));

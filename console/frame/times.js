@@ -38,3 +38,17 @@ export function ago(ms) {
   const days = Math.floor(s / 86_400);
   return days === 1 ? 'a day ago' : `${days} days ago`;
 }
+
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+
+/** The moment that a text is, in ms since 1970; `null`: it is none. @param {string} text as of ISO 8601, with a time zone */
+export function momentOf(text) {
+  const ms = MOMENT.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** A state as people read it: a moment like the times beside it, anything else as it is. @param {string} state */
+export function readable(state) {
+  const ms = momentOf(state);
+  return ms === null ? state : recent(ms);
+}

@@ -16,15 +16,16 @@ export class Refused extends Error {
  * Asks and gives the JSON of the answer, `null` if it has none.
  *
  * @param {string} path
- * @param {{ method?: string, body?: object, token?: string | null, signal?: AbortSignal }} [options]
+ * @param {{ method?: string, body?: object, token?: string | null, signal?: AbortSignal,
+ *   credentials?: RequestCredentials }} [options]
  * @returns {Promise<any>}
  * @throws {Refused} if the server says no, and whatever `fetch` throws if it cannot be reached
  */
-export async function ask(path, { method = 'GET', body, token, signal } = {}) {
+export async function ask(path, { method = 'GET', body, token, signal, credentials } = {}) {
   const headers = new Headers();
   if (body) headers.set('Content-Type', 'application/json');
   if (token) headers.set('Authorization', `Bearer ${token}`);
-  const response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body) });
+  const response = await fetch(path, { method, headers, signal, credentials, body: body && JSON.stringify(body) });
   const text = await response.text();
   if (!response.ok) throw new Refused(response.status, detail(text) ?? `the server answered ${response.status}`);
   return text === '' ? null : JSON.parse(text);

@@ -7,6 +7,9 @@ import { Watched } from './watched.js';
 /** Sessions are renewed when half of their time is over, and at least this often. */
 const RENEWED_MS_MAX = 6 * 3600 * 1000;
 
+/** Kept by the browser while there may be a session, whose cookie no script can see. */
+const HINT_KEY = 'bellwire.session';
+
 /**
  * `unknown`: not asked yet. `user`: signed in. `token`: by the token in the address. `guest`: the server lets
  * guests in. `nobody`: it does not.
@@ -34,14 +37,21 @@ export class Session extends Watched {
    * @throws {Refused} if that cannot be told, and whatever `fetch` throws
    */
   async look() {
+    // A guest's first question would be a refusal, which browsers show as an error.
+    const areGuestsLetIn = !this.token && !mayHaveSession() ? await isGuest('omit') : undefined;
+    if (areGuestsLetIn) {
+      this.#is('guest', '');
+      return this.kind;
+    }
     try {
       const { role, userId, expiresAt } = await ask('/api/auth/verify', { token: this.token });
       this.#is(this.token ? 'token' : 'user', userId && !this.token ? this.name || role : role);
       if (userId && !this.token) await this.#renew(expiresAt);
     } catch (error) {
       if (!(error instanceof Refused && error.status === 401)) throw error;
+      if (!this.token) hint(false);
       if (this.token) this.#is('nobody', '');
-      else this.#is(await isGuest() ? 'guest' : 'nobody', '');
+      else this.#is((areGuestsLetIn ?? (await isGuest())) ? 'guest' : 'nobody', '');
     }
     return this.kind;
   }
@@ -61,6 +71,7 @@ export class Session extends Watched {
   async signOut() {
     clearTimeout(this.#renewal);
     await ask('/api/auth/logout', { method: 'POST' });
+    hint(false);
     this.#is('unknown', '');
   }
 
@@ -80,6 +91,7 @@ export class Session extends Watched {
 
   /** @param {{ expiresAt: string, user: { username: string } }} login */
   #signedIn({ expiresAt, user }) {
+    hint(true);
     this.#is('user', user.username);
     this.#renewLater(expiresAt);
   }
@@ -101,10 +113,29 @@ export class Session extends Watched {
   }
 }
 
-/** Whether somebody without a credential may read. */
-async function isGuest() {
+/** Whether there may be a session: not if this browser says that nobody signed in here. */
+function mayHaveSession() {
   try {
-    await ask('/api/states?limit=1');
+    return localStorage.getItem(HINT_KEY) !== null;
+  } catch {
+    return true; // Storage is refused.
+  }
+}
+
+/** @param {boolean} hasSession */
+function hint(hasSession) {
+  try {
+    if (hasSession) localStorage.setItem(HINT_KEY, 'yes');
+    else localStorage.removeItem(HINT_KEY);
+  } catch {
+    // Then the server is asked each time.
+  }
+}
+
+/** Whether somebody without a credential may read. @param {RequestCredentials} [credentials] */
+async function isGuest(credentials) {
+  try {
+    await ask('/api/states?limit=1', { credentials });
     return true;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return false;

@@ -9,8 +9,8 @@ import { EntityRow, GroupRow, rowId } from './row.js';
 import { rowsOf } from './rows.js';
 
 const CLOSED_KEY = 'bellwire.closed';
-/** In px, as in `states.css`. Where the list is narrow entities have two lines. */
-const [GROUP_HEIGHT, ENTITY_HEIGHT, ENTITY_HEIGHT_NARROW] = [34, 34, 52];
+/** In px, as in `states.css`. Where the list is narrow entities have two lines, and fingers choose. */
+const HEIGHTS = { wide: { group: 34, entity: 34 }, narrow: { group: 40, entity: 52 } };
 
 /**
  * @param {{ states: import('../live/states.js').States, query: string, shown: string, isNarrow: boolean,
@@ -21,7 +21,8 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
   const [closed, toggle] = useClosed();
   const [active, setActive] = useState(shown);
   const list = useRef(/** @type {VirtualList | null} */ (null));
-  const { rows, places, tops } = useRows(states, query, closed, isNarrow);
+  const heights = isNarrow ? HEIGHTS.narrow : HEIGHTS.wide;
+  const { rows, places, tops } = useRows(states, query, closed, heights);
   const activeKey = places.has(active) ? active : '';
 
   useEffect(() => {
@@ -39,7 +40,7 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
     const place = Math.min(Math.max(at, 0), rows.length - 1);
     if (!rows[place]) return;
     setActive(rows[place].key);
-    list.current?.reveal(place, GROUP_HEIGHT);
+    list.current?.reveal(place, heights.group);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -72,7 +73,7 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
     <${VirtualList}
       tops=${tops}
       row=${row}
-      pinned=${(/** @type {number} */ first, /** @type {number} */ scrolled) => pin(rows, tops, first, scrolled, toggle)}
+      pinned=${(/** @type {number} */ first, /** @type {number} */ scrolled) => pin(rows, tops, { first, scrolled: scrolled + heights.group }, toggle)}
       handle=${(/** @type {VirtualList | null} */ made) => (list.current = made)}
       attributes=${{
         class: `states${isNarrow ? ' narrow' : ''}`,
@@ -92,15 +93,14 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
  *
  * @param {import('./rows.js').Row[]} rows
  * @param {number[]} tops
- * @param {number} first
- * @param {number} scrolled
+ * @param {{ first: number, scrolled: number }} view the first row in view, and how far is scrolled below the pinned one
  * @param {(domain: string) => void} toggle
  */
-function pin(rows, tops, first, scrolled, toggle) {
+function pin(rows, tops, { first, scrolled }, toggle) {
   const group = rows[rows[first].group];
   if (group.entity) return null;
   const next = rows[first].group + (group.isOpen ? group.count : 0) + 1;
-  const pushed = Math.min(0, tops[next] - scrolled - GROUP_HEIGHT);
+  const pushed = Math.min(0, tops[next] - scrolled);
   return html`<div role="none" class="pin"><${GroupRow} group=${group} top=${pushed} isActive=${false} isPinned onToggle=${toggle} /></div>`;
 }
 
@@ -143,9 +143,9 @@ function actions({ rows, at, page, activate, toggle }) {
  * @param {import('../live/states.js').States} states
  * @param {string} query
  * @param {Set<string>} closed
- * @param {boolean} isNarrow
+ * @param {typeof HEIGHTS.wide} heights
  */
-function useRows(states, query, closed, isNarrow) {
+function useRows(states, query, closed, heights) {
   const { structure } = states;
   const { rows, places } = useMemo(() => {
     const { rows } = rowsOf(states.entities, query, closed);
@@ -153,9 +153,8 @@ function useRows(states, query, closed, isNarrow) {
   }, [structure, query, closed]);
   const tops = useMemo(() => {
     let top = 0;
-    const height = isNarrow ? ENTITY_HEIGHT_NARROW : ENTITY_HEIGHT;
-    return [0, ...rows.map((row) => (top += row.entity ? height : GROUP_HEIGHT))];
-  }, [rows, isNarrow]);
+    return [0, ...rows.map((row) => (top += row.entity ? heights.entity : heights.group))];
+  }, [rows, heights]);
   return { rows, places, tops };
 }
 

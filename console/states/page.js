@@ -18,8 +18,8 @@ const ONE_LINE = '(min-width: 44rem)';
 const SKELETON_LEN = 14;
 const NONE = new Set(/** @type {string[]} */ ([]));
 
-/** @param {{ house: import('../main.js').House, params: string[] }} props */
-export function States({ house: { states, connection, session }, params: [shown] }) {
+/** @param {{ app: import('../main.js').App, params: string[] }} props */
+export function States({ app: { states, connection, session }, params: [shown] }) {
   useWatched(states, connection);
   const [query, setQuery] = useState('');
   const isSplit = useMedia(SPLIT);
@@ -42,7 +42,7 @@ export function States({ house: { states, connection, session }, params: [shown]
   const found = useMemo(() => (query ? rowsOf(states.entities, query, NONE).found : all), [structure, query]);
   const count = query ? `${number(found)} of ${entities(all)}` : entities(all);
   return html`
-    <div class=${`house${shown ? ' with-entity' : ''}${connection.condition === 'live' ? '' : ' stale'}`}>
+    <div class=${`overview${shown ? ' with-entity' : ''}${connection.condition === 'live' ? '' : ' stale'}`}>
       ${isListShown &&
       html`
         <section class="list" aria-label="States">

@@ -2,6 +2,7 @@
 
 import { Component, html } from '../vendor/htm-preact.js';
 import { Icon } from '../frame/icon.js';
+import { State } from '../frame/state.js';
 import { recent } from '../frame/times.js';
 import { hasValue, unitOf } from '../live/states.js';
 import { heading } from './rows.js';
@@ -57,9 +58,7 @@ export class EntityRow extends Component {
         onClick=${() => onPick(entity.id)}
       >
         <span class="name">${entity.name}</span>
-        <span class=${`value${hasOne ? '' : ' muted'}`}>
-          <span class="state">${entity.state}</span> <span class="unit">${hasOne ? unitOf(entity.attributes) : ''}</span>
-        </span>
+        <span class=${`value${hasOne ? '' : ' muted'}`}><${State} state=${entity.state} unit=${unitOf(entity.attributes)} /></span>
         <span class="entity-id">${entity.id}</span>
         <time dateTime=${new Date(entity.changedAt).toISOString()}>${recent(entity.changedAt)}</time>
       </a>

@@ -9,9 +9,9 @@ const plainText = ({ event, payload }) => JSON.stringify({ type: event, ...paylo
 const argsText = ({ payload }) => JSON.stringify([payload], null, 2);
 
 /**
- * @param {{ protocol: import('./page.js').Protocol, isOpen: boolean, connection: { current: any } }} props
+ * @param {{ protocol: import('./page.js').Protocol, isOpen: boolean, connection: { current: any }, sent: () => void }} props
  */
-export function Compose({ protocol, isOpen, connection }) {
+export function Compose({ protocol, isOpen, connection, sent }) {
   const [chosen, setChosen] = useState(0);
   const [plain, setPlain] = useState(plainText(TEMPLATES[0]));
   const [event, setEvent] = useState(TEMPLATES[0].event);
@@ -35,6 +35,7 @@ export function Compose({ protocol, isOpen, connection }) {
     // Indented to be read; sent as programs write it. What is no JSON goes as it stands.
     if (isPlain) connection.current.send(problem ? text : JSON.stringify(JSON.parse(text)));
     else connection.current.emit(event, JSON.parse(text), asksForAck);
+    sent();
   };
 
   return html`

@@ -13,8 +13,8 @@ const LINE_LEN_MAX = 400;
 const ARROWS = { in: '↓', out: '↑', note: '·', error: '!' };
 const DIRECTIONS = { in: 'received', out: 'sent', note: 'note', error: 'error' };
 
-/** @param {{ log: import('./log.js').Log }} props */
-export function LogView({ log }) {
+/** @param {{ log: import('./log.js').Log, side: string }} props `side`: what is shown where there is no room for both */
+export function LogView({ log, side }) {
   useWatched(log);
   const [filter, setFilter] = useState('');
   const [hasPackets, setHasPackets] = useState(true);
@@ -34,7 +34,7 @@ export function LogView({ log }) {
   // Who looks at the newest goes on doing so; who has scrolled up is left alone.
   useLayoutEffect(() => {
     if (follows.current) list.current?.toEnd();
-  }, [shown]);
+  }, [shown, side]);
   useEffect(() => {
     const element = list.current?.element;
     const scrolled = () => (follows.current = list.current?.isAtEnd() ?? true);
@@ -137,10 +137,12 @@ function Whole({ entry: { at, direction, kind, text, size }, close }) {
   `;
 }
 
-/** @param {string} text */
+/** JSON, also behind the digits of a packet, a line for each member. @param {string} text */
 function indented(text) {
+  const at = text.search(/[[{]/);
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const value = JSON.stringify(JSON.parse(text.slice(Math.max(at, 0))), null, 2);
+    return at > 0 ? `${text.slice(0, at).trimEnd()}\n${value}` : value;
   } catch {
     return text;
   }

@@ -6,10 +6,12 @@ import { Log } from './log.js';
 import { LogView } from './log-view.js';
 import { Compose } from './compose.js';
 import * as plain from './plain.js';
+import { useSettings } from './settings.js';
 import * as socketIo from './socket-io.js';
 import { PATHS } from './templates.js';
 
-const WORDS = { closed: 'Not connected', connecting: 'Connecting', open: 'Connected' };
+const WORDS = { closed: 'Not connected', connecting: 'Connecting', reconnecting: 'Reconnecting', open: 'Connected' };
+const LOOKS = { closed: 'signed-out', connecting: 'connecting', reconnecting: 'offline', open: 'live' };
 /** What may be chosen of Socket.IO's transports. */
 const TRANSPORTS = [
   { name: 'polling, then WebSocket', value: 'polling,websocket' },
@@ -17,29 +19,35 @@ const TRANSPORTS = [
   { name: 'polling', value: 'polling' },
 ];
 
-/** @typedef {'plain' | 'socket.io'} Protocol */
+/**
+ * @typedef {import('./settings.js').Protocol} Protocol
+ * @typedef {{ is: keyof typeof WORDS, attempt: number }} Condition
+ */
 
-/** @param {{ house: import('../main.js').House }} props */
-export function Tester({ house: { session } }) {
+/** @param {{ app: import('../main.js').App }} props */
+export function Tester({ app: { session } }) {
   useWatched(session);
   const log = useMemo(() => new Log(), []);
-  const [protocol, setProtocol] = useState(firstProtocol);
-  const [condition, setCondition] = useState(/** @type {keyof typeof WORDS} */ ('closed'));
-  const [values, setValues] = useState({
-    ...{ server: location.origin, path: '/api/ws', token: '', how: 'message' },
-    ...{ namespace: '/', socketIoPath: '/socket.io/', auth: '{}', transports: 'polling,websocket' },
-    ...{ reconnects: true, acknowledges: true },
-  });
+  const [settings, set] = useSettings();
+  // What may be secret is not kept.
+  const [secrets, setSecrets] = useState({ token: '', auth: '{}' });
+  const { protocol } = settings;
+  const [condition, setCondition] = useState(/** @type {Condition} */ ({ is: 'closed', attempt: 0 }));
+  /** Where only one of them has room: what is shown. */
+  const [side, setSide] = useState(/** @type {'connection' | 'log'} */ ('connection'));
   const [wrong, setWrong] = useState('');
   const made = useRef(/** @type {any} */ (null));
 
-  /** @param {Partial<typeof values>} change */
-  const set = (change) => setValues((before) => ({ ...before, ...change }));
+  const values = { ...settings, ...secrets };
+  /** @param {any} change */
+  const change = (change) => ('token' in change || 'auth' in change ? setSecrets({ ...secrets, ...change }) : set(change));
   const connect = (/** @type {Event} */ event) => {
     event.preventDefault();
     setWrong('');
+    const is = (/** @type {Condition['is']} */ is, attempt = 0) => setCondition({ is, attempt });
     try {
-      made.current = protocol === 'plain' ? openPlain(values, log, setCondition) : openSocketIo(values, log, setCondition);
+      made.current = protocol === 'plain' ? openPlain(values, log, is) : openSocketIo(values, log, is);
+      setSide('log');
     } catch (error) {
       setWrong(error instanceof Error ? error.message : String(error));
     }
@@ -48,16 +56,17 @@ export function Tester({ house: { session } }) {
     event.preventDefault();
     made.current?.close();
   };
-  const isOpen = condition !== 'closed';
+  const isOpen = condition.is !== 'closed';
   return html`
-    <div class="tester">
-      <section class="controls" aria-label="Connection">
+    <div class=${`tester shows-${side}`}>
+      <${Sides} side=${side} setSide=${setSide} condition=${condition} log=${log} />
+      <section class=${`controls${isOpen ? ' open' : ''}`} aria-label="Connection">
         <h1>Protocol tester</h1>
         <form onSubmit=${connect}>
           <div class="choice" role="group" aria-label="Protocol">
             ${/** @type {Protocol[]} */ (['plain', 'socket.io']).map(
               (each) => html`
-                <button key=${each} type="button" aria-pressed=${each === protocol} disabled=${isOpen} onClick=${() => setProtocol(each)}>
+                <button key=${each} type="button" aria-pressed=${each === protocol} disabled=${isOpen} onClick=${() => set({ protocol: each })}>
                   ${each === 'plain' ? 'WebSocket' : 'Socket.IO'}
                 </button>
               `,
@@ -65,31 +74,50 @@ export function Tester({ house: { session } }) {
           </div>
           <fieldset disabled=${isOpen}>
             <${Field} label="Server" value=${values.server} set=${(/** @type {string} */ server) => set({ server })} inputmode="url" />
-            ${protocol === 'plain' ? html`<${PlainFields} values=${values} set=${set} />` : html`<${SocketIoFields} values=${values} set=${set} />`}
-            <${Credential} values=${values} set=${set} session=${session} isPlain=${protocol === 'plain'} />
+            ${protocol === 'plain' ? html`<${PlainFields} values=${values} set=${change} />` : html`<${SocketIoFields} values=${values} set=${change} />`}
+            <${Credential} values=${values} set=${change} session=${session} isPlain=${protocol === 'plain'} />
           </fieldset>
           <div class="connect">
             ${isOpen
               ? html`<button key="disconnect" type="button" onClick=${disconnect}>Disconnect</button>`
               : html`<button key="connect" type="submit" class="primary">Connect</button>`}
-            <p class=${`condition ${{ closed: 'signed-out', connecting: 'connecting', open: 'live' }[condition]}`} role="status">${WORDS[condition]}</p>
+            <p class=${`condition ${LOOKS[condition.is]}`} role="status">${wordsOf(condition)}</p>
           </div>
           ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
         </form>
-        <${Compose} key=${protocol} protocol=${protocol} isOpen=${condition === 'open'} connection=${made} />
+        <${Compose} key=${protocol} protocol=${protocol} isOpen=${condition.is === 'open'} connection=${made} sent=${() => setSide('log')} />
       </section>
-      <${LogView} log=${log} />
+      <${LogView} log=${log} side=${side} />
     </div>
   `;
 }
 
-/** What whoever came by this address came for: document 001 is about Socket.IO, 002 about plain WebSockets. */
-function firstProtocol() {
-  return /** @type {Protocol} */ (location.pathname.startsWith('/docs/') ? 'socket.io' : 'plain');
+/** @param {Condition} condition */
+const wordsOf = ({ is, attempt }) => (attempt > 0 ? `${WORDS[is]}, attempt ${attempt}` : WORDS[is]);
+
+/**
+ * Where there is no room for both: what is shown, the connection or the log.
+ *
+ * @param {{ side: string, setSide: (side: 'connection' | 'log') => void, condition: Condition, log: Log }} props
+ */
+function Sides({ side, setSide, condition, log }) {
+  useWatched(log);
+  return html`
+    <div class="sides">
+      <div class="choice" role="group" aria-label="Shown">
+        <button type="button" aria-pressed=${side === 'connection'} onClick=${() => setSide('connection')}>Connection</button>
+        <button type="button" aria-pressed=${side === 'log'} onClick=${() => setSide('log')}>
+          Log <span class="count">${log.entries.length.toLocaleString()}</span>
+        </button>
+      </div>
+      <p class=${`condition ${LOOKS[condition.is]}`} role="status">${wordsOf(condition)}</p>
+    </div>
+  `;
 }
 
 /** @param {{ values: any, set: (change: any) => void, session: import('../live/session.js').Session, isPlain: boolean }} props */
 function Credential({ values, set, session, isPlain }) {
+  const [isShown, setShown] = useState(false);
   const without = {
     user: `The session of ${session.name}`,
     guest: 'None: guests are let in',
@@ -98,7 +126,16 @@ function Credential({ values, set, session, isPlain }) {
     unknown: 'The session, if there is one',
   };
   return html`
-    <${Field} label="Token" value=${values.token} set=${(/** @type {string} */ token) => set({ token: token.trim() })} placeholder=${without[session.kind]} />
+    <div class="secret">
+      <${Field}
+        label="Token"
+        type=${isShown ? 'text' : 'password'}
+        value=${values.token}
+        set=${(/** @type {string} */ token) => set({ token: token.trim() })}
+        placeholder=${without[session.kind]}
+      />
+      <button type="button" aria-pressed=${isShown} aria-label="Show what was typed as token" onClick=${() => setShown(!isShown)}>Show</button>
+    </div>
     ${isPlain &&
     values.token &&
     html`

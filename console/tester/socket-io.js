@@ -1,13 +1,19 @@
 // Socket.IO, with its official client. Logged are what the program would hear (events, acknowledgements,
-// connects and disconnects), and, as `packet`, what Engine.IO carries below.
+// connects and disconnects), and, as `packet`, what Engine.IO carries below, as it is written there: `2probe`.
 
-import { io } from '../vendor/socket.io.js';
+import { WebSocket, XHR, io } from '../vendor/socket.io.js';
 import { bytesOf, hex } from './log.js';
 
 /**
  * @typedef {{ server: string, namespace: string, path: string, token: string, auth: Record<string, unknown>,
- *   transports: string[], reconnects: boolean, acknowledges: boolean, hasCookie: boolean }} Options
+ *   transports: (keyof typeof TRANSPORTS)[], reconnects: boolean, acknowledges: boolean, hasCookie: boolean }} Options
  */
+
+/** The digits of packets: Engine.IO 4, "Protocol". */
+const DIGITS = { open: 0, close: 1, ping: 2, pong: 3, message: 4, upgrade: 5, noop: 6 };
+
+/** What carries Engine.IO's packets, by the names of Socket.IO's options. */
+const TRANSPORTS = { polling: XHR, websocket: WebSocket };
 
 /** @param {unknown} value */
 const text = (value) => JSON.stringify(value, (_, each) => (each instanceof ArrayBuffer ? `binary, ${each.byteLength} bytes: ${hex(each)}` : each));
@@ -17,24 +23,28 @@ const text = (value) => JSON.stringify(value, (_, each) => (each instanceof Arra
  *
  * @param {Options} options
  * @param {import('./log.js').Log} log
- * @param {(condition: 'connecting' | 'open' | 'closed') => void} is
+ * @param {(condition: 'connecting' | 'reconnecting' | 'open' | 'closed', attempt?: number) => void} is `attempt` counts
+ *   from 1 while it comes back
  */
 export function connect(options, log, is) {
   const { server, namespace, path, token, auth, transports, reconnects, acknowledges, hasCookie } = options;
   const url = new URL(namespace || '/', server);
   const socket = io(`${url.origin}${url.pathname}`, {
     path,
-    transports,
+    transports: transports.map((name) => heard(TRANSPORTS[name], log)),
     auth: token ? { ...auth, token } : auth,
     reconnection: reconnects,
     withCredentials: hasCookie,
     autoConnect: false,
     forceNew: true,
   });
+  /** Which try comes, or is under way, after a break. */
+  let attempt = 1;
   is('connecting');
   log.add('note', 'connect', `${url.origin}${path}, namespace ${url.pathname}, ${transports.join(' then ')}`);
 
   socket.on('connect', () => {
+    attempt = 1;
     is('open');
     const recovered = socket.recovered ? ', recovered' : '';
     log.add('note', 'connected', `id ${socket.id}${recovered}, over ${socket.io.engine.transport.name}`);
@@ -43,10 +53,12 @@ export function connect(options, log, is) {
     log.add('error', 'connect_error', error.data === undefined ? error.message : `${error.message} ${text(error.data)}`);
     // Who was refused by the server is not tried again by the client; what could not be reached is.
     if (!reconnects || !socket.active) is('closed');
+    else is('reconnecting', attempt);
   });
   socket.on('disconnect', (reason) => {
     log.add('note', 'disconnect', reason);
-    is(reconnects && socket.active ? 'connecting' : 'closed');
+    if (reconnects && socket.active) is('reconnecting', attempt);
+    else is('closed');
   });
   socket.onAny((event, ...args) => {
     const acknowledge = typeof args[args.length - 1] === 'function' ? args.pop() : undefined;
@@ -55,7 +67,9 @@ export function connect(options, log, is) {
     acknowledge({ success: true });
     log.add('out', 'ack', text([{ success: true }]));
   });
-  socket.io.on('reconnect_attempt', (attempt) => {
+  socket.io.on('reconnect_attempt', (count) => {
+    attempt = count;
+    is('reconnecting', attempt);
     log.add('note', 'reconnect', `attempt ${attempt}`);
     // The engine is made right after this is told.
     queueMicrotask(() => watch(socket.io.engine, log));
@@ -83,24 +97,46 @@ export function connect(options, log, is) {
   };
 }
 
-/**
- * Logs the packets of an engine, and its change of transport.
- *
- * @param {import('../vendor/socket.io.js').Engine | undefined} engine
- * @param {import('./log.js').Log} log
- */
+/** Logs the changes of an engine. @param {import('../vendor/socket.io.js').Engine | undefined} engine @param {import('./log.js').Log} log */
 function watch(engine, log) {
   if (!engine) return;
-  const packet = (/** @type {'in' | 'out'} */ direction) => (/** @type {{ type: string, data?: any }} */ { type, data }) => {
-    if (data instanceof ArrayBuffer) log.add(direction, 'packet', `${type} ${hex(data)}`, data.byteLength);
-    else log.add(direction, 'packet', data === undefined ? type : `${type} ${masked(String(data))}`, bytesOf(String(data ?? '')) + 1);
-  };
-  engine.on('packet', packet('in'));
-  engine.on('packetCreate', packet('out'));
-  engine.on('upgrading', (transport) => log.add('note', 'upgrade', `probing ${transport.name}`));
+  engine.on('upgrading', (transport) => log.add('note', 'upgrade', `changing to ${transport.name}`));
   engine.on('upgrade', (transport) => log.add('note', 'upgrade', `now over ${transport.name}`));
   engine.on('upgradeError', (error) => log.add('error', 'upgrade', error.message));
   engine.on('close', (reason) => log.add('note', 'engine', `closed: ${reason}`));
+}
+
+/**
+ * A transport that logs every packet. The engine does not tell of a probe's packets, and of the transport that
+ * probes only when it is over: so the transports themselves are asked.
+ *
+ * @param {import('../vendor/socket.io.js').TransportClass} base
+ * @param {import('./log.js').Log} log
+ */
+function heard(base, log) {
+  return class extends base {
+    /** @param {import('../vendor/socket.io.js').Packet[]} packets */
+    write(packets) {
+      for (const packet of packets) add('out', packet, log);
+      super.write(packets);
+    }
+
+    /** @param {import('../vendor/socket.io.js').Packet} packet */
+    onPacket(packet) {
+      add('in', packet, log);
+      super.onPacket(packet);
+    }
+  };
+}
+
+/** @param {'in' | 'out'} direction @param {import('../vendor/socket.io.js').Packet} packet @param {import('./log.js').Log} log */
+function add(direction, { type, data }, log) {
+  if (data instanceof ArrayBuffer) {
+    log.add(direction, 'packet', `binary, ${hex(data)}`, data.byteLength);
+    return;
+  }
+  const rest = String(data ?? '');
+  log.add(direction, 'packet', `${DIGITS[type] ?? type}${type === 'message' ? masked(rest) : rest}`, bytesOf(rest) + 1);
 }
 
 /** A CONNECT packet without its token: a log is saved and sent to others. @param {string} data */

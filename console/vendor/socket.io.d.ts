@@ -1,5 +1,16 @@
 // What the console uses of the Socket.IO client.
 
+export interface Packet {
+  type: 'open' | 'close' | 'ping' | 'pong' | 'message' | 'upgrade' | 'noop';
+  data?: any;
+}
+export interface Transport {
+  write(packets: Packet[]): void;
+  onPacket(packet: Packet): void;
+}
+export type TransportClass = new (...args: any[]) => Transport;
+export const XHR: TransportClass;
+export const WebSocket: TransportClass;
 export interface Engine {
   id: string;
   transport: { name: string };

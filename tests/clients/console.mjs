@@ -1,12 +1,13 @@
-// The console in Chromium: groups, search, the keyboard alone, an entity's page with its history, names and
-// states that look like markup, a phone's width, light and dark, and what its policy refuses.
+// The console in Chromium: groups, search, the keyboard alone, an entity's page with its history, moments as states,
+// names and states that look like markup, addresses without a page, tabs that stay, a phone's width and what fingers
+// press, light and dark, and what its policy refuses.
 //
 //   node console.mjs --address HOST:PORT --token T [--screenshot DIR]
 //
 // The server has no other entities than those made here.
 
 import { SIZES, fits, launch, open, pictures, shows, texts, until } from './browser.mjs';
-import { Connection, check, doing, script } from './client.mjs';
+import { Connection, check, doing, same, script } from './client.mjs';
 
 const OPTIONS = { screenshot: { type: 'string' } };
 const MARKUP = '<img src=x onerror="document.body.dataset.injected=1">';
@@ -15,6 +16,8 @@ const STATES = [
   ...['120', '180.5', 'unavailable', '90'].map((state) => ['sensor.power', state, POWER]),
   ...['off', 'on', 'off'].map((state) => ['light.kitchen', state, { friendly_name: 'Kitchen light' }]),
   ['light.bath', 'on', {}],
+  ['sensor.steady', '14', { ...POWER, friendly_name: 'Steady' }],
+  ['sensor.sunrise', '2026-02-03T04:05:06.5+00:00', {}],
   ['text.markup', MARKUP, { friendly_name: `A ${MARKUP}`, nested: { html: MARKUP } }],
 ];
 const ACTIVE = (key) => document.activeElement.getAttribute('aria-activedescendant') === `row-${key}`;
@@ -30,9 +33,14 @@ await script(120, OPTIONS, async ({ address, token, screenshot }) => {
   await search(page);
   await keyboard(page);
   await history(page, writer, screenshot);
+  await ranges(page);
+  await fills(page);
+  await moments(page);
   await markup(page);
+  await places(page, url);
   await themes(page);
   await phone(page, url);
+  await fingers(browser, url);
   check(problems.length === 0, `the page: ${problems.join('; ')}`);
   await policy(page, problems);
   writer.cut();
@@ -49,16 +57,16 @@ async function create(writer, entity_id, state, attributes) {
 async function search(page) {
   const groups = '.rows .group .name';
   await texts(page, groups, ['Light', 'Sensor', 'Text'], 'the domains');
-  await texts(page, '.rows .entity .name', ['Bath', 'Kitchen light', 'Power', `A ${MARKUP}`], 'the names');
-  await shows(page, '#count', '4 entities', 'the count');
+  await texts(page, '.rows .entity .name', ['Bath', 'Kitchen light', 'Power', 'Steady', 'Sunrise', `A ${MARKUP}`], 'the names');
+  await shows(page, '#count', '6 entities', 'the count');
   await page.keyboard.press('/');
   await page.keyboard.type('LIGHT kitchen');
   await texts(page, groups, ['Light'], 'the domain that has what was searched');
-  await shows(page, '#count', '1 of 4 entities', 'the count of what was found');
+  await shows(page, '#count', '1 of 6 entities', 'the count of what was found');
   await page.keyboard.type('zzz');
   await until(page, 'it says that nothing matches', () => document.querySelector('#empty')?.textContent.includes('Nothing matches'));
   await page.keyboard.press('Escape');
-  await shows(page, '#count', '4 entities', 'the count after Escape');
+  await shows(page, '#count', '6 entities', 'the count after Escape');
 }
 
 /** Everything that the mouse can do in the list. */
@@ -68,14 +76,14 @@ async function keyboard(page) {
   await page.keyboard.press('Home');
   await until(page, 'the first group is active', ACTIVE, 'light.');
   await page.keyboard.press('ArrowLeft');
-  await texts(page, '.rows .entity .name', ['Power', `A ${MARKUP}`], 'the names without a group that is closed');
+  await texts(page, '.rows .entity .name', ['Power', 'Steady', 'Sunrise', `A ${MARKUP}`], 'the names without a group that is closed');
   await page.reload();
-  await texts(page, '.rows .entity .name', ['Power', `A ${MARKUP}`], 'the names after loading the page again');
+  await texts(page, '.rows .entity .name', ['Power', 'Steady', 'Sunrise', `A ${MARKUP}`], 'the names after loading the page again');
   await page.keyboard.press('/');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Home');
   await page.keyboard.press('ArrowRight');
-  await texts(page, '.rows .entity .name', ['Bath', 'Kitchen light', 'Power', `A ${MARKUP}`], 'the names when it is open again');
+  await texts(page, '.rows .entity .name', ['Bath', 'Kitchen light', 'Power', 'Steady', 'Sunrise', `A ${MARKUP}`], 'the names when it is open again');
   for (const key of ['ArrowRight', 'ArrowDown']) await page.keyboard.press(key);
   await until(page, 'an entity is active', ACTIVE, 'light.kitchen');
   const ring = await page.evaluate(() => getComputedStyle(document.getElementById('row-light.kitchen')).outlineStyle);
@@ -107,10 +115,6 @@ async function history(page, writer, screenshot) {
   await until(page, 'the line goes on', () =>
     document.querySelector('.plot [role="img"]').ariaLabel.startsWith('Plot of 5 values. Lowest 90 W, highest 300 W'),
   );
-  for (const range of ['the last hour', 'the last 7 days', 'the last 10 days']) {
-    await page.getByRole('button', { name: range, exact: true }).click();
-    await until(page, `${range} is loaded`, () => document.querySelector('.plot [role="img"]')?.ariaLabel.startsWith('Plot of 5 values'));
-  }
   await page.locator('[data-entity-id="light.kitchen"]').click();
   await shows(page, '#entity-name', 'Kitchen light', 'the page of another entity');
   await until(page, 'states are drawn as a timeline', () =>
@@ -120,6 +124,96 @@ async function history(page, writer, screenshot) {
   await until(page, 'it says that there is no such entity', () =>
     document.querySelector('.entity-page .notice')?.textContent.includes('There is no such entity'),
   );
+}
+
+/** A range that would show what a shorter one shows cannot be chosen; others load what they say. */
+async function ranges(page) {
+  await page.locator('[data-entity-id="sensor.power"]').click();
+  await texts(page, '.ranges [aria-pressed="true"]', ['1 h'], 'the shortest range that shows all');
+  await texts(page, '.ranges :disabled', ['24 h', '7 d', '10 d'], 'ranges that show no more');
+  await until(page, 'it says since when it knows', () => /^Known since .*: this is all$/.test(document.querySelector('.known')?.textContent));
+
+  doing('looking at an entity of which more is known');
+  const older = { entity_id: 'sensor.power', state: '100', attributes: {}, last_updated: '2026-01-01T00:00:00Z' };
+  await page.route(/\/history\?to=/, (route) => route.fulfill({ json: { items: [older], next: null } }));
+  await page.locator('[data-entity-id="sensor.steady"]').click();
+  await shows(page, '#entity-name', 'Steady', 'another entity');
+  await page.locator('[data-entity-id="sensor.power"]').click();
+  await texts(page, '.ranges [aria-pressed="true"]', ['24 h'], 'the range at first');
+  for (const range of ['the last hour', 'the last 7 days', 'the last 10 days']) {
+    await page.getByRole('button', { name: range, exact: true }).click();
+    await until(page, `${range} is loaded`, () => document.querySelector('.plot [role="img"]')?.ariaLabel.startsWith('Plot of 6 values'));
+    same(await page.locator('.known').count(), 0, `words about what is known, of ${range}`);
+  }
+  await page.unroute(/\/history\?to=/);
+}
+
+/** Below a line is a colour only if the axis begins at 0: else it would be read as a quantity. */
+async function fills(page) {
+  for (const [id, has] of [['sensor.power', true], ['sensor.steady', false]]) {
+    await page.locator('[data-entity-id="light.bath"]').click();
+    await page.locator(`[data-entity-id="${id}"]`).click();
+    const isFilled = (has) => {
+      const canvas = document.querySelector('.plot .canvas.line canvas');
+      if (!canvas) return false;
+      const [x, height] = [canvas.width - 60, canvas.height];
+      const column = canvas.getContext('2d').getImageData(x, Math.round(height * 0.1), 1, Math.round(height * 0.7)).data;
+      const drawn = column.filter((_, at) => at % 4 === 3).filter((alpha) => alpha > 0).length;
+      return drawn > 0 && drawn > height * 0.2 === has;
+    };
+    await until(page, `${id} is drawn ${has ? 'with' : 'without'} a colour below`, isFilled, has);
+  }
+}
+
+/** A state that is a moment reads like the times beside it, in full when one asks. */
+async function moments(page) {
+  const row = '[data-entity-id="sensor.sunrise"]';
+  const whole = await page.locator(`${row} .state`).getAttribute('title');
+  check(whole.endsWith('(2026-02-03T04:05:06.5+00:00)'), whole);
+  const time = await page.evaluate(async () => (await import('/console/frame/times.js')).recent(Date.parse('2026-02-03T04:05:06Z')));
+  await page.locator(row).click();
+  await shows(page, '#entity-name', 'Sunrise', 'the page of the moment');
+  await texts(page, `${row} .state, .now .state, .changes .state, .plot .key`, [time, time, time, time], 'the moment wherever it stands');
+}
+
+/** An address without a page says so; tabs stay where they are. */
+async function places(page, url) {
+  const tabs = () => page.locator('nav a').evaluateAll((links) => links.map((link) => link.getBoundingClientRect().x));
+  await page.goto(`${url}#/`);
+  await shows(page, 'nav [aria-current]', 'States', 'the tab');
+  const before = await tabs();
+  await page.goto(`${url}#/nonsense`);
+  await shows(page, '#not-found h2', 'There is no such page', 'a page that is not there');
+  await shows(page, '#not-found code', '#/nonsense', 'where it should be');
+  same(await tabs(), before, 'where the tabs are');
+  await page.getByRole('link', { name: 'All states' }).click();
+  await until(page, 'the states are shown', () => document.querySelector('.states'));
+  await page.getByRole('link', { name: 'Protocol tester' }).click();
+  await shows(page, '.tester h1', 'Protocol tester', 'the other page');
+  same(await tabs(), before, 'where the tabs are on another page');
+  await page.goto(url);
+  await until(page, 'the states are shown again', () => document.querySelector('.states'));
+}
+
+/** What fingers press is 40 px high and wide at least, and names break where their words end. */
+async function fingers(browser, url) {
+  const context = await browser.newContext({ viewport: SIZES.phone, hasTouch: true, isMobile: true });
+  const { page } = await open(context, `${url}#/entity/sensor.power`);
+  await shows(page, '#entity-name', 'Power', 'the entity on a phone');
+  same(await page.locator('.attributes th').first().evaluate((name) => name.querySelectorAll('wbr').length), 2, 'where friendly_name may break');
+  const { origin } = new URL(url);
+  for (const place of [`${url}#/entity/sensor.power`, url, `${url}#/sign-in`, `${origin}/websocket-test/`]) {
+    await page.goto(place);
+    await until(page, `${place} is shown`, () => document.querySelector('.states, .ranges, .sign-in, .tester'));
+    const small = await page.locator('button, .button, input:not([type="checkbox"]), select, nav a, .row.group').evaluateAll((all) =>
+      all
+        .map((each) => [each.ariaLabel ?? each.textContent, each.getBoundingClientRect()])
+        .filter(([, { width, height }]) => height > 0 && (height < 40 || width < 40))
+        .map(([name, { width, height }]) => `${name.trim()} ${width} x ${height}`),
+    );
+    same(small, [], `what is too small for fingers at ${place}`);
+  }
+  await context.close();
 }
 
 /** What looks like markup is text, wherever it stands. */

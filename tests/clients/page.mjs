@@ -5,8 +5,8 @@
 //
 // It prints `ready-for-restart`, expects the server to be stopped and started again on the same address
 // and the line `restarted` on its standard input. What it reads from the page is part of the page's
-// contract: a row `[data-entity-id="ID"]` holds `.state`, whose text is the state, and `data-connection`
-// on `body` is `live`, `offline`, `connecting` or `catching-up`. With --token the page is opened as `/?token=T`.
+// contract: a row `[data-entity-id="ID"]` holds `.state`, whose text is the state (a moment reads like a time), and
+// `data-connection` on `body` is `live`, `offline`, `connecting` or `catching-up`. With --token the page is opened as `/?token=T`.
 
 import { createInterface } from 'node:readline';
 import { SHOWN_MS, SIZES, fits, launch, open, pictures, shows, until } from './browser.mjs';
@@ -30,7 +30,11 @@ await script(180, OPTIONS, async ({ address, token, entity, screenshot }) => {
   const context = await browser.newContext({ viewport: SIZES.desktop });
   const query = token ? `?token=${encodeURIComponent(token)}` : '';
   const { page, problems } = await open(context, `http://${address}/${query}`);
+  const refusals = [];
+  page.on('response', (response) => response.status() === 401 && refusals.push(response.url()));
+  await page.reload();
   await connection(page, 'live');
+  check(refusals.length === 0, `who is let in was refused at first: ${refusals}`);
   if (screenshot) await pictures(page, screenshot, 'states');
   // Of many entities only those in view are in the page.
   await page.locator('#filter').fill(entity);
