@@ -1,6 +1,7 @@
 // Writes a message: from a template, edited as JSON, sent with a click or Ctrl and Enter.
 
 import { html, useState } from '../vendor/htm-preact.js';
+import { parse } from './bytes.js';
 import { TEMPLATES } from './templates.js';
 
 /** @param {typeof TEMPLATES[0]} template */
@@ -34,7 +35,7 @@ export function Compose({ protocol, isOpen, connection, sent }) {
     if (!canSend) return;
     // Indented to be read; sent as programs write it. What is no JSON goes as it stands.
     if (isPlain) connection.current.send(problem ? text : JSON.stringify(JSON.parse(text)));
-    else connection.current.emit(event, JSON.parse(text), asksForAck);
+    else connection.current.emit(event, parse(text), asksForAck);
     sent();
   };
 
@@ -59,6 +60,7 @@ export function Compose({ protocol, isOpen, connection, sent }) {
       </label>
       ${!isPlain &&
       html`
+        <p class="hint">Bytes are written as <code>{"$bytes": "AQID"}</code>, in base64.</p>
         <label class="tick">
           <input type="checkbox" checked=${asksForAck} onChange=${(/** @type {any} */ ticked) => setAsksForAck(ticked.target.checked)} />Ask for an acknowledgement
         </label>
@@ -74,9 +76,10 @@ export function Compose({ protocol, isOpen, connection, sent }) {
 /** What is wrong with a text, in words; empty if nothing is. @param {string} text @param {boolean} isPlain */
 function check(text, isPlain) {
   try {
-    const value = JSON.parse(text);
+    const value = isPlain ? JSON.parse(text) : parse(text);
     return isPlain || Array.isArray(value) ? '' : 'Arguments are a JSON array.';
-  } catch {
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
     return isPlain ? 'No JSON: it is sent as it stands.' : 'This is no JSON.';
   }
 }

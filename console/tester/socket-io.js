@@ -2,6 +2,7 @@
 // connects and disconnects), and, as `packet`, what Engine.IO carries below, as it is written there: `2probe`.
 
 import { WebSocket, XHR, io } from '../vendor/socket.io.js';
+import { write as text } from './bytes.js';
 import { bytesOf, hex } from './log.js';
 
 /**
@@ -14,9 +15,6 @@ const DIGITS = { open: 0, close: 1, ping: 2, pong: 3, message: 4, upgrade: 5, no
 
 /** What carries Engine.IO's packets, by the names of Socket.IO's options. */
 const TRANSPORTS = { polling: XHR, websocket: WebSocket };
-
-/** @param {unknown} value */
-const text = (value) => JSON.stringify(value, (_, each) => (each instanceof ArrayBuffer ? `binary, ${each.byteLength} bytes: ${hex(each)}` : each));
 
 /**
  * Connects. What is returned ends it, and emits.
@@ -40,13 +38,16 @@ export function connect(options, log, is) {
   });
   /** Which try comes, or is under way, after a break. */
   let attempt = 1;
+  let wasConnected = false;
   is('connecting');
   log.add('note', 'connect', `${url.origin}${path}, namespace ${url.pathname}, ${transports.join(' then ')}`);
 
   socket.on('connect', () => {
     attempt = 1;
     is('open');
-    const recovered = socket.recovered ? ', recovered' : '';
+    // Before the first time there is nothing to recover.
+    const recovered = wasConnected ? `, ${socket.recovered ? 'recovered' : 'not recovered'}` : '';
+    wasConnected = true;
     log.add('note', 'connected', `id ${socket.id}${recovered}, over ${socket.io.engine.transport.name}`);
   });
   socket.on('connect_error', (error) => {

@@ -45,6 +45,7 @@ mod socketio_proxy;
 mod states;
 mod subscriptions;
 mod supervisor;
+mod tester_clients;
 mod tickets;
 mod tls;
 mod traffic;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the clients meet.
-struct Stage {
+pub(crate) struct Stage {
     folder: TempDir,
     server: Process,
     proxy: Proxy,
@@ -27,7 +27,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set() -> Stage {
+    pub(crate) fn set() -> Stage {
         let folder = tempfile::tempdir().expect("a directory can be made");
         let data = folder.path();
         let server = Process::serve(data, ANY_PORT, &[]);
@@ -44,6 +44,29 @@ impl Stage {
             // Whoever runs the tests may have a proxy for other addresses.
             .env("NO_PROXY", "127.0.0.1")
             .env("no_proxy", "127.0.0.1")
+    }
+
+    /// Where the server is, past the proxy.
+    pub(crate) fn direct(&self) -> String {
+        self.server.address().to_string()
+    }
+
+    /// Plays all steps of a script here, and at a server that sends back what it is sent.
+    #[track_caller]
+    pub(crate) fn plays(mut self, script: Script, transport: &str, says: &str) {
+        let mut program = bellwire();
+        program.args(["conformance-server", "--listen", ANY_PORT]);
+        let mut conformance = Process::run(program);
+        let said = self
+            .tell(script, transport)
+            .args(["--conformance", &conformance.address().to_string()])
+            .passes_asking(|request| self.serve(request));
+        let wanted = format!("ok: {says} over {transport} played ");
+        assert!(said.lines().last().is_some_and(|last| last.starts_with(&wanted)), "{said}");
+        // Both at once: each waits a while for clients that poll no more.
+        conformance.ask_to_stop();
+        self.server.stop();
+        assert!(conformance.wait(DEADLINE).success(), "{}", conformance.log());
     }
 
     /// Does what a script asks for.
@@ -100,20 +123,7 @@ fn forget(data: &Path) {
 /// Plays all steps of a client.
 #[track_caller]
 fn check(script: Script, transport: &str, says: &str) {
-    let mut stage = Stage::set();
-    let mut program = bellwire();
-    program.args(["conformance-server", "--listen", ANY_PORT]);
-    let mut conformance = Process::run(program);
-    let script = stage.tell(script, transport);
-    let said = script
-        .args(["--conformance", &conformance.address().to_string()])
-        .passes_asking(|request| stage.serve(request));
-    let wanted = format!("ok: {says} over {transport} played ");
-    assert!(said.lines().last().is_some_and(|last| last.starts_with(&wanted)), "{said}");
-    // Both at once: each waits a while for clients that poll no more.
-    conformance.ask_to_stop();
-    stage.server.stop();
-    assert!(conformance.wait(DEADLINE).success(), "{}", conformance.log());
+    Stage::set().plays(script, transport, says);
 }
 
 /// Plays all cases of a recovery.
@@ -121,7 +131,7 @@ fn check(script: Script, transport: &str, says: &str) {
 fn recovers(transport: &str) {
     let mut stage = Stage::set();
     let other = reader(stage.folder.path());
-    let direct = stage.server.address().to_string();
+    let direct = stage.direct();
     let said = stage
         .tell(Script::new("socketio/recovery.mjs"), transport)
         .args(["--direct", &direct, "--other", &other.text])
@@ -168,6 +178,7 @@ macro_rules! over_each_transport {
         })*
     };
 }
+pub(crate) use over_each_transport;
 
 over_each_transport! {
     javascript_4_8: |transport| javascript("4.8", transport);
