@@ -168,8 +168,7 @@ class Tab {
   /** Connects with an empty log, in which packets are not listed. */
   async connects({ server = this.address, namespace = '/', token = '', auth = {} }) {
     await this.clears();
-    // A server of another origin that lets no page read its polls is reached by WebSocket.
-    const transport = server === this.address ? this.transport : 'websocket';
+    const { transport } = this;
     await this.page.getByLabel('Transport').selectOption(TRANSPORTS[transport].join());
     const fields = { Server: `http://${server}`, Namespace: namespace, Token: token, 'Auth, JSON': JSON.stringify(auth) };
     for (const [label, value] of Object.entries(fields)) await this.page.getByLabel(label, { exact: true }).fill(value);

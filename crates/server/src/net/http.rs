@@ -93,7 +93,8 @@ pub fn conformance_router(site: Arc<Site>) -> Router {
     let router =
         Router::new().route("/readyz", get(ready)).route("/echo", get(stream_route(Wanted::Echo)));
     let router = engine_route(router, "/socket.io", Protocol::SocketIo);
-    finish(engine_route(router, "/engine.io", Protocol::Echo), site)
+    let cors = middleware::from_fn_with_state(site.clone(), cors::layer);
+    finish(engine_route(router, "/engine.io", Protocol::Echo), site).layer(cors)
 }
 
 /// Serves Engine.IO at a path, with and without a slash at its end.
