@@ -21,7 +21,7 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
   const [closed, toggle] = useClosed();
   const [active, setActive] = useState(shown);
   const list = useRef(/** @type {VirtualList | null} */ (null));
-  const heights = isNarrow ? HEIGHTS.narrow : HEIGHTS.wide;
+  const heights = HEIGHTS[isNarrow ? 'narrow' : 'wide'];
   const { rows, places, tops } = useRows(states, query, closed, heights);
   const activeKey = places.has(active) ? active : '';
 
@@ -43,9 +43,8 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
     list.current?.reveal(place, heights.group);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
     const act = actions({ rows, at: places.get(activeKey) ?? -1, page: list.current?.page ?? 1, activate, toggle })[event.key];
-    if (!act) return;
+    if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     act();
   };

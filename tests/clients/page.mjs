@@ -6,7 +6,8 @@
 // It prints `ready-for-restart`, expects the server to be stopped and started again on the same address
 // and the line `restarted` on its standard input. What it reads from the page is part of the page's
 // contract: a row `[data-entity-id="ID"]` holds `.state`, whose text is the state (a moment reads like a time), and
-// `data-connection` on `body` is `live`, `offline`, `connecting` or `catching-up`. With --token the page is opened as `/?token=T`.
+// `data-connection` on `body` is `live`, `offline`, `connecting` or `catching-up`. With --token the page is opened as
+// `/?token=T`.
 
 import { createInterface } from 'node:readline';
 import { SHOWN_MS, SIZES, fits, launch, open, pictures, shows, until } from './browser.mjs';
