@@ -274,7 +274,7 @@ fn no_such_namespace(test: &Test) -> Played {
 fn leaves_by_itself(test: &Test) -> Played {
     let peer = test.connected("/")?;
     peer.leave()?;
-    peer.hears("close")?;
+    peer.ends()?;
     test.connected("/")?.settles()
 }
 

@@ -123,6 +123,22 @@ impl Peer {
         }
     }
 
+    /// It hears that it is over. The library may poll once more meanwhile, and takes it for an error that
+    /// there is no session any more.
+    ///
+    /// # Errors
+    /// When something else happens, or nothing.
+    pub fn ends(&self) -> Result<(), String> {
+        loop {
+            match self.happened.recv_timeout(WAIT) {
+                Ok((heard, _)) if heard == "close" => return Ok(()),
+                Ok((heard, Payload::Text(args)))
+                    if heard == "error" && args == [json!("EngineIO Error")] => {}
+                other => return Err(format!("expected close, got {other:?}")),
+            }
+        }
+    }
+
     /// The bytes of what happens next, which must have this name.
     ///
     /// # Errors
