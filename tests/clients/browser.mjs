@@ -1,6 +1,15 @@
 // Chromium for the scripts that need a page.
 
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { Difference, check, doing } from './client.mjs';
+
+/** Windows that pages are looked at in. */
+export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+/** How long a page may take to show what is known. */
+export const SHOWN_MS = 10_000;
 
 /**
  * Starts Chromium: the one that `BELLWIRE_TEST_CHROMIUM` names, else `/usr/bin/chromium`. It ends with this process.
@@ -12,4 +21,66 @@ export function launch() {
     executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
+}
+
+/**
+ * A page of a context that was made for it. What it throws, and what its policy refuses, is collected in
+ * `problems`.
+ */
+export async function open(context, url) {
+  const page = await context.newPage();
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(`it threw ${error.message}`));
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) problems.push(message.text());
+  });
+  await page.goto(url);
+  return { page, problems };
+}
+
+/** Waits until `find`, run in the page with `given`, gives something that holds; gives that. */
+export async function until(page, what, find, given, limitMs = SHOWN_MS) {
+  doing(`waiting until ${what}`);
+  try {
+    const found = await page.waitForFunction(find, given, { timeout: limitMs });
+    return await found.jsonValue();
+  } catch (error) {
+    if (error.name !== 'TimeoutError') throw error;
+    const text = (await page.locator('body').innerText()).replaceAll(/\s+/g, ' ').slice(0, 600);
+    throw new Difference(`it did not come to be that ${what}; the page: ${text}`);
+  }
+}
+
+/** Waits until the texts of what `selector` finds are these. */
+export async function texts(page, selector, expected, what) {
+  const same = ([selector, expected]) =>
+    JSON.stringify([...document.querySelectorAll(selector)].map((each) => each.textContent.trim())) === expected;
+  await until(page, `${what}: ${selector} is ${JSON.stringify(expected)}`, same, [selector, JSON.stringify(expected)]);
+}
+
+/** Waits until what `selector` finds first has this text. */
+export async function shows(page, selector, text, what, limitMs = SHOWN_MS) {
+  const same = ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text;
+  await until(page, `${what}: ${selector} is ${JSON.stringify(text)}`, same, [selector, text], limitMs);
+}
+
+/** Nothing is wider than the window. */
+export async function fits(page, what) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  check(over <= 0, `${what}: ${over} px more than the window is wide`);
+}
+
+/** Writes NAME-SIZE-SCHEME.png for each size and colour scheme, then leaves the page as it was. */
+export async function pictures(page, folder, name) {
+  doing('taking pictures');
+  await mkdir(folder, { recursive: true });
+  for (const [sizeName, size] of Object.entries(SIZES)) {
+    await page.setViewportSize(size);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: join(folder, `${name}-${sizeName}-${colorScheme}.png`) });
+    }
+  }
+  await page.setViewportSize(SIZES.desktop);
+  await page.emulateMedia({ colorScheme: null });
 }

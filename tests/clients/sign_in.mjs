@@ -1,19 +1,15 @@
-// The page at `/` of a server that lets no guests in, in Chromium: asks who one is, says what is wrong,
+// The console at `/` of a server that lets no guests in, in Chromium: asks who one is, says what is wrong,
 // shows the states of whoever signed in, keeps the session over a reload, and forgets all when it ends.
 //
 //   node sign_in.mjs --address HOST:PORT --token T --password P [--screenshot DIR]
 //
 // T is a token to write with, P the password of `admin`. The certificate of https pages is not looked at.
 
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { launch } from './browser.mjs';
+import { SHOWN_MS, SIZES, launch, open, pictures } from './browser.mjs';
 import { Connection, check, doing, rowReply, script } from './client.mjs';
 
 const OPTIONS = { password: { type: 'string' }, screenshot: { type: 'string' } };
-const SHOWN_MS = 10_000;
 const ENTITY = 'light.sign_in';
-const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
 await script(120, OPTIONS, async ({ address, token, password, screenshot }) => {
   const writer = await Connection.open('writer', { address, token });
@@ -22,10 +18,7 @@ await script(120, OPTIONS, async ({ address, token, password, screenshot }) => {
 
   const browser = await launch();
   const context = await browser.newContext({ viewport: SIZES.desktop });
-  const page = await context.newPage();
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(error.message));
-  await page.goto(`http://${address}/`);
+  const { page, problems } = await open(context, `http://${address}/`);
   const form = page.locator('#enter');
   const row = page.locator(`[data-entity-id="${ENTITY}"] .state`);
   const [username, secret] = [form.getByLabel('Username'), form.getByLabel('Password')];
@@ -66,22 +59,17 @@ await script(120, OPTIONS, async ({ address, token, password, screenshot }) => {
   await page.reload();
   await form.waitFor({ timeout: SHOWN_MS });
 
-  check(errors.length === 0, `the page threw: ${errors.join('; ')}`);
+  doing('coming with a token that is no good');
+  await page.goto(`http://${address}/?token=bad`);
+  await page.getByRole('alert').filter({ hasText: 'token in the address is no good' }).waitFor({ timeout: SHOWN_MS });
+  await username.fill('admin');
+  await secret.fill(password);
+  await secret.press('Enter');
+  await row.filter({ hasText: 'on' }).waitFor({ timeout: SHOWN_MS });
+  check(!page.url().includes('bad'), page.url());
+
+  check(problems.length === 0, `the page: ${problems.join('; ')}`);
   writer.cut();
   await browser.close();
   return 'ok: the page signs in and out';
 });
-
-/** Writes NAME-SIZE-SCHEME.png for each size and colour scheme. */
-async function pictures(page, folder, name) {
-  await mkdir(folder, { recursive: true });
-  for (const [sizeName, size] of Object.entries(SIZES)) {
-    await page.setViewportSize(size);
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: join(folder, `${name}-${sizeName}-${colorScheme}.png`) });
-    }
-  }
-  await page.setViewportSize(SIZES.desktop);
-  await page.emulateMedia({ colorScheme: null });
-}

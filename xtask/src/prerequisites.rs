@@ -1,6 +1,6 @@
-//! What the tests need besides Rust: PostgreSQL's server, Chromium, systemd's checker of units, client libraries for
-//! Node and Python, and nextest. What is missing is installed where that needs no question; where it cannot be, the error
-//! is one sentence with the command to run. Nothing is skipped instead.
+//! What the tests need besides Rust: PostgreSQL's server, Chromium, systemd's checker of units, clients for Node, Python
+//! and Rust, and nextest. What is missing is installed where that needs no question; where it cannot be, the error is one
+//! sentence with the command to run. Nothing is skipped instead.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub struct Installed {
     pub node_dir: PathBuf,
     /// A Python that has the client libraries.
     pub python: PathBuf,
+    /// The client written with `rust_socketio`.
+    pub rust_socketio: PathBuf,
     /// What runs the tests.
     pub runner: Runner,
 }
@@ -53,6 +55,7 @@ impl Installed {
             chromium: chromium().context("chromium is installed but not on PATH")?,
             node_dir: node()?,
             python: python()?,
+            rust_socketio: rust_socketio()?,
             runner: runner(),
         })
     }
@@ -78,6 +81,10 @@ fn apt() -> Result<()> {
     }
     if on_path("systemd-analyze").is_none() {
         missing.push("systemd");
+    }
+    // rust_socketio links against OpenSSL.
+    if !succeeds(command("pkg-config").args(["--exists", "openssl"])) {
+        missing.extend(["libssl-dev", "pkg-config"]);
     }
     if missing.is_empty() {
         return Ok(());
@@ -157,6 +164,17 @@ fn python() -> Result<PathBuf> {
         )
     })?;
     Ok(python)
+}
+
+/// Builds the client of `tests/clients/socketio/rust` exactly as its lock file has it.
+fn rust_socketio() -> Result<PathBuf> {
+    let target = root().join("target/rust-socketio");
+    run(cargo()
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .arg(root().join("tests/clients/socketio/rust/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target))?;
+    Ok(target.join("debug/bellwire-rust-socketio"))
 }
 
 /// Runs `install` unless `stamp` says that it was done for what `list` holds now.

@@ -29,6 +29,7 @@ pub fn all() -> Result<()> {
             .env("BELLWIRE_TEST_PG", cluster.connection())
             .env("BELLWIRE_TEST_NODE_DIR", &installed.node_dir)
             .env("BELLWIRE_TEST_PYTHON", &installed.python)
+            .env("BELLWIRE_TEST_RUST_SOCKETIO", &installed.rust_socketio)
             .env("BELLWIRE_TEST_CHROMIUM", &installed.chromium);
     };
     step("examples in the documentation", || documentation_examples(&environment))?;

@@ -9,7 +9,7 @@ use bellwire_services::{
 };
 use serde_json::json;
 
-use crate::door::{Door, chance};
+use crate::{credentials::chance, door::Door};
 
 /// The password of every sample user.
 pub const SAMPLE_PASSWORD: &str = "demo";

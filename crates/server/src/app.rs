@@ -20,7 +20,7 @@ use bellwire_store::{
     sqlite::{self, Store},
     tx::ReadTx,
 };
-use bellwire_wire::frame::Limits;
+use bellwire_wire::{engine::Timing, frame::Limits};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -28,9 +28,9 @@ use crate::{
     clock::Clock,
     config::{self, Config, Listen},
     control,
-    credentials::Keyring,
+    credentials::{Keyring, chance},
     demo,
-    door::{Door, SlowWork, Tables, chance},
+    door::{Door, Partings, SlowWork, Tables},
     housekeeping,
     hub::{
         outbox,
@@ -41,6 +41,7 @@ use crate::{
     net::{
         caller::Rules,
         crowd::Crowd,
+        engine,
         http::{Site, conformance_router, router},
         limits::ConnectionLimits,
         shards::{self, Common, Shards},
@@ -117,12 +118,24 @@ impl Core {
         let keys = data.join("keys");
         let keyring = Keyring::open(&keys, &chance())
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
-        let events = services.iter().flat_map(|service| service.events.clone());
+        let events = services.iter().flat_map(|service| service.told());
         let speller = Arc::new(Speller::new(store.epoch(), events));
         let tables = Arc::new(Tables::of(services));
         let (settings, slow) = (Arc::new(settings), SlowWork::new());
-        let door =
-            Door { tables, store, keyring, guests, clock, recent, speller, lag, settings, slow };
+        let partings = Arc::new(Partings::default());
+        let door = Door {
+            tables,
+            store,
+            keyring,
+            guests,
+            clock,
+            recent,
+            speller,
+            lag,
+            settings,
+            slow,
+            partings,
+        };
         Ok(Core { door: Arc::new(door), metrics })
     }
 
@@ -169,7 +182,7 @@ pub(crate) fn epoch() -> String {
 /// In one sentence that says what to do.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
-    let server = Server::start(config, purpose)?;
+    let server = Server::start(config, purpose, engine::Timings::default())?;
     let supervisor = Arc::new(Supervisor::from_environment());
     let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
@@ -195,6 +208,7 @@ async fn run(
     for sentence in backup::exposed(&config.data) {
         tracing::warn!("{sentence}");
     }
+    housekeeping::begin(door).await?;
     let control = control::listen(&config.data, door.clone())?;
     let (log, history) = (config.log.keep(), config::micros(config.states.history));
     let housekeeping = housekeeping::run(door.clone(), metrics.clone(), log, history);
@@ -236,15 +250,17 @@ fn certificate(config: &Config) -> tls::Settings {
     }
 }
 
-/// Runs a server that echoes at `/echo`, on the production path, for protocol suites.
+/// Runs a server that sends back what it is sent, on the production path, for protocol suites: WebSocket
+/// at `/echo`, Engine.IO at `/engine.io/`, Socket.IO at `/socket.io/`.
 ///
 /// # Errors
 /// In one sentence that says what to do.
-pub fn serve_conformance(listen: Listen) -> anyhow::Result<()> {
+pub fn serve_conformance(listen: Listen, timing: Timing) -> anyhow::Result<()> {
+    let engine = engine::Timings { heartbeat: timing, connect_within_ms: 1_000 };
     let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
     let data = std::env::temp_dir().join(name);
     let config = Config { data: data.clone(), ..Config::default() };
-    let server = Server::start(&config, Purpose::Conformance)?;
+    let server = Server::start(&config, Purpose::Conformance, engine)?;
     let result = server.runtime.block_on(async {
         let mut listeners = Listeners::bind(&[listen], &[])?;
         listeners.open_tls(&tls::Settings::default(), &data, &server.core.door.clock)?;
@@ -276,14 +292,16 @@ struct Server {
 }
 
 impl Server {
-    fn start(config: &Config, purpose: Purpose) -> anyhow::Result<Server> {
+    fn start(config: &Config, purpose: Purpose, engine: engine::Timings) -> anyhow::Result<Server> {
         let inlets =
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let session_s = i64::try_from(config.login.session.as_secs()).unwrap_or(i64::MAX);
         let guests = purpose != Purpose::Production;
         let core = Core::open(&config.data, guests, Settings { session_s }, feeds)?;
-        let (limits, outbox_len_max) = match purpose {
+        let limits = (purpose == Purpose::Production)
+            .then(|| Arc::new(ConnectionLimits::new(config.limits.strict)));
+        let (frames, outbox_len_max) = match purpose {
             Purpose::Production | Purpose::Demo => (Limits::DEFAULT, outbox::LEN_MAX),
             Purpose::Conformance => {
                 (Limits { message_len_max: ECHO_LEN_MAX, ..Limits::DEFAULT }, 4 * ECHO_LEN_MAX)
@@ -293,7 +311,11 @@ impl Server {
             door: core.door.clone(),
             metrics: core.metrics.clone(),
             serves: purpose != Purpose::Conformance,
-            limits,
+            connections: limits.clone(),
+            engine,
+            // Suites measure their heartbeats to the millisecond.
+            tick_ms: if purpose == Purpose::Conformance { 1 } else { 1_000 },
+            limits: frames,
             outbox_len_max,
         };
         let shards = Shards::start(inlets, &common)?;
@@ -301,15 +323,17 @@ impl Server {
             door: core.door.clone(),
             metrics: core.metrics.clone(),
             shards: shards.handles(),
-            limits: (purpose == Purpose::Production)
-                .then(|| ConnectionLimits::new(config.limits.strict)),
+            limits,
+            lobby: Crowd::new(config.proxies.clone()),
             tries: Tries::new(),
             rules: rules(config),
             loopback_only: purpose == Purpose::Demo,
             draining: AtomicBool::new(false),
         });
-        // Two threads accept connections and speak HTTP.
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        // Two threads accept connections and speak HTTP. Protocol suites send a poll and a packet over two
+        // connections at once, and expect them to be read in that order.
+        let threads = if purpose == Purpose::Conformance { 1 } else { 2 };
+        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
         Ok(Server { core, shards, site, runtime })
     }
 

@@ -262,3 +262,11 @@ fn install_hs256() {
         let _ = PROVIDER.install_default();
     });
 }
+
+/// 256 bits from the system's generator.
+pub fn chance() -> [u8; 32] {
+    let mut seed = [0; 32];
+    #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+    getrandom::fill(&mut seed).expect("the system has a generator of random numbers");
+    seed
+}

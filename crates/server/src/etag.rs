@@ -34,15 +34,12 @@ impl Tags {
     /// Whether the representation is one of these; with weak tags only where `weak` says that those
     /// count (section 8.8.3.2).
     fn has(&self, json: &str, weak: bool) -> bool {
-        match self {
-            Tags::Any => true,
-            Tags::Listed(tags) => {
-                let own = etag(json);
-                tags.iter().any(|tag| {
-                    *tag == own || (weak && tag.strip_prefix("W/").is_some_and(|tag| tag == own))
-                })
-            }
-        }
+        matches!(self, Tags::Any) || self.lists(&etag(json), weak)
+    }
+
+    fn lists(&self, own: &str, weak: bool) -> bool {
+        let Tags::Listed(tags) = self else { return true };
+        tags.iter().any(|tag| tag == own || (weak && tag.strip_prefix("W/") == Some(own)))
     }
 
     /// Whether `If-Match` lets a change of this representation through.
@@ -53,6 +50,11 @@ impl Tags {
     /// Whether `If-None-Match` says that the client has this representation.
     pub fn is_known(&self, json: &str) -> bool {
         self.has(json, true)
+    }
+
+    /// The same, of a representation whose tag is known.
+    pub fn is_named(&self, tag: &str) -> bool {
+        self.lists(tag, true)
     }
 }
 

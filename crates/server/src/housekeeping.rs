@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bellwire_services::{
     identity,
     kit::{Code, Fault, Micros, Tx, idempotency},
+    live_sessions,
     states::retention::{self, Place},
 };
 use bellwire_store::log::{Keep, prune};
@@ -18,11 +19,33 @@ use crate::{
 
 /// How often housekeeping runs.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Replies, tokens and tickets forgotten in one slice.
+/// Replies, tokens, tickets and connections forgotten in one slice.
 const SLICE_FORGOTTEN: i64 = 200;
+/// Connections noted as ended in one slice at a start, when no writer waits.
+const SLICE_LEFT: i64 = 5_000;
 /// Rows of history looked at in one slice, and the most slices in one run; the next goes on from there.
 const SLICE_ROWS: usize = 500;
 const SLICES_MAX: usize = 50;
+
+/// What a start has to put in order before anyone is served: those who were connected when the last
+/// process ended have left. From now on they have their time to come back.
+///
+/// # Errors
+/// The store's, but for a full disk.
+pub async fn begin(door: &Door) -> Result<(), Fault> {
+    loop {
+        match door.maintain(|tx, now| live_sessions::leave_all(tx, now, SLICE_LEFT)).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Reads and connections go on without room, and so does a start. The rows stay longer.
+            Err(fault) if fault.code == Code::Full => {
+                tracing::warn!(%fault, "who was connected is noted at the next start");
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
 
 /// Runs until it is aborted. The log keeps what `log` says, and states are kept for so many
 /// microseconds.
@@ -43,8 +66,9 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept
     }
 }
 
-/// One run: the log, then replies kept for retries, tokens and tickets that ended, then the history.
-async fn tidy(
+/// One run: the log, then replies kept for retries, tokens and tickets that ended, connections that were
+/// not recovered while the log surely had what they missed, then the history.
+pub(crate) async fn tidy(
     door: &Door,
     log: Keep,
     history_kept: Micros,
@@ -66,6 +90,11 @@ async fn tidy(
         == SLICE_FORGOTTEN as u64
     {}
     while door.maintain(|tx, now| identity::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
+    door.note_partings();
+    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+        live_sessions::prune(tx, now.saturating_sub(log.time), SLICE_FORGOTTEN)
+    };
+    while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
     for _ in 0..SLICES_MAX {
         let from = *place;
         let sweep =

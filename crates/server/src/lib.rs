@@ -9,6 +9,7 @@
 //! | [`door`] | the one door: finds the call, reads it, runs it in a transaction |
 //! | [`etag`] | versions of what a GET shows |
 //! | [`faults`] | what a fault is on the wire |
+//! | [`audience`] | what a session listens to |
 //! | [`opening`] | how a session gets its place: rights, snapshot, what it missed, in one transaction |
 //! | [`sequencer`] | from the writer to the shards, in commit order |
 //! | [`hub`] | topics to sessions, encode once, write directly |
@@ -44,9 +45,11 @@ macro_rules! mutant {
 
 pub mod accounts;
 pub mod app;
+pub mod audience;
 pub mod backup;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod credentials;
 pub mod demo;

@@ -1,11 +1,14 @@
 //! How a session gets its place in the stream of events: who it is, what it may hear, what it
 //! missed, all read in one transaction as of one offset. The hub takes it from there.
 
+pub(crate) mod recovery;
+
 use std::sync::Arc;
 
 use bellwire_services::{
     identity,
-    kit::{Code, Fault, Micros, Principal, ReadTx, Snapshot, Stream, Tail, Topic},
+    kit::{Code, Fault, Micros, Principal, ReadTx, Said, Snapshot, Stream, Topic},
+    live_sessions::Listened,
 };
 use bellwire_store::{
     change::Offset,
@@ -14,9 +17,12 @@ use bellwire_store::{
 use bellwire_wire::frame;
 use bytes::Bytes;
 
-use crate::hub::{
-    Held, Keys, Opening, holds,
-    recent::{Entry, Recent, Speller},
+use crate::{
+    audience::{Audience, Streams},
+    hub::{
+        Held, Opening, holds,
+        recent::{Entry, Recent, Speller},
+    },
 };
 
 /// The most events that a replay tells; a client that missed more gets a reset, as with the two limits
@@ -53,6 +59,8 @@ pub enum Since {
 
 /// What the transaction reads besides the database.
 pub struct Sources<'a> {
+    /// The live endpoints, whose rules say who may hear what.
+    pub streams: &'a [Stream],
     /// The newest rows, in memory.
     pub recent: &'a Recent,
     /// Spells cursors.
@@ -68,9 +76,15 @@ pub struct Sources<'a> {
 pub struct Opened {
     /// Who it is.
     pub principal: Arc<Principal>,
+    /// Which streams it listens to; its filter is the opening's.
+    pub streams: Streams,
+    /// The topics that it listens to, if it asked for others by name.
+    pub topics: Option<Vec<Listened>>,
+    /// The snapshot that it asked for; it is said before what the opening tells.
+    pub snapshot: Option<Said>,
     /// What it is told first, and what it may hear.
     pub opening: Opening,
-    /// Why its cursor could not be resumed from, if so.
+    /// Why it could not go on from the place that the client knew, if so.
     pub reset: Option<Reason>,
 }
 
@@ -81,15 +95,12 @@ pub struct Opened {
 pub fn connect(
     tx: &ReadTx<'_>,
     credential: &Credential,
-    stream: &Stream,
+    audience: &Audience,
     since: &Since,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let principal = match credential {
-        Credential::Guest => Principal::guest(),
-        Credential::Token { jti } => identity::principal(tx, jti, sources.now)?,
-    };
-    let mut opened = opened(tx, Arc::new(principal), stream)?;
+    let principal = principal(tx, credential, sources.now)?;
+    let mut opened = opened(tx, principal, audience, sources)?;
     match since {
         Since::Unasked => {}
         Since::Now => {
@@ -99,6 +110,19 @@ pub fn connect(
         Since::Cursor(cursor) => resume(tx, cursor, sources, &mut opened)?,
     }
     Ok(opened)
+}
+
+/// Who shows this credential.
+fn principal(
+    tx: &ReadTx<'_>,
+    credential: &Credential,
+    now: Micros,
+) -> Result<Arc<Principal>, Fault> {
+    let principal = match credential {
+        Credential::Guest => Principal::guest(),
+        Credential::Token { jti } => identity::principal(tx, jti, now)?,
+    };
+    Ok(Arc::new(principal))
 }
 
 fn resume(
@@ -129,20 +153,19 @@ fn first_place(opening: &Opening) -> Offset {
     opening.rows.first().map_or(opening.at, |row| row.offset() - 1)
 }
 
-/// Reads on for a session that fell behind what is in memory.
+/// Reads on for a session that fell behind what is in memory, or that listens to something else from
+/// there on.
 ///
 /// # Errors
 /// As [`connect`]; [`Code::Overloaded`] when what it missed is past a limit, or no longer kept.
 pub fn catch_up(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
-    stream: &Stream,
-    keys: Keys,
+    audience: &Audience,
     after: Offset,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let mut opened = current(tx, principal, stream, sources.now)?;
-    opened.opening.keys = keys;
+    let mut opened = current(tx, principal, audience, sources)?;
     let too_far = || Fault::new(Code::Overloaded, "too far behind");
     if !is_kept(tx, after, sources)? {
         return Err(too_far());
@@ -157,15 +180,11 @@ fn is_kept(tx: &ReadTx<'_>, after: Offset, sources: &Sources<'_>) -> Result<bool
 }
 
 /// What a subscription asks for.
-pub struct Asked<'a> {
-    /// From now on only events with these keys.
-    pub keys: Keys,
+pub struct Asked {
+    /// What is heard from now on.
+    pub audience: Audience,
     /// Reads the snapshot.
     pub snapshot: Snapshot,
-    /// Whether the connection's events have a cursor: then the snapshot has one too.
-    pub cursor: bool,
-    /// The request's `id`, as JSON text.
-    pub id: Option<&'a str>,
 }
 
 /// Reads the snapshot of a new subscription.
@@ -175,16 +194,11 @@ pub struct Asked<'a> {
 pub fn subscribe(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
-    stream: &Stream,
-    asked: Asked<'_>,
+    asked: Asked,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let mut opened = current(tx, principal, stream, sources.now)?;
-    opened.opening.keys = asked.keys;
-    let cursor = asked.cursor.then(|| sources.speller.cursor(opened.opening.at));
-    let tail = Tail { cursor: cursor.as_deref(), id: asked.id };
-    let text = (asked.snapshot)(tx, &opened.principal, tail)?;
-    opened.opening.frames.push(frame::text(&text));
+    let mut opened = current(tx, principal, &asked.audience, sources)?;
+    opened.snapshot = Some((asked.snapshot)(tx, &opened.principal)?);
     Ok(opened)
 }
 
@@ -192,21 +206,28 @@ pub fn subscribe(
 fn current(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
-    stream: &Stream,
-    now: Micros,
+    audience: &Audience,
+    sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let principal = match identity::check(tx, principal, now)? {
+    let principal = match identity::check(tx, principal, sources.now)? {
         Some(changed) => Arc::new(changed),
         None => principal.clone(),
     };
-    opened(tx, principal, stream)
+    opened(tx, principal, audience, sources)
 }
 
 /// The place that the transaction sees, with the rights that a principal has there.
-fn opened(tx: &ReadTx<'_>, principal: Arc<Principal>, stream: &Stream) -> Result<Opened, Fault> {
-    let held = held((stream.topics)(&principal), &[]);
-    let opening = Opening { at: tx.head()?, held, ..Opening::default() };
-    Ok(Opened { principal, opening, reset: None })
+fn opened(
+    tx: &ReadTx<'_>,
+    principal: Arc<Principal>,
+    audience: &Audience,
+    sources: &Sources<'_>,
+) -> Result<Opened, Fault> {
+    let held = held(audience.topics(sources.streams, &principal), &[]);
+    let keys = audience.keys.clone();
+    let opening = Opening { at: tx.head()?, held, keys, ..Opening::default() };
+    let streams = audience.streams;
+    Ok(Opened { principal, streams, topics: None, snapshot: None, opening, reset: None })
 }
 
 /// Adds the rows after `after` that the principal is entitled to; `false` if they are past the limits

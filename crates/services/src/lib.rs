@@ -8,13 +8,19 @@
 
 pub mod identity;
 pub mod kit;
+pub mod live_sessions;
 pub mod states;
 
 use kit::{Fault, Principal, Service, Topic};
 
 /// Every service of this server.
 pub fn all() -> Vec<Service> {
-    vec![kit::idempotency::service(), identity::service(), states::service()]
+    vec![
+        kit::idempotency::service(),
+        identity::service(),
+        live_sessions::service(),
+        states::service(),
+    ]
 }
 
 /// All topics that a principal may hear now, over all services.

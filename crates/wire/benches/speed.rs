@@ -8,13 +8,20 @@ use std::time::Instant;
 
 use bellwire_wire::frame::{self, Flow, Limits, Opcode, Reader, Role};
 use bellwire_wire::session::{Action, Session};
-use bellwire_wire::{json, plain};
+use bellwire_wire::socketio::{self, Decoder};
+use bellwire_wire::{engine, json, plain};
 
 const ROUNDS: usize = 20;
 const OPERATIONS: u32 = 20_000;
 
 /// 200 bytes, as a client writes a state.
 const COMMAND: &str = r#"{"type":"states:create","id":17,"entity_id":"sensor.kitchen_temperature","state":"21.5","attributes":{"unit_of_measurement":"C","friendly_name":"Kitchen temperature","device_class":"temperature"}}"#;
+
+/// The same as a Socket.IO client sends it, asking for an acknowledgement.
+const REQUEST: &str = r#"4217["states:create",{"entity_id":"sensor.kitchen_temperature","state":"21.5","attributes":{"unit_of_measurement":"C","friendly_name":"Kitchen temperature","device_class":"temperature"}}]"#;
+
+/// An event's payload.
+const READING: &str = r#"{"sensor_id":1,"value":23.5,"timestamp":"2025-01-01T00:00:00Z"}"#;
 
 #[expect(
     clippy::disallowed_methods,
@@ -44,10 +51,11 @@ fn main() {
     measure("plain::parse, a command", COMMAND.len(), || {
         black_box(plain::parse(black_box(COMMAND)).unwrap());
     });
-    measure("plain::event_frame, spread", COMMAND.len(), || {
-        let payload = r#"{"sensor_id":1,"value":23.5,"timestamp":"2025-01-01T00:00:00Z"}"#;
-        black_box(plain::event_frame("sensor_data_update", payload, plain::Form::Spread, None));
+    measure("plain::event_frame, spread", READING.len(), || {
+        let form = plain::Form::Spread;
+        black_box(plain::event_frame("sensor_data_update", black_box(READING), form, None));
     });
+    socketio();
 
     for len in [16, COMMAND.len(), 16 * 1024, 64 * 1024] {
         let payload = "a".repeat(len);
@@ -83,5 +91,25 @@ fn main() {
             }
             Flow::Continue
         });
+    });
+}
+
+fn socketio() {
+    measure("socketio::event_frame", READING.len(), || {
+        let reading = black_box(READING);
+        black_box(socketio::event_frame("/", "sensor_data_update", reading, None));
+    });
+    let mut decoder = Decoder::default();
+    measure("Decoder, a request", REQUEST.len(), || {
+        let Ok(engine::Packet::Message(message)) = engine::parse(black_box(REQUEST)) else {
+            unreachable!("it is a message");
+        };
+        black_box(decoder.text(message, 0).unwrap());
+    });
+    let frames = socketio::event_frame("/", "sensor_data_update", READING, None).repeat(100);
+    let mut body = engine::Body::new();
+    measure("Body, a poll's answer of 100 events", frames.len(), || {
+        body.take(black_box(&frames));
+        black_box(body.finish());
     });
 }

@@ -13,8 +13,11 @@
 //! our own rules, is read again to see whether numbers were all that was wrong; that costs two more
 //! passes, whatever the text.
 //!
+//! For those who write JSON there is `escaped`, and no more: they put texts together.
+//!
 //! Not here: which keys a message may have, and what unknown ones mean.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{
@@ -72,6 +75,15 @@ pub fn object(text: &str) -> Result<Object, Malformed> {
             None => Malformed::Syntax(error.to_string()),
         }
     })
+}
+
+/// `text` as it stands between the quotes of a JSON string (RFC 8259 section 7).
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return Cow::Borrowed(text);
+    }
+    let quoted = Value::from(text).to_string();
+    Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
 }
 
 /// Reads `text` as an object to its end.
@@ -134,7 +146,7 @@ fn without_overflows(text: &str) -> (String, Vec<usize>) {
 }
 
 /// How much of `bytes` belongs to the string that begins before them, its closing quote included.
-fn string_len(bytes: &[u8]) -> usize {
+pub(crate) fn string_len(bytes: &[u8]) -> usize {
     let mut is_escaped = false;
     let end = bytes.iter().position(|&byte| {
         let is_end = byte == b'"' && !is_escaped;

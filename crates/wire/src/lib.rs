@@ -21,8 +21,10 @@
 //!
 //! ```text
 //!   socket bytes <-> frame -> session -> plain -> name, id, payload
-//!                                          |
-//!                                        json
+//!                                \         |
+//!   HTTP bodies <------------> engine    json
+//!                                 \
+//!                               socketio -> namespace, name, arguments, attachments
 //! ```
 //!
 //! | module | is |
@@ -31,13 +33,16 @@
 //! | [`session`] | one WebSocket connection: pongs, liveness, the close handshake |
 //! | [`json`] | JSON read strictly: one meaning per text, or a refusal |
 //! | [`plain`] | the plain dialect: `{"type":NAME,...}` to a message and an event to its frame |
+//! | [`engine`] | Engine.IO 4: packets, bodies of long polling, the open packet, the heartbeat |
+//! | [`socketio`] | Socket.IO 5: messages to packets with their attachments, packets to messages |
 //!
 //! # How a driver uses it
 //!
 //! One [`Session`](session::Session) per connection. Its driver does four things: hands it what
 //! it read, writes the replies, asks [`tick`](session::Session::tick) when it said it wants to be
 //! asked, and obeys [`Action::Closed`](session::Action::Closed). Events are encoded once, with
-//! [`plain::event_frame`], and written to any number of connections.
+//! [`plain::event_frame`] or [`socketio::event_frame`], and written to any number of connections. A
+//! session on long polling queues the same frames, and [`engine::Body`] makes a poll's answer of them.
 //!
 //! ```
 //! use bellwire_wire::frame::{self, Flow, Limits, Opcode};
@@ -72,6 +77,41 @@
 //! assert!(matches!(session.tick(25_010), Tick::Ping { .. }));
 //! ```
 //!
+//! A Socket.IO connection has two more values: an [`engine::Heartbeat`] instead of WebSocket's
+//! pings, and a [`socketio::Decoder`] for what [`engine::parse`] calls a message:
+//!
+//! ```
+//! use bellwire_wire::engine::{self, Heartbeat, Tick, Timing};
+//! use bellwire_wire::socketio::{self, Decoder, Packet};
+//!
+//! let timing = Timing::default();
+//! let mut heartbeat = Heartbeat::new(0);
+//! let mut decoder = Decoder::default();
+//! let mut to_write = Vec::new();
+//!
+//! // What a client sends over WebSocket, one message each.
+//! for text in ["40", "42/states,7[\"states:get\",{\"entity_id\":\"light.hall\"}]", "3"] {
+//!     heartbeat.heard(10);
+//!     let packet = match engine::parse(text).unwrap() {
+//!         engine::Packet::Message(message) => decoder.text(message, 10).unwrap(),
+//!         _ => None,
+//!     };
+//!     match packet {
+//!         Some(Packet::Connect { namespace, .. }) => {
+//!             to_write.push(socketio::connect(&namespace, "lv_VI97HAXpY6yYW", None));
+//!         }
+//!         Some(Packet::Event(event)) => {
+//!             let id = event.ack.unwrap();
+//!             to_write.push(socketio::ack(&event.namespace, id, &[r#"{"state":"on"}"#]));
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(to_write[0], r#"40{"sid":"lv_VI97HAXpY6yYW"}"#);
+//! assert_eq!(to_write[1], r#"43/states,7[{"state":"on"}]"#);
+//! assert!(matches!(heartbeat.tick(&timing, 25_000), Tick::Ping { next_ms: 45_000 }));
+//! ```
+//!
 //! # What is not here
 //!
 //! No TLS, no HTTP, no compression (`permessage-deflate` is never negotiated here, hence all
@@ -80,7 +120,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
 pub mod frame;
 pub mod json;
 pub mod plain;
 pub mod session;
+pub mod socketio;

@@ -15,7 +15,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Number, Value};
 
 use crate::frame;
-use crate::json::{self, Malformed, Object};
+use crate::json::{self, Malformed, Object, escaped};
 
 /// Longest name (the value of `type`) of an inbound message, in bytes.
 pub const NAME_LEN_MAX: usize = 64;
@@ -75,15 +75,38 @@ pub enum Refused {
 /// See [`Refused`]. Of several reasons one is given; a message with a usable name is never refused
 /// without it, unless it is no JSON.
 pub fn parse(text: &str) -> Result<Message, Refused> {
-    let (mut payload, overflowing) = match json::object(text) {
-        Ok(fields) => (fields, None),
-        Err(Malformed::Number { field, rest }) => (rest, Some(field)),
-        Err(Malformed::Syntax(_)) => return Err(Refused::Json),
-    };
+    let (mut payload, overflowing) = fields(text)?;
     let name = match payload.shift_remove("type") {
         Some(Value::String(name)) if (1..=NAME_LEN_MAX).contains(&name.len()) => name,
         _ => return Err(Refused::Type),
     };
+    message(name, payload, overflowing)
+}
+
+/// Reads the argument of an event as a message of this name; `type` is a field like others there.
+///
+/// # Errors
+///
+/// See [`Refused`]; of those not [`Refused::Type`].
+pub fn call(name: String, argument: &str) -> Result<Message, Refused> {
+    let (payload, overflowing) = fields(argument)?;
+    message(name, payload, overflowing)
+}
+
+/// The fields of an object, and the first one that holds a number which cannot be held.
+fn fields(text: &str) -> Result<(Object, Option<String>), Refused> {
+    match json::object(text) {
+        Ok(fields) => Ok((fields, None)),
+        Err(Malformed::Number { field, rest }) => Ok((rest, Some(field))),
+        Err(Malformed::Syntax(_)) => Err(Refused::Json),
+    }
+}
+
+fn message(
+    name: String,
+    mut payload: Object,
+    overflowing: Option<String>,
+) -> Result<Message, Refused> {
     let id = match payload.shift_remove("id") {
         None => None,
         Some(Value::String(id)) if id.len() <= ID_LEN_MAX => Some(Id::Text(id)),
@@ -188,13 +211,4 @@ fn has_key(object: &str, is_taken: impl Fn(&str) -> bool) -> bool {
 
     // What cannot be read is not spread either.
     serde_json::Deserializer::from_str(object).deserialize_map(Keys(is_taken)).unwrap_or(true)
-}
-
-/// `text` as it stands between the quotes of a JSON string (RFC 8259 section 7).
-fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        return Cow::Borrowed(text);
-    }
-    let quoted = Value::from(text).to_string();
-    Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
 }

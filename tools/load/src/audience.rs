@@ -66,6 +66,11 @@ impl Audience {
         self.event_len = len;
     }
 
+    /// Reads what has come, so that heartbeats are answered while others are measured.
+    pub fn attend(&mut self) -> Result<()> {
+        self.fleet.quiesce(QUIET)
+    }
+
     /// Publishes `ticks` times `copies` events, each time waiting until the publisher has its
     /// answer and every listener its events, and returns what that cost. A delivery is one event
     /// at one listener; without listeners, one publication.
@@ -100,6 +105,7 @@ impl Audience {
         let (frames, mut answers) = self.publication(copies);
         let mut events = self.listeners as u64 * u64::from(copies);
         self.fleet.send(self.publisher, &frames)?;
+        let dialect = self.endpoint.dialect;
         let deadline = Instant::now() + limit;
         while events > 0 || answers > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -111,10 +117,10 @@ impl Audience {
                 (self.publisher, &mut self.heard, &mut self.event_len);
             self.fleet.pump(left, |message| {
                 if message.index == publisher {
-                    if dialect::is_reply(message.text, Operation::Create)? {
+                    if dialect.is_reply(message.text, Operation::Create)? {
                         answers -= 1;
                     }
-                } else if dialect::is_event(message.text) {
+                } else if dialect.is_event(message.text) {
                     heard[message.index] += 1;
                     *event_len = message.text.len();
                     events = events.saturating_sub(1);
@@ -137,7 +143,7 @@ impl Audience {
                 let mut frames = Vec::new();
                 for _ in 0..copies {
                     self.published += 1;
-                    let create = dialect::create(LOAD_ENTITY, self.published);
+                    let create = self.endpoint.dialect.create(LOAD_ENTITY, self.published);
                     frames.extend(frame::encode_client(frame::TEXT, create.as_bytes()));
                 }
                 (frames, copies)
@@ -148,12 +154,13 @@ impl Audience {
     /// Keeps counting for a while: an event too many would be as wrong as one too few.
     fn listen_for_more(&mut self) -> Result<()> {
         let deadline = Instant::now() + QUIET;
+        let dialect = self.endpoint.dialect;
         while Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let listeners = self.listeners;
             let heard = &mut self.heard;
             self.fleet.pump(left, |Heard { index, text, .. }| {
-                if index < listeners && dialect::is_event(text) {
+                if index < listeners && dialect.is_event(text) {
                     heard[index] += 1;
                 }
                 Ok(())

@@ -1,10 +1,11 @@
-//! The floor: a WebSocket server that does nothing but what cannot be left out.
+//! The floor: a server that does nothing but what cannot be left out.
 //!
 //! One thread, epoll and `send`; no rights, no storage, no queue, no timer. What a path asks for
 //! decides what a connection is: [`CONTROL`] gives orders, [`ECHO`] gets its messages back,
-//! everything else listens. It is written as tightly as we know how: a slow floor would flatter
-//! whatever stands on it. Where a real server would have to cope, it gives up with a message,
-//! since a measurement in which that happened is void.
+//! [`POLL`] is HTTP and asks for each event anew, everything else listens. It is written as
+//! tightly as we know how: a slow floor would flatter whatever stands on it. Where a real server
+//! would have to cope, it gives up with a message, since a measurement in which that happened is
+//! void.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,12 +14,14 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::poll::Poll;
-use crate::{dialect, frame, handshake, os};
+use crate::{dialect, frame, handshake, http, os, socketio};
 
 /// The path of the connection that gives [`Order`]s.
 pub const CONTROL: &str = "/control";
 /// The path of connections whose messages come back.
 pub const ECHO: &str = "/echo";
+/// The path of connections that get their events by asking for each.
+pub const POLL: &str = "/poll";
 
 /// Largest input of one connection in one read: no message here is longer.
 const READ_LEN_MAX: usize = 64 * 1024;
@@ -62,9 +65,28 @@ struct Bare {
     peers: Vec<Option<Peer>>,
     /// Listeners' descriptors side by side: the fan-out touches no other memory of ours.
     listeners: Vec<RawFd>,
-    /// The frames of the last order, encoded.
-    encoded: (Order, Vec<u8>),
+    /// Those that poll, side by side for the same reason.
+    pollers: Vec<Poller>,
+    encoded: Encoded,
     input: Vec<u8>,
+}
+
+/// What the last order sends.
+struct Encoded {
+    order: Order,
+    /// To a listener.
+    frames: Vec<u8>,
+    /// To one that polls: a whole response.
+    response: Vec<u8>,
+}
+
+/// A connection that polls.
+struct Poller {
+    descriptor: RawFd,
+    /// Whether a request of it has no answer yet.
+    is_waiting: bool,
+    /// Answers to requests that are still on the way.
+    owed: u32,
 }
 
 struct Peer {
@@ -78,6 +100,8 @@ enum Role {
     Listener,
     Control,
     Echo,
+    /// Its place among the pollers.
+    Poller(usize),
 }
 
 impl Bare {
@@ -90,7 +114,8 @@ impl Bare {
             listener,
             peers: Vec::new(),
             listeners: Vec::new(),
-            encoded: (nothing, Vec::new()),
+            pollers: Vec::new(),
+            encoded: Encoded { order: nothing, frames: Vec::new(), response: Vec::new() },
             input: vec![0; READ_LEN_MAX],
         })
     }
@@ -139,6 +164,12 @@ impl Bare {
             Err(_) => return self.close(descriptor),
         };
         match &mut peer.role {
+            Role::Poller(place) => {
+                // Whoever polls waits for the answer: a read is one request, whole.
+                ensure!(self.input[..len].ends_with(b"\r\n\r\n"), "a request in pieces");
+                let place = *place;
+                self.polled(place)
+            }
             Role::Echo => echo(descriptor as RawFd, &mut self.input[..len]),
             Role::Control => self.obey(descriptor as RawFd, len),
             // A pong, at most.
@@ -151,7 +182,11 @@ impl Bare {
     }
 
     fn close(&mut self, descriptor: usize) -> Result<()> {
-        self.peers[descriptor] = None;
+        if let Some(Peer { role: Role::Poller(place), .. }) = self.peers[descriptor].take() {
+            // Its place stays, as others are known by theirs; nothing is sent there any more.
+            let gone = Poller { descriptor: -1, is_waiting: false, owed: 0 };
+            self.pollers[place] = gone;
+        }
         self.listeners.retain(|fd| *fd != descriptor as RawFd);
         Ok(())
     }
@@ -167,6 +202,12 @@ impl Bare {
         if handshake::head_len(head) != Some(head.len()) {
             return Ok(());
         }
+        if handshake::path(head).is_some_and(|path| path == POLL) {
+            let descriptor = descriptor as RawFd;
+            *role = Role::Poller(self.pollers.len());
+            self.pollers.push(Poller { descriptor, is_waiting: true, owed: 0 });
+            return Ok(());
+        }
         let (response, path) = handshake::accept(head)?;
         *role = match path.as_str() {
             CONTROL => Role::Control,
@@ -179,18 +220,39 @@ impl Bare {
         send_whole(descriptor as RawFd, response.as_bytes())
     }
 
+    /// Takes a request for the next event.
+    #[inline]
+    fn polled(&mut self, place: usize) -> Result<()> {
+        let poller = &mut self.pollers[place];
+        if poller.owed == 0 {
+            poller.is_waiting = true;
+            return Ok(());
+        }
+        poller.owed -= 1;
+        send_whole(poller.descriptor, &self.encoded.response)
+    }
+
     /// Answers an order, as a real server answers its publisher, and carries it out.
     fn obey(&mut self, control: RawFd, len: usize) -> Result<()> {
         let input = &mut self.input[..len];
         let order = frame::unmask_client(input)?.context("an order in pieces")?;
         let order = Order::decode(&input[order.payload])?;
-        if self.encoded.0 != order {
+        if self.encoded.order != order {
+            let copies = order.copies as usize;
             let event = dialect::bare_event(order.payload_len as usize);
-            let frames = frame::encode_server(frame::TEXT, &event).repeat(order.copies as usize);
-            self.encoded = (order, frames);
+            let frames = frame::encode_server(frame::TEXT, &event).repeat(copies);
+            let response = http::response(&socketio::payload(&event, copies));
+            self.encoded = Encoded { order, frames, response };
         }
         for listener in &self.listeners {
-            send_whole(*listener, &self.encoded.1)?;
+            send_whole(*listener, &self.encoded.frames)?;
+        }
+        for poller in &mut self.pollers {
+            if std::mem::take(&mut poller.is_waiting) {
+                send_whole(poller.descriptor, &self.encoded.response)?;
+            } else {
+                poller.owed += 1;
+            }
         }
         let answer = frame::encode_server(frame::TEXT, dialect::BARE_REPLY);
         send_whole(control, &answer)
@@ -231,6 +293,27 @@ fn send_whole(peer: RawFd, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audience::Audience;
+    use crate::dialect::Dialect;
+    use crate::endpoint::{Endpoint, Publish, Transport};
+
+    #[test]
+    fn listeners_of_both_kinds_hear_every_event() {
+        for transport in [Transport::WebSocket, Transport::Polling] {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            // It serves until the process of the test ends.
+            std::thread::spawn(move || Bare::new(listener).unwrap().run().unwrap());
+            let (pid, publish, dialect) = (std::process::id(), Publish::Order, Dialect::Plain);
+            let endpoint = Endpoint { address, pid, publish, dialect, transport };
+            let mut audience = Audience::gather(endpoint, 3).unwrap();
+            for (ticks, copies, deliveries) in [(5, 1, 15), (2, 8, 48)] {
+                let round = audience.round(ticks, copies).unwrap();
+                assert_eq!(round.deliveries, deliveries, "{transport:?}");
+            }
+        }
+    }
 
     #[test]
     fn orders_survive_the_wire() {

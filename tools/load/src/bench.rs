@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::child::{self, Child, Ready, ScratchDir};
-use crate::endpoint::{Endpoint, Publish};
+use crate::dialect::Dialect;
+use crate::endpoint::{Endpoint, Publish, Transport};
 use crate::os;
+use crate::peer::{self, Peer};
 
 /// The longest life of a bare server whose parent does not stop it.
 const BARE_LIMIT_S: u32 = 3600;
@@ -151,6 +153,18 @@ impl Bench {
         Ok(Served::new(child, address, Publish::Never, scratch))
     }
 
+    /// Starts another Socket.IO server that was installed before, in the quiet layout.
+    pub fn peer(&self, peer: Peer) -> Result<Served> {
+        let scratch = self.scratch("peer")?;
+        let address = child::free_address()?;
+        let log = scratch.path().join("log");
+        let mut child = Child::start(peer.command(address), Some(self.quiet_cpu()?), log)?;
+        child.wait_until(Ready::Accepts, address)?;
+        let publish =
+            Publish::Create { writer: peer::WRITER.to_owned(), reader: peer::READER.to_owned() };
+        Ok(Served::new(child, address, publish, scratch))
+    }
+
     /// A token for the server on `data`, which may be running.
     fn token(&self, data: &Path, who: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.server);
@@ -168,7 +182,9 @@ impl Bench {
 impl Served {
     fn new(child: Child, address: SocketAddr, publish: Publish, scratch: ScratchDir) -> Self {
         let pid = child.pid();
-        Self { child, endpoint: Endpoint { address, pid, publish }, _scratch: scratch }
+        let (dialect, transport) = (Dialect::Plain, Transport::WebSocket);
+        let endpoint = Endpoint { address, pid, publish, dialect, transport };
+        Self { child, endpoint, _scratch: scratch }
     }
 
     /// Stops the server; fails unless it ends cleanly.

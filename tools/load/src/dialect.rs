@@ -1,16 +1,17 @@
 //! What the tool says to the states service and understands of its answers.
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 
-/// The stream of states: commands in, answers and `state_changed` out.
+/// The plain stream of states: commands in, answers and `state_changed` out.
 pub const STATES_PATH: &str = "/api/ws";
+/// The Socket.IO namespace of states: the same commands and events.
+pub const NAMESPACE: &str = "/states";
 /// The entity that fan-out is measured with.
 pub const LOAD_ENTITY: &str = "sensor.load";
-/// Ends all events of a connection but those of an entity that nobody writes.
-pub const SILENCE: &str = r#"{"type":"subscribe_entities","entity_ids":["load.silence"]}"#;
 /// Length of the event that a create of ours is announced with, in the documented form.
 pub const EVENT_LEN: usize = 250;
-/// How every event begins that is counted as a delivery.
+/// How every plain event begins that is counted as a delivery.
 const EVENT_START: &[u8] = br#"{"type":"state_changed""#;
 /// What the bare loop answers an order with.
 pub const BARE_REPLY: &[u8] = br#"{"type":"states:create:response","success":true}"#;
@@ -24,24 +25,96 @@ pub enum Operation {
     Get,
 }
 
-/// A `states:create` whose event is [`EVENT_LEN`] bytes long for every entity name of up to 64
-/// bytes and every `number`.
-pub fn create(entity_id: &str, number: u64) -> String {
-    let state = state(number);
-    let attributes = attributes(entity_id);
-    format!(
-        r#"{{"type":"states:create","entity_id":"{entity_id}","state":"{state}","attributes":{attributes}}}"#
-    )
+/// How an endpoint spells commands, answers and events.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Dialect {
+    /// Plain WebSocket: an object with a `type`.
+    Plain,
+    /// Socket.IO v5 on the namespace [`NAMESPACE`].
+    #[value(name = "socketio")]
+    SocketIo,
 }
 
-/// A `states:get`.
+impl Dialect {
+    /// What it is called in front of a row's name.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::SocketIo => "Socket.IO ",
+        }
+    }
+
+    /// Ends all events of a connection but those of an entity that nobody writes.
+    pub fn silence(self) -> &'static str {
+        match self {
+            Self::Plain => r#"{"type":"subscribe_entities","entity_ids":["load.silence"]}"#,
+            // Without an ack id: the only acks that come are those of creates.
+            Self::SocketIo => r#"42/states,["subscribe_entities",{"entity_ids":["load.silence"]}]"#,
+        }
+    }
+
+    /// A `states:create` whose event is [`EVENT_LEN`] bytes long for every entity name of up to
+    /// 64 bytes and every `number`, which is also its ack id.
+    pub fn create(self, entity_id: &str, number: u64) -> String {
+        let state = state(number);
+        let attributes = self.attributes(entity_id);
+        let fields =
+            format!(r#""entity_id":"{entity_id}","state":"{state}","attributes":{attributes}"#);
+        match self {
+            Self::Plain => format!(r#"{{"type":"states:create",{fields}}}"#),
+            Self::SocketIo => format!(r#"42/states,{number}["states:create",{{{fields}}}]"#),
+        }
+    }
+
+    /// Whether a text message is a delivery.
+    pub fn is_event(self, text: &[u8]) -> bool {
+        text.starts_with(match self {
+            Self::Plain => EVENT_START,
+            Self::SocketIo => br#"42/states,["state_changed","#,
+        })
+    }
+
+    /// Whether `text` answers `operation`. A refusal, of whatever, is an error: the tool asks for
+    /// nothing that it may not have. An ack does not say what it answers: creates alone ask for
+    /// one.
+    pub fn is_reply(self, text: &[u8], operation: Operation) -> Result<bool> {
+        if self.is_event(text) {
+            return Ok(false);
+        }
+        let refusals: &[&[u8]] = match self {
+            Self::Plain => &[br#""success":false"#, br#""type":"error""#],
+            Self::SocketIo => &[br#""success":false"#, br#"["error","#],
+        };
+        if refusals.iter().any(|refusal| contains(text, refusal)) {
+            bail!("the server refused: {}", String::from_utf8_lossy(text));
+        }
+        Ok(match (self, operation) {
+            (Self::Plain, Operation::Create) => contains(text, br#""states:create:response""#),
+            (Self::Plain, Operation::Get) => contains(text, br#""states:get:response""#),
+            (Self::SocketIo, _) => text.starts_with(b"43/states,"),
+        })
+    }
+
+    fn attributes(self, entity_id: &str) -> String {
+        let around = self.event(entity_id, &state(0), &with_note("")).len();
+        with_note(&"n".repeat(EVENT_LEN.saturating_sub(around)))
+    }
+
+    /// The documented event of a create.
+    fn event(self, entity_id: &str, state: &str, attributes: &str) -> String {
+        let data = format!(
+            r#"{{"entity_id":"{entity_id}","new_state":{{"state":"{state}","attributes":{attributes}}}}}"#
+        );
+        match self {
+            Self::Plain => format!(r#"{{"type":"state_changed","data":{data}}}"#),
+            Self::SocketIo => format!(r#"42/states,["state_changed",{data}]"#),
+        }
+    }
+}
+
+/// A plain `states:get`.
 pub fn get(entity_id: &str) -> String {
     format!(r#"{{"type":"states:get","entity_id":"{entity_id}"}}"#)
-}
-
-/// Whether a text message is a delivery.
-pub fn is_event(text: &[u8]) -> bool {
-    text.starts_with(EVENT_START)
 }
 
 /// What the bare loop sends in place of an event: as long as ours, recognised alike.
@@ -51,40 +124,12 @@ pub fn bare_event(len: usize) -> Vec<u8> {
     event
 }
 
-/// Whether `text` answers `operation`. A refusal, of whatever, is an error: the tool asks for
-/// nothing that it may not have.
-pub fn is_reply(text: &[u8], operation: Operation) -> Result<bool> {
-    let name: &[u8] = match operation {
-        Operation::Create => br#""states:create:response""#,
-        Operation::Get => br#""states:get:response""#,
-    };
-    if is_event(text) {
-        return Ok(false);
-    }
-    if contains(text, br#""success":false"#) || contains(text, br#""type":"error""#) {
-        bail!("the server refused: {}", String::from_utf8_lossy(text));
-    }
-    Ok(contains(text, name))
-}
-
 fn state(number: u64) -> String {
     format!("{:08}", number % 100_000_000)
 }
 
-fn attributes(entity_id: &str) -> String {
-    let around = event(entity_id, &state(0), &with_note("")).len();
-    with_note(&"n".repeat(EVENT_LEN.saturating_sub(around)))
-}
-
 fn with_note(note: &str) -> String {
     format!(r#"{{"unit_of_measurement":"W","friendly_name":"Load","note":"{note}"}}"#)
-}
-
-/// The documented event of a create.
-fn event(entity_id: &str, state: &str, attributes: &str) -> String {
-    format!(
-        r#"{{"type":"state_changed","data":{{"entity_id":"{entity_id}","new_state":{{"state":"{state}","attributes":{attributes}}}}}}}"#
-    )
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -97,30 +142,49 @@ mod tests {
 
     #[test]
     fn every_event_has_the_same_length() {
-        for (entity_id, number) in
-            [(LOAD_ENTITY, 0), (LOAD_ENTITY, u64::MAX), ("a.b", 7), ("sensor.fill_0999999", 7)]
-        {
-            let event = event(entity_id, &state(number), &attributes(entity_id));
-            assert_eq!(event.len(), EVENT_LEN, "{entity_id} {number}");
-            assert!(is_event(event.as_bytes()));
+        for dialect in [Dialect::Plain, Dialect::SocketIo] {
+            for (entity_id, number) in
+                [(LOAD_ENTITY, 0), (LOAD_ENTITY, u64::MAX), ("a.b", 7), ("sensor.fill_0999999", 7)]
+            {
+                let attributes = dialect.attributes(entity_id);
+                let event = dialect.event(entity_id, &state(number), &attributes);
+                assert_eq!(event.len(), EVENT_LEN, "{dialect:?} {entity_id} {number}");
+                assert!(dialect.is_event(event.as_bytes()));
+                assert!(dialect.create(entity_id, number).contains(&attributes));
+            }
         }
         assert_eq!(bare_event(EVENT_LEN).len(), EVENT_LEN);
-        assert!(is_event(&bare_event(EVENT_LEN)));
+        assert!(Dialect::Plain.is_event(&bare_event(EVENT_LEN)));
     }
 
     #[test]
     fn replies_are_told_from_events_and_refusals() {
         use Operation::{Create, Get};
+        let plain = Dialect::Plain;
         let created = br#"{"type":"states:create:response","success":true,"data":{}}"#;
-        assert!(is_reply(created, Create).unwrap());
-        assert!(!is_reply(created, Get).unwrap());
-        assert!(is_reply(BARE_REPLY, Create).unwrap());
-        assert!(!is_reply(&bare_event(250), Create).unwrap());
+        assert!(plain.is_reply(created, Create).unwrap());
+        assert!(!plain.is_reply(created, Get).unwrap());
+        assert!(plain.is_reply(BARE_REPLY, Create).unwrap());
+        assert!(!plain.is_reply(&bare_event(250), Create).unwrap());
         for refusal in [
             &br#"{"type":"states:create:response","success":false,"error":"no"}"#[..],
             br#"{"type":"error","success":false,"error":"Invalid JSON"}"#,
         ] {
-            assert!(is_reply(refusal, Create).is_err());
+            assert!(plain.is_reply(refusal, Create).is_err());
         }
+    }
+
+    #[test]
+    fn acks_are_told_from_events_and_refusals() {
+        let is_reply = |text: &str| Dialect::SocketIo.is_reply(text.as_bytes(), Operation::Create);
+        for (text, is_ack) in [
+            (r#"43/states,7[{"success":true,"data":{}}]"#, true),
+            (r#"42/states,["state_changed",{"entity_id":"a.b"}]"#, false),
+            (r#"42/states,["states:snapshot",{"success":true,"data":[]}]"#, false),
+        ] {
+            assert_eq!(is_reply(text).unwrap(), is_ack, "{text}");
+        }
+        assert!(is_reply(r#"43/states,7[{"success":false,"error":"no"}]"#).is_err());
+        assert!(is_reply(r#"42/states,["error",{"error":"no"}]"#).is_err());
     }
 }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::dialect::{self, Operation};
+use crate::dialect::{Dialect, Operation};
 use crate::fleet::{self, Fleet, Heard};
-use crate::frame;
 use crate::proc::CpuTime;
 use crate::rounds::Round;
+use crate::{frame, socketio};
 
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -20,6 +20,8 @@ const QUIET: Duration = Duration::from_millis(20);
 pub enum Answer {
     /// The request itself.
     Echo,
+    /// The ack of a Socket.IO request, with the request's argument.
+    Ack,
     /// The success of an operation. Everything else that a server sends is no answer.
     Reply(Operation),
 }
@@ -37,7 +39,7 @@ pub enum Until {
 pub struct Dialogue {
     fleet: Fleet,
     pid: u32,
-    /// What each caller asks, as sent and as text.
+    /// What each caller asks, as sent, and what it has to be answered.
     requests: Vec<(Vec<u8>, String)>,
     answer: Answer,
 }
@@ -59,8 +61,17 @@ impl Dialogue {
     /// A dialogue on all connections of `fleet`, one of `requests` each, with process `pid`.
     pub fn new(fleet: Fleet, pid: u32, requests: Vec<String>, answer: Answer) -> Result<Self> {
         ensure!(requests.len() == fleet.len(), "one request for each connection is needed");
-        let framed = |text: String| (frame::encode_client(frame::TEXT, text.as_bytes()), text);
-        let requests = requests.into_iter().map(framed).collect();
+        let with_answer = |text: String| {
+            let framed = frame::encode_client(frame::TEXT, text.as_bytes());
+            let expected = match answer {
+                Answer::Echo => text,
+                Answer::Ack => socketio::ack_answer(&text)?,
+                // Known by its name.
+                Answer::Reply(_) => String::new(),
+            };
+            Ok((framed, expected))
+        };
+        let requests = requests.into_iter().map(with_answer).collect::<Result<_>>()?;
         Ok(Self { fleet, pid, requests, answer })
     }
 
@@ -155,17 +166,19 @@ impl<'a> Talk<'a> {
 
     fn hear(&mut self, heard: &Heard<'_>) -> Result<()> {
         let is_answer = match self.answer {
-            Answer::Echo => {
-                let same = heard.text == self.requests[heard.index].1.as_bytes();
-                ensure!(same, "an echo differs from what was sent");
-                true
-            }
-            Answer::Reply(operation) => dialect::is_reply(heard.text, operation)?,
+            Answer::Echo => true,
+            Answer::Ack => socketio::is_ack(heard.text),
+            Answer::Reply(operation) => Dialect::Plain.is_reply(heard.text, operation)?,
         };
         if !is_answer {
-            self.events += u64::from(dialect::is_event(heard.text));
+            self.events += u64::from(Dialect::Plain.is_event(heard.text));
             return Ok(());
         }
+        let expected = self.requests[heard.index].1.as_bytes();
+        ensure!(
+            matches!(self.answer, Answer::Reply(_)) || heard.text == expected,
+            "what came back differs from what was sent"
+        );
         let asked_at = self.asked_at[heard.index].take().context("an answer to nothing")?;
         let latency_us = asked_at.elapsed().as_micros();
         self.latencies_us.push(u32::try_from(latency_us).unwrap_or(u32::MAX));

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use anyhow::Result;
 
 use crate::bare::{CONTROL, ECHO};
-use crate::dialect::{self, STATES_PATH};
+use crate::dialect::{Dialect, NAMESPACE, STATES_PATH};
 use crate::fleet::Fleet;
 use crate::frame;
+use crate::opening::Opening;
 
 /// Where a server is, and how it is used.
 #[derive(Clone, Debug)]
@@ -18,6 +19,19 @@ pub struct Endpoint {
     pub pid: u32,
     /// How it is made to send events.
     pub publish: Publish,
+    /// How it spells what listeners and publisher say and hear.
+    pub dialect: Dialect,
+    /// How listeners are connected. A publisher always has a WebSocket.
+    pub transport: Transport,
+}
+
+/// What carries events to a listener.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Transport {
+    /// A WebSocket.
+    WebSocket,
+    /// HTTP long-polling: an answer per delivery.
+    Polling,
 }
 
 /// How events are made to happen.
@@ -43,7 +57,14 @@ impl Endpoint {
             Publish::Create { reader, .. } => Some(reader.as_str()),
             Publish::Order | Publish::Never => None,
         };
-        fleet.join(self.address, STATES_PATH, token)
+        let opening = match (self.transport, self.dialect) {
+            (Transport::WebSocket, dialect) => states(dialect, token),
+            (Transport::Polling, Dialect::Plain) => Opening::BarePoll,
+            (Transport::Polling, Dialect::SocketIo) => {
+                Opening::Polling { namespace: NAMESPACE, token }
+            }
+        };
+        fleet.join(self.address, opening)
     }
 
     /// Opens a connection that makes events happen and hears none, so that a delivery is one to a
@@ -51,17 +72,30 @@ impl Endpoint {
     /// which never changes.
     pub fn join_writer(&self, fleet: &mut Fleet) -> Result<usize> {
         let Publish::Create { writer, .. } = &self.publish else {
-            return fleet.join(self.address, CONTROL, None);
+            return fleet.join(self.address, Opening::Plain { path: CONTROL, token: None });
         };
-        let index = fleet.join(self.address, STATES_PATH, Some(writer))?;
-        let silence = frame::encode_client(frame::TEXT, dialect::SILENCE.as_bytes());
+        let index = fleet.join(self.address, states(self.dialect, Some(writer)))?;
+        let silence = frame::encode_client(frame::TEXT, self.dialect.silence().as_bytes());
         // Commands of one connection take effect in order: no answer has to be awaited.
         fleet.send(index, &silence)?;
         Ok(index)
     }
 
-    /// Opens a connection whose messages come back.
+    /// Opens a connection whose messages come back: in Socket.IO as acks of requests, else as
+    /// they are.
     pub fn join_echo(&self, fleet: &mut Fleet) -> Result<usize> {
-        fleet.join(self.address, ECHO, None)
+        let opening = match self.dialect {
+            Dialect::Plain => Opening::Plain { path: ECHO, token: None },
+            Dialect::SocketIo => Opening::SocketIo { namespace: "/", token: None },
+        };
+        fleet.join(self.address, opening)
+    }
+}
+
+/// A WebSocket to the states service.
+fn states(dialect: Dialect, token: Option<&str>) -> Opening<'_> {
+    match dialect {
+        Dialect::Plain => Opening::Plain { path: STATES_PATH, token },
+        Dialect::SocketIo => Opening::SocketIo { namespace: NAMESPACE, token },
     }
 }

@@ -1,20 +1,21 @@
-//! Many WebSocket connections of one thread: opened one after another, read through one epoll.
+//! Many connections of one thread: opened one after another, read through one epoll.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use socket2::{Domain, Socket, Type};
 
+use crate::interrupt;
+use crate::opening::{Opened, Opening};
 use crate::poll::Poll;
-use crate::{frame, handshake, interrupt, os};
+use crate::speech::Speech;
 
-/// How long one connection may take to open, and one write to be taken.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that share a source address: far less than the 28,000 ephemeral ports that there
 /// are by default, since the kernel searches long for one of the last.
 const CONNECTIONS_PER_SOURCE: usize = 4096;
+/// The same of connections that stay with HTTP, of which a server may allow one address fewer.
+const POLLS_PER_SOURCE: usize = 500;
 /// Longest pause inside a wait before the run's end is looked for.
 const GLANCE: Duration = Duration::from_millis(100);
 const READ_LEN_MAX: usize = 256 * 1024;
@@ -39,8 +40,9 @@ pub struct Heard<'a> {
 
 struct Peer {
     stream: TcpStream,
-    /// The beginning of a frame whose end has not arrived; almost always empty.
+    /// The beginning of a message whose end has not arrived; almost always empty.
     partial: Vec<u8>,
+    speech: Speech,
 }
 
 impl Fleet {
@@ -51,13 +53,14 @@ impl Fleet {
 
     /// Opens one more connection and returns its number. What the server sends along with its
     /// acceptance is heard by the first [`Fleet::pump`] that finds more on that connection.
-    pub fn join(&mut self, address: SocketAddr, path: &str, token: Option<&str>) -> Result<usize> {
+    pub fn join(&mut self, address: SocketAddr, opening: Opening<'_>) -> Result<usize> {
         interrupt::check()?;
         let index = self.peers.len();
-        let peer = open(address, source(index), path, token)
-            .with_context(|| format!("connection {index} to {address}{path}"))?;
-        self.poll.add(&peer.stream, index as u64)?;
-        self.peers.push(peer);
+        let Opened { stream, rest, speech } = opening
+            .open(address, source(index, opening))
+            .with_context(|| format!("connection {index} to {address}, {opening}"))?;
+        self.poll.add(&stream, index as u64)?;
+        self.peers.push(Peer { stream, partial: rest, speech });
         Ok(index)
     }
 
@@ -119,40 +122,17 @@ impl Peer {
         input: &[u8],
         heard: &mut impl FnMut(Heard<'_>) -> Result<()>,
     ) -> Result<u64> {
-        if self.partial.is_empty() {
-            let (used, pings) = hear(index, &self.stream, input, heard)?;
-            self.partial.extend_from_slice(&input[used..]);
+        let Self { stream, partial, speech } = self;
+        if partial.is_empty() {
+            let (used, pings) = speech.hear(index, stream, input, heard)?;
+            partial.extend_from_slice(&input[used..]);
             return Ok(pings);
         }
-        self.partial.extend_from_slice(input);
-        let (used, pings) = hear(index, &self.stream, &self.partial, heard)?;
-        self.partial.drain(..used);
+        partial.extend_from_slice(input);
+        let (used, pings) = speech.hear(index, stream, partial, heard)?;
+        partial.drain(..used);
         Ok(pings)
     }
-}
-
-/// Handles every whole frame in `input`; returns how many bytes they were and how many were pings.
-fn hear(
-    index: usize,
-    stream: &TcpStream,
-    input: &[u8],
-    heard: &mut impl FnMut(Heard<'_>) -> Result<()>,
-) -> Result<(usize, u64)> {
-    let mut used = 0;
-    let mut pings = 0;
-    while let Some(frame) = frame::read_server(&input[used..])? {
-        used += frame.len;
-        match frame.opcode {
-            frame::TEXT => heard(Heard { index, text: frame.payload, stream })?,
-            frame::PING => {
-                pings += 1;
-                send(stream, &frame::encode_client(frame::PONG, frame.payload))?;
-            }
-            frame::CLOSE => bail!("the server closed: {}", close_reason(frame.payload)),
-            _ => {}
-        }
-    }
-    Ok((used, pings))
 }
 
 /// Sends bytes that are already framed; that the kernel does not take them at once is an error,
@@ -163,44 +143,11 @@ pub fn send(mut stream: &TcpStream, frames: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn close_reason(payload: &[u8]) -> String {
-    match payload {
-        [high, low, reason @ ..] => {
-            format!("{} {}", u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason))
-        }
-        _ => "without a code".to_owned(),
-    }
-}
-
-fn source(index: usize) -> Ipv4Addr {
-    let host = 1 + index / CONNECTIONS_PER_SOURCE;
-    Ipv4Addr::new(127, 0, 0, host.min(250) as u8)
-}
-
-fn open(address: SocketAddr, source: Ipv4Addr, path: &str, token: Option<&str>) -> Result<Peer> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    os::choose_port_late(&socket)?;
-    socket.bind(&SocketAddr::from((source, 0)).into())?;
-    socket.connect_timeout(&address.into(), PATIENCE)?;
-    let mut stream = TcpStream::from(socket);
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(handshake::request(address, path, token).as_bytes())?;
-
-    let mut input = Vec::with_capacity(1024);
-    let head_len = loop {
-        if let Some(len) = handshake::head_len(&input) {
-            break len;
-        }
-        ensure!(input.len() <= READ_LEN_MAX, "a response without an end");
-        let mut chunk = [0; 1024];
-        match stream.read(&mut chunk).context("no answer to the handshake")? {
-            0 => bail!("hung up during the handshake:\n{}", String::from_utf8_lossy(&input)),
-            len => input.extend_from_slice(&chunk[..len]),
-        }
+fn source(index: usize, opening: Opening<'_>) -> Ipv4Addr {
+    let shared_by = match opening {
+        Opening::Plain { .. } | Opening::SocketIo { .. } => CONNECTIONS_PER_SOURCE,
+        Opening::Polling { .. } | Opening::BarePoll => POLLS_PER_SOURCE,
     };
-    handshake::check_response(&input[..head_len])?;
-    stream.set_nonblocking(true)?;
-    let partial = input.split_off(head_len);
-    Ok(Peer { stream, partial })
+    let host = 1 + index / shared_by;
+    Ipv4Addr::new(127, 0, 0, host.min(250) as u8)
 }

@@ -39,10 +39,15 @@ pub fn check_response(head: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The path in a request head.
+pub fn path(head: &[u8]) -> Option<String> {
+    String::from_utf8_lossy(head).split(' ').nth(1).map(str::to_owned)
+}
+
 /// The response that accepts a request head, and the path that it asked for.
 pub fn accept(head: &[u8]) -> Result<(String, String)> {
+    let path = path(head).context("no path")?;
     let head = String::from_utf8_lossy(head);
-    let path = head.split(' ').nth(1).context("no path")?.to_owned();
     let key = header(&head, "sec-websocket-key").context("no Sec-WebSocket-Key")?;
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -52,7 +57,8 @@ pub fn accept(head: &[u8]) -> Result<(String, String)> {
     Ok((response, path))
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+/// The value of the header `name` in a head.
+pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())

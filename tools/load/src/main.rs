@@ -7,9 +7,10 @@
 //! floor is, how the processes are laid out and how to read the table is in `README.md`.
 //!
 //! From the outside in: [`scenario`] holds one file per line of the table; [`bench`] starts the
-//! servers ([`child`], [`bare`]); [`audience`] and [`dialogue`] are the two kinds of traffic on
-//! top of a [`fleet`] of connections; [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds
-//! into rows. The server's own crates are not used: the tool is an independent witness.
+//! servers ([`child`], [`bare`], [`peer`]); [`audience`] and [`dialogue`] are the two kinds of
+//! traffic on top of a [`fleet`] of connections ([`opening`], [`speech`]); [`rounds`], [`stat`],
+//! [`proc`] and [`report`] turn rounds into rows. The server's own crates are not used: the tool
+//! is an independent witness.
 //!
 //! Errors are `anyhow` throughout: each has one meaning here, that there is no measurement, and
 //! one reader.
@@ -30,14 +31,19 @@ mod endpoint;
 mod fleet;
 mod frame;
 mod handshake;
+mod http;
 mod interrupt;
 mod lane;
+mod opening;
 mod os;
+mod peer;
 mod poll;
 mod proc;
 mod report;
 mod rounds;
 mod scenario;
+mod socketio;
+mod speech;
 mod stat;
 
 use std::net::SocketAddr;
@@ -48,7 +54,7 @@ use clap::{Parser, Subcommand};
 
 use bench::Bench;
 use report::Report;
-use scenario::{All, Burst, Echo, Fanout, Idle, Selfcheck, Start, Writes};
+use scenario::{All, Burst, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Start, Writes};
 
 /// Measures a Bellwire server against a bare epoll loop in the same run.
 #[derive(Parser)]
@@ -68,6 +74,8 @@ enum Command {
     Fanout(Fanout),
     /// Eight events at once to many listeners.
     Burst(Burst),
+    /// One event to many listeners that poll.
+    Polling(Polling),
     /// Request and answer in a closed loop.
     Echo(Echo),
     /// Memory of a connection on which nothing happens.
@@ -76,6 +84,8 @@ enum Command {
     Writes(Writes),
     /// From exec to serving, with many states stored.
     Start(Start),
+    /// Ours beside other Socket.IO servers, which are installed first.
+    Peers(Peers),
     /// The bare loop against itself: the ratio has to be 1.
     Selfcheck(Selfcheck),
     /// The floor itself; the other commands start it.
@@ -106,15 +116,20 @@ fn run(cli: &Cli) -> Result<bool> {
         return Ok(true);
     }
     interrupt::install(bench.time_limit_s)?;
-    let mut report = Report::default();
+    let mut report = Report::on(match cli.command {
+        Command::Peers(_) => "server",
+        _ => "ours",
+    });
     let outcome = match &cli.command {
         Command::All(all) => all.run(bench, &mut report),
         Command::Fanout(fanout) => fanout.run(bench, &mut report),
         Command::Burst(burst) => burst.run(bench, &mut report),
+        Command::Polling(polling) => polling.run(bench, &mut report),
         Command::Echo(echo) => echo.run(bench, &mut report),
         Command::Idle(idle) => idle.run(bench, &mut report),
         Command::Writes(writes) => writes.run(bench, &mut report),
         Command::Start(start) => start.run(bench, &mut report),
+        Command::Peers(peers) => peers.run(bench, &mut report),
         Command::Selfcheck(selfcheck) => selfcheck.run(bench, &mut report),
         Command::Bare { .. } => Ok(()),
     };

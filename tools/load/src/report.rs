@@ -16,9 +16,9 @@ pub struct Row {
     pub what: String,
     /// The floor, with its unit.
     pub bare: String,
-    /// Ours, with its unit.
+    /// What is measured, with its unit.
     pub ours: String,
-    /// Ours by the floor, round by round.
+    /// That by the floor, round by round.
     pub ratio: Option<Spread>,
     /// The budget in words.
     pub budget: String,
@@ -90,12 +90,18 @@ pub fn grouped(count: u64) -> String {
 }
 
 /// The rows of a run, in the order in which they were measured.
-#[derive(Default)]
 pub struct Report {
+    /// Whose figures stand beside the bare loop's.
+    subject: &'static str,
     rows: Vec<Row>,
 }
 
 impl Report {
+    /// An empty one; `subject` heads the column of what is measured.
+    pub fn on(subject: &'static str) -> Self {
+        Self { subject, rows: Vec::new() }
+    }
+
     /// Adds the rows that `scenario` measures, or one that says why it could not. Only the end of
     /// the whole run is an error.
     pub fn measure(
@@ -122,8 +128,8 @@ impl Report {
 
     /// The rows as a Markdown table under a line about the machine.
     pub fn table(&self) -> String {
-        let header = ["", "bare", "ours", "ratio (min to max)", "budget", ""].map(str::to_owned);
-        let mut lines = vec![header];
+        let header = ["", "bare", self.subject, "ratio (min to max)", "budget", ""];
+        let mut lines = vec![header.map(str::to_owned)];
         lines.extend(self.rows.iter().map(Row::cells));
         let mut widths = [1; COLUMNS];
         for line in &lines {
@@ -174,7 +180,7 @@ mod tests {
     fn every_row_has_every_column() {
         let ratio = Spread::of(&[1.0]);
         let row = Row::of_ratio("a".into(), us(1.0), us(1.0), ratio, 1.05);
-        let mut report = Report::default();
+        let mut report = Report::on("ours");
         report.measure("a", || Ok(vec![row])).unwrap();
         assert!(report.all_kept());
         report.measure("b", || anyhow::bail!("x | y\nz")).unwrap();

@@ -68,8 +68,17 @@ pub struct Absence {
 /// Where each service has its folder.
 pub const SERVICES: &str = "crates/services/src/";
 /// What is written here; elsewhere lie lock files, documents and the work of others.
-pub const OURS: &[&str] =
-    &["Cargo.lock", "crates/", "tools/", "xtask/", "tests/", "console/", "clients/", "examples/"];
+pub const OURS: &[&str] = &[
+    "Cargo.lock",
+    "crates/",
+    "fuzz/",
+    "tools/",
+    "xtask/",
+    "tests/",
+    "console/",
+    "clients/",
+    "examples/",
+];
 
 /// What does not occur, and where.
 pub const ABSENCES: &[Absence] = &[

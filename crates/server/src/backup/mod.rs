@@ -32,8 +32,8 @@ pub use staging::refuse_unfinished;
 
 use crate::{
     app::epoch,
+    credentials::chance,
     credentials::{self, Keyring},
-    door::chance,
     plain,
 };
 

@@ -26,6 +26,7 @@ use bellwire::{
     logging, memory,
 };
 use bellwire_services::kit::{PAGE_LEN_MAX, Payload};
+use bellwire_wire::engine::{PING_INTERVAL_MS, PING_TIMEOUT_MS, Timing};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
@@ -52,12 +53,19 @@ enum Command {
     /// Checks a configuration, or prints one to begin with.
     #[command(subcommand)]
     Config(config::Config),
-    /// Echoes WebSocket messages at /echo, for protocol suites.
+    /// Sends back what it is sent, for protocol suites: WebSocket at /echo, Engine.IO at /engine.io/,
+    /// Socket.IO at /socket.io/.
     #[command(hide = true)]
     ConformanceServer {
         /// Where to listen.
         #[arg(long)]
         listen: Listen,
+        /// From one ping of Engine.IO to the next.
+        #[arg(long, default_value_t = PING_INTERVAL_MS)]
+        ping_interval_ms: u64,
+        /// How long such a ping may stay unanswered.
+        #[arg(long, default_value_t = PING_TIMEOUT_MS)]
+        ping_timeout_ms: u64,
     },
 }
 
@@ -164,8 +172,9 @@ pub fn run() -> ExitCode {
         Command::User(user) => user.run(),
         Command::Keep(command) => backup::run(command),
         Command::Config(config) => config.run(),
-        Command::ConformanceServer { listen } => {
-            load(&Flags::default()).and_then(|_| app::serve_conformance(listen))
+        Command::ConformanceServer { listen, ping_interval_ms, ping_timeout_ms } => {
+            let timing = Timing { ping_interval_ms, ping_timeout_ms };
+            load(&Flags::default()).and_then(|_| app::serve_conformance(listen, timing))
         }
     };
     match result {

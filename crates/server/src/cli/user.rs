@@ -3,7 +3,7 @@
 use std::{io::BufRead as _, path::Path};
 
 use anyhow::bail;
-use bellwire::{accounts, door::chance, listeners::say};
+use bellwire::{accounts, credentials::chance, listeners::say};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 

@@ -4,10 +4,21 @@
 //! and queues it: commands for the writer, queries for the readers. Inside the write transaction
 //! it first asks whether the caller's credential still holds, then whether the request's idempotency
 //! key was used before; then the service decides.
+//!
+//! What a live session listens to enters here too: names of topics in `names`, namespaces in `spaces`,
+//! connections that are to be recovered in `recovery` and `partings`.
 
 mod call;
+mod names;
+mod partings;
+mod recovery;
+mod spaces;
 
 pub use call::{Call, SlowWork};
+pub use names::NAMES_MAX;
+pub use partings::Partings;
+pub use recovery::{Kept, Listen, Recoverable, Recovered};
+pub use spaces::{SUBSCRIBE, Space, UNSUBSCRIBE};
 
 use std::{
     collections::HashMap,
@@ -17,10 +28,11 @@ use std::{
 use bellwire_services::{
     identity,
     kit::{
-        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Payload,
-        Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe, Subscription,
-        idempotency,
+        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Names,
+        Payload, Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe,
+        Subscription, idempotency,
     },
+    live_sessions::Listened,
 };
 use bellwire_store::{
     batch::Write,
@@ -32,13 +44,11 @@ use bellwire_store::{
 use tokio::sync::oneshot;
 
 use crate::{
+    audience::{Audience, Streams},
     clock::Clock,
-    credentials::Keyring,
+    credentials::{Keyring, chance},
     etag::Tags,
-    hub::{
-        Keys,
-        recent::{Recent, Speller},
-    },
+    hub::recent::{Recent, Speller},
     opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
@@ -50,8 +60,10 @@ pub enum Kind {
     Command,
     /// It answers.
     Query,
-    /// It changes what the connection hears.
+    /// It changes what the connection hears, and answers with a snapshot.
     Subscription,
+    /// It changes which topics a session of Socket.IO hears.
+    Topics,
 }
 
 /// What all services offer, by name.
@@ -59,8 +71,14 @@ pub struct Tables {
     commands: HashMap<&'static str, Command>,
     queries: HashMap<&'static str, Query>,
     subscriptions: HashMap<&'static str, Subscription>,
+    /// The services whose topics have names, and what these mean.
+    names: Vec<(&'static str, Names)>,
+    /// The services of events.
+    events: HashMap<&'static str, &'static str>,
     /// The live endpoints.
     pub streams: Vec<Stream>,
+    /// The namespaces of Socket.IO; the first is `/`.
+    pub spaces: Vec<Space>,
     /// Where calls are found over HTTP.
     pub routes: Vec<Route>,
 }
@@ -87,6 +105,8 @@ pub struct Door {
     pub settings: Arc<Settings>,
     /// Turns for slow work.
     pub slow: SlowWork,
+    /// Connections that ended and are to be noted. Shared with the writes that note them.
+    pub partings: Arc<Partings>,
 }
 
 /// A call of a subscription.
@@ -95,10 +115,8 @@ pub struct SubscribeCall<'a> {
     pub name: &'a str,
     /// Its fields.
     pub payload: Payload,
-    /// The request's `id`, as JSON text.
-    pub id: Option<String>,
-    /// Whether the connection's events have a cursor.
-    pub cursor: bool,
+    /// The topics that the connection listens to so far.
+    pub topics: Vec<Listened>,
 }
 
 impl Tables {
@@ -108,7 +126,10 @@ impl Tables {
             commands: HashMap::new(),
             queries: HashMap::new(),
             subscriptions: HashMap::new(),
+            names: Vec::new(),
+            events: HashMap::new(),
             streams: Vec::new(),
+            spaces: Space::all(&services),
             routes: Vec::new(),
         };
         let named = |service: &Service| {
@@ -122,9 +143,13 @@ impl Tables {
             tables.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
             tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
             tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
+            tables.names.extend(service.names.map(|named| (service.name, named)));
+            tables.events.extend(service.events.iter().map(|(name, _)| (*name, service.name)));
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
         }
+        assert!(tables.spaces.len() <= usize::from(u8::MAX), "more namespaces than have a number");
+        assert!(tables.streams.len() <= Streams::MAX, "more streams than a set of them holds");
         let call = |route: &Route| tables.access(route.call).is_some();
         let lost = tables.routes.iter().find(|route| !call(route));
         assert!(lost.is_none(), "a route leads to no call: {lost:?}");
@@ -133,14 +158,16 @@ impl Tables {
 
     /// What `name` means on a stream of `service`; `None` if nothing.
     pub fn kind(&self, service: &str, name: &str) -> Option<Kind> {
-        if self.commands.get(name).is_some_and(|command| command.service == service) {
-            Some(Kind::Command)
-        } else if self.queries.get(name).is_some_and(|query| query.service == service) {
-            Some(Kind::Query)
-        } else {
-            let subscription = self.subscriptions.get(name);
-            subscription.filter(|found| found.service == service).map(|_| Kind::Subscription)
-        }
+        self.meaning(name).filter(|(offers, _)| *offers == service).map(|(_, kind)| kind)
+    }
+
+    /// The service that offers a call of this name, and what kind of call that is.
+    fn meaning(&self, name: &str) -> Option<(&'static str, Kind)> {
+        let command = self.commands.get(name).map(|command| (command.service, Kind::Command));
+        let query = || self.queries.get(name).map(|query| (query.service, Kind::Query));
+        let subscription =
+            || self.subscriptions.get(name).map(|found| (found.service, Kind::Subscription));
+        command.or_else(query).or_else(subscription)
     }
 
     /// Who may make this call; `None` if there is no such command or query.
@@ -333,7 +360,7 @@ impl Door {
     pub fn connect(
         self: &Arc<Self>,
         credential: Credential,
-        stream: usize,
+        audience: Audience,
         since: Since,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
@@ -344,19 +371,25 @@ impl Door {
             Since::Unasked | Since::Now => Lane::Usual,
         };
         self.read_while(lane, wanted, move |tx| {
-            let stream = &door.tables.streams[stream];
             let result = tx.and_then(|tx| {
                 door.with_sources(|sources| {
-                    opening::connect(tx, &credential, stream, &since, sources)
+                    opening::connect(tx, &credential, &audience, &since, sources)
                 })
             });
-            if let (Credential::Token { jti }, Err(fault)) = (&credential, &result)
-                && fault.code == Code::Unauthenticated
-            {
-                door.keyring.note_ended(jti);
+            if let Err(fault) = &result {
+                door.note_if_ended(&credential, fault);
             }
             answer(result);
         })
+    }
+
+    /// Remembers that a token is no good any more, if that is why it was refused.
+    fn note_if_ended(&self, credential: &Credential, fault: &Fault) {
+        if let Credential::Token { jti } = credential
+            && fault.code == Code::Unauthenticated
+        {
+            self.keyring.note_ended(jti);
+        }
     }
 
     /// Reads on for a session that fell behind what is in memory.
@@ -366,8 +399,7 @@ impl Door {
     pub fn catch_up(
         self: &Arc<Self>,
         principal: Arc<Principal>,
-        stream: usize,
-        keys: Keys,
+        audience: Audience,
         after: Offset,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
@@ -376,15 +408,15 @@ impl Door {
         let lane = if self.recent.covers(after) { Lane::Usual } else { Lane::Replays };
         self.read_while(lane, wanted, move |tx| {
             answer(tx.and_then(|tx| {
-                let stream = &door.tables.streams[stream];
                 door.with_sources(|sources| {
-                    opening::catch_up(tx, &principal, stream, keys, after, sources)
+                    opening::catch_up(tx, &principal, &audience, after, sources)
                 })
             }));
         })
     }
 
-    /// Reads the snapshot of a subscription.
+    /// Reads the snapshot of a subscription. A connection that does not listen to its service yet does
+    /// so from then on. With `kept`, its row remembers that before `answer` is called.
     ///
     /// # Errors
     /// When the request is wrong or too much waits already.
@@ -392,24 +424,34 @@ impl Door {
         self: &Arc<Self>,
         call: SubscribeCall<'_>,
         principal: Arc<Principal>,
-        stream: usize,
+        audience: Audience,
+        kept: Option<Kept>,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let subscription =
             self.tables.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
-        let Subscribe { keys, snapshot } = (subscription.bind)(call.payload)?;
-        let keys = keys.map(Arc::new);
-        let (cursor, id) = (call.cursor, call.id);
+        let Subscribe { keys, topics, snapshot } = (subscription.bind)(call.payload)?;
+        let own = self.tables.streams_of(subscription.service);
+        let heard = audience.streams;
+        let streams = if heard.meets(own) { heard } else { heard.and(own) };
+        let audience = Audience { streams, keys: keys.map(Arc::new) };
+        let (before, names) = (call.topics, topics);
+        let service = subscription.service;
         let door = self.clone();
         self.read_while(Lane::Usual, wanted, move |tx| {
-            answer(tx.and_then(|tx| {
-                let stream = &door.tables.streams[stream];
+            let opened = tx.and_then(|tx| {
                 door.with_sources(|sources| {
-                    let asked = Asked { keys, snapshot, cursor, id: id.as_deref() };
-                    opening::subscribe(tx, &principal, stream, asked, sources)
+                    opening::subscribe(tx, &principal, Asked { audience, snapshot }, sources)
                 })
-            }));
+            });
+            let keeps = opened.map(|opened| {
+                let since = door.tables.since(names, &before, opened.opening.at);
+                let mut topics = door.tables.besides(service, before);
+                topics.extend(since);
+                Opened { topics: Some(topics), ..opened }
+            });
+            door.keep(kept, keeps, answer);
         })
     }
 
@@ -422,6 +464,17 @@ impl Door {
         work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (sender, answer) = oneshot::channel();
+        self.write_own(work, move |result| drop(sender.send(result)));
+        answer.await.map_err(|_| overloaded())?
+    }
+
+    /// The same for who does not wait: `reply` is called after COMMIT, on the writer's thread, or at
+    /// once if there is no room.
+    fn write_own<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + 'static,
+        reply: impl FnOnce(Result<T, Fault>) + Send + 'static,
+    ) {
         let now = self.clock.now();
         // `run` may run twice and the last run counts; its value is handed out after COMMIT.
         let done = Arc::new(Mutex::new(None));
@@ -431,13 +484,17 @@ impl Door {
             *result.lock().expect("nobody panics under this lock") = Some(value);
             Ok(Outcome::reply(().answer()?))
         };
-        let reply = move |result: Result<Answer, Fault>| drop(sender.send(result.map(drop)));
-        self.store
-            .write(Write { at: now, run: Box::new(run), to: ReplyTo::Function(Box::new(reply)) })
-            .map_err(|_| overloaded())?;
-        answer.await.map_err(|_| overloaded())??;
-        let value = done.lock().expect("nobody panics under this lock").take();
-        Ok(value.expect("it was committed, so it ran"))
+        let committed = move |answer: Result<Answer, Fault>| {
+            reply(answer.map(|_| {
+                let value = done.lock().expect("nobody panics under this lock").take();
+                value.expect("it was committed, so it ran")
+            }));
+        };
+        let to = ReplyTo::Function(Box::new(committed));
+        let refused = self.store.write(Write { at: now, run: Box::new(run), to });
+        if let Err(Write { to: ReplyTo::Function(committed), .. }) = refused {
+            committed(Err(overloaded()));
+        }
     }
 
     /// Queues a read that is passed over if nobody waits for it any more when its turn comes: a
@@ -483,6 +540,7 @@ impl Door {
         let started_ms = self.clock.elapsed_ms();
         let out_of_time = || self.clock.elapsed_ms() - started_ms > REPLAY_TIME_MAX_MS;
         f(&Sources {
+            streams: &self.tables.streams,
             recent: &self.recent,
             speller: &self.speller,
             now: self.clock.now(),
@@ -507,12 +565,4 @@ pub(crate) fn unknown(name: &str) -> Fault {
 /// What is said when too much waits already.
 pub fn overloaded() -> Fault {
     Fault::new(Code::Overloaded, "overloaded: try again later")
-}
-
-/// 256 bits from the system's generator.
-pub fn chance() -> [u8; 32] {
-    let mut seed = [0; 32];
-    #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
-    getrandom::fill(&mut seed).expect("the system has a generator of random numbers");
-    seed
 }

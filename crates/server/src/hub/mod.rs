@@ -9,10 +9,16 @@
 //! - Losing a right acts when it is known, ahead of rows that still wait: they are dropped.
 //! - A reader with a cursor misses nothing: too slow, it is closed. Others may be coalesced.
 //!
-//! Not here: sockets, protocols, the store. A session's sink is any [`Write`] whose `flush` would
+//! A *line* is one connection's way out: a sink, and what waits for it. A session hears over one line; a
+//! line has one session, or one for each namespace of a Socket.IO connection, or for a moment none.
+//! What goes out over a line keeps its order, whichever session it is for. A line that does not keep up
+//! ends for all of its sessions; so it does when one loses a right while an answer of its waits there.
+//!
+//! Not here: sockets, protocols, the store. A line's sink is any [`Write`] whose `flush` would
 //! block while it holds back something that it took, as TLS does. A hub belongs to one thread, so
 //! nothing here is locked.
 
+mod line;
 pub mod outbox;
 pub mod recent;
 mod rights;
@@ -33,7 +39,9 @@ use bellwire_store::change::{Effect, Event, Offset, Topic};
 use bytes::Bytes;
 use slab::Slab;
 
-use outbox::{Fate, Frame, Outbox, Written, pass_on};
+use line::Line;
+pub use line::LineId;
+use outbox::{Fate, Frame};
 use recent::{Entry, Recent, Shape, Speller};
 use session::{Behind, Place, Session, concerned};
 pub use session::{Held, Keys, Opening, SessionId, holds};
@@ -56,19 +64,12 @@ pub enum Need {
     },
     /// What was read for a session is older than what is in memory: read it again.
     Reread(SessionId),
-    /// The session must end; the driver says so in its dialect.
-    End(SessionId, Ending),
+    /// The session must end, as its credential was revoked; the driver says so in its dialect.
+    Revoked(SessionId),
+    /// The peer does not read fast enough: the connection must end.
+    Slow(LineId),
     /// The peer is gone.
-    Gone(SessionId),
-}
-
-/// Why the hub wants a session to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Its credential was revoked.
-    Revoked,
-    /// It does not read fast enough.
-    Slow,
+    Gone(LineId),
 }
 
 /// The sessions of one shard and what they hear.
@@ -76,7 +77,8 @@ pub enum Ending {
 pub struct Hub<S> {
     recent: Arc<Recent>,
     speller: Arc<Speller>,
-    sessions: Slab<Session<S>>,
+    lines: Slab<Line<S>>,
+    sessions: Slab<Session>,
     /// Live sessions without a filter, by topic.
     topics: HashMap<Topic, Vec<u32>>,
     /// Live sessions with a filter, by key.
@@ -85,7 +87,7 @@ pub struct Hub<S> {
     principals: HashMap<String, Vec<u32>>,
     /// The principal of sessions of which nothing is known yet.
     nobody: Arc<Principal>,
-    /// Sessions for whose sockets something waits.
+    /// Lines for whose sockets something waits.
     blocked: HashSet<u32>,
     /// Everything up to here was told to whom it concerns.
     at: Offset,
@@ -105,6 +107,7 @@ impl<S: Write> Hub<S> {
         Hub {
             recent,
             speller,
+            lines: Slab::new(),
             sessions: Slab::new(),
             topics: HashMap::new(),
             keys: HashMap::new(),
@@ -120,24 +123,28 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    /// Lets a session in, pending: it is told nothing yet. Who it is, its opening will say.
-    pub fn join(&mut self, sink: S, shape: Shape) -> SessionId {
+    /// Lets a session in on a line, pending: it is told nothing yet. Who it is, its opening will say.
+    ///
+    /// # Panics
+    /// If there is no such line: whoever lets a session in has just made the line, or serves it.
+    pub fn join(&mut self, line: LineId, shape: Shape) -> SessionId {
         self.serials = self.serials.wrapping_add(1);
         let serial = self.serials;
+        let line = self.line_at(line).expect("the line was not dropped");
         let session = Session {
-            sink,
+            line,
+            next: self.lines[line as usize].first,
             place: Place::Pending(None),
             serial,
             shape,
             floor: 0,
-            chain: None,
-            outbox: None,
             principal: self.nobody.clone(),
             held: Vec::new(),
             keys: None,
             rights_at: 0,
         };
         let slot = self.sessions.insert(session) as u32;
+        self.lines[line as usize].first = Some(slot);
         SessionId { slot, serial }
     }
 
@@ -193,7 +200,7 @@ impl<S: Write> Hub<S> {
         };
         let mut behind = Behind { rows: opening.rows.into(), at: opening.at, lost: Vec::new() };
         if behind.look_ahead(&ahead, &session.principal) {
-            self.needs.push(Need::End(id, Ending::Revoked));
+            self.needs.push(Need::Revoked(id));
             return false;
         }
         mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
@@ -206,7 +213,7 @@ impl<S: Write> Hub<S> {
         session.keys = opening.keys;
         session.place = Place::Behind(Box::new(behind));
         for bytes in opening.frames {
-            self.push(slot, Frame { bytes, row: None });
+            self.push(slot, Frame::of(bytes));
         }
         self.advance(slot, now_ms);
         true
@@ -228,11 +235,12 @@ impl<S: Write> Hub<S> {
     fn advance(&mut self, slot: u32, now_ms: u64) {
         let feed_below = self.outbox_len_max / FEED_PART;
         loop {
-            self.flush_one(slot, now_ms);
-            let Some(session) = self.sessions.get_mut(slot as usize) else { return };
-            if session.queued_len() >= feed_below {
+            let line = self.sessions[slot as usize].line;
+            self.flush_one(line, now_ms);
+            if self.lines[line as usize].queued_len() >= feed_below {
                 return;
             }
+            let session = &mut self.sessions[slot as usize];
             let Place::Behind(behind) = &mut session.place else { return };
             if behind.rows.is_empty() {
                 if behind.at >= self.at {
@@ -282,10 +290,10 @@ impl<S: Write> Hub<S> {
         let variant = entry.logged.event.as_ref().and_then(|event| session.variant(event, offset));
         let mut told = 0;
         if let Some(variant) = variant {
-            let bytes = self.speller.frame(entry, variant, session.shape);
-            told = bytes.len();
+            let frame = Frame::telling(&self.speller, entry, variant, session.shape);
+            told = frame.bytes.len();
             self.told += 1;
-            self.push(slot, Frame { bytes, row: Some((entry.clone(), variant)) });
+            self.push(slot, frame);
         }
         let session = &mut self.sessions[slot as usize];
         let Place::Behind(behind) = &mut session.place else { return told };
@@ -333,23 +341,20 @@ impl<S: Write> Hub<S> {
     }
 
     fn tell(&mut self, entry: &Arc<Entry>, event: &Event) {
-        let Hub { sessions, topics, keys, tick, speller, told, .. } = self;
+        let Hub { lines, sessions, topics, keys, tick, speller, told, .. } = self;
         let offset = entry.offset();
         let filtered = keys.get(&event.key);
         for (number, variant) in event.variants.iter().enumerate() {
             // One frame per shape for all receivers of this variant.
             let mut frames = [None; Shape::COUNT];
-            let mut add = |slot: u32, session: &mut Session<S>| {
+            let mut add = |slot: u32, session: &mut Session| {
                 session.floor = offset;
                 *told += 1;
                 let shape = session.shape;
                 let frame = *frames[shape as usize].get_or_insert_with(|| {
-                    tick.frame(Frame {
-                        bytes: speller.frame(entry, number, shape),
-                        row: Some((entry.clone(), number)),
-                    })
+                    tick.frame(Frame::telling(speller, entry, number, shape))
                 });
-                tick.chain(slot, &mut session.chain, frame);
+                tick.chain(session.line, &mut lines[session.line as usize].chain, frame, slot);
             };
             for topic in &variant.topics {
                 for &slot in topics.get(topic).into_iter().flatten() {
@@ -373,135 +378,43 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    /// Nothing more is told to the session, and what waits is dropped.
-    fn stop(&mut self, slot: u32) {
-        self.unlist(slot);
-        let session = &mut self.sessions[slot as usize];
-        session.place = Place::Ending;
-        self.tick.revise(&mut session.chain, |_, _| Fate::Drop);
-        if let Some(outbox) = &mut session.outbox {
-            outbox.revise(|_, _| Fate::Drop);
-        }
-    }
-
-    /// Ends what a session hears; `last` are the frames that it is still sent, whatever becomes of its
-    /// rights meanwhile.
-    pub fn end(&mut self, id: SessionId, last: impl IntoIterator<Item = Bytes>, now_ms: u64) {
-        let Some(slot) = self.slot_of(id) else { return };
-        if !matches!(self.sessions[slot as usize].place, Place::Ending) {
-            self.stop(slot);
-        }
-        let mut count = 0;
-        for bytes in last {
-            self.push(slot, Frame { bytes, row: None });
-            count += 1;
-        }
-        self.flush_one(slot, now_ms);
-        if let Some(outbox) = &mut self.sessions[slot as usize].outbox {
-            outbox.mark_last_words(count);
-        }
-    }
-
     /// Queues a frame for one session, unless it ends; it goes out with the next flush.
     pub fn send(&mut self, id: SessionId, bytes: Bytes) {
         if let Some(slot) = self.slot_of(id)
             && !matches!(self.sessions[slot as usize].place, Place::Ending)
         {
-            self.push(slot, Frame { bytes, row: None });
+            self.push(slot, Frame::of(bytes));
         }
     }
 
     fn push(&mut self, slot: u32, frame: Frame) {
+        let line = self.sessions[slot as usize].line;
+        self.push_on(line, frame, slot);
+    }
+
+    /// Nothing more is told to the session, and what waits is dropped.
+    fn stop(&mut self, slot: u32) {
+        self.unlist(slot);
         let session = &mut self.sessions[slot as usize];
-        let frame = self.tick.frame(frame);
-        self.tick.chain(slot, &mut session.chain, frame);
+        session.place = Place::Ending;
+        self.lines[session.line as usize].revise(&mut self.tick, slot, |_, _| Fate::Drop);
     }
 
-    /// Writes this tick's frames: one write per session.
-    pub fn flush(&mut self, now_ms: u64) {
-        let dirty = self.tick.take_dirty();
-        for &slot in &dirty {
-            self.flush_one(slot, now_ms);
+    /// Drops what waits for a session, answers included, but for the rest of a frame.
+    fn drop_queued(&mut self, slot: u32) {
+        let line = &mut self.lines[self.sessions[slot as usize].line as usize];
+        self.tick.drop_owned(&mut line.chain, slot);
+        if let Some(outbox) = &mut line.outbox {
+            outbox.drop_owned(slot);
         }
-        self.tick.clear(dirty);
     }
 
-    fn flush_one(&mut self, slot: u32, now_ms: u64) {
-        let Some(session) = self.sessions.get_mut(slot as usize) else { return };
-        let Some(chain) = session.chain.take() else { return };
-        let coalesce = session.is_coalesced();
-        let written =
-            self.tick.write(chain, &mut session.sink, &mut session.outbox, coalesce, now_ms);
-        self.settle(slot, written, now_ms);
-    }
-
-    /// The socket takes bytes again: writes what waits, and feeds a session that is behind.
-    pub fn writable(&mut self, id: SessionId, now_ms: u64) {
+    /// Nothing more is told to the session or answered, and what waits for it is dropped, but for the rest
+    /// of a frame.
+    pub fn mute(&mut self, id: SessionId) {
         let Some(slot) = self.slot_of(id) else { return };
-        let session = &mut self.sessions[slot as usize];
-        let written = match &mut session.outbox {
-            Some(outbox) => outbox.write(&mut session.sink, now_ms),
-            // Nothing of ours waits, but the sink may have something to say by itself.
-            None => match pass_on(&mut session.sink) {
-                Written::All => return,
-                other => other,
-            },
-        };
-        if written == Written::Blocked && session.outbox.is_none() {
-            session.outbox = Some(Box::new(Outbox::holding_back(now_ms)));
-        }
-        self.settle(slot, written, now_ms);
-        self.advance(slot, now_ms);
-    }
-
-    fn settle(&mut self, slot: u32, written: Written, now_ms: u64) {
-        let session = &mut self.sessions[slot as usize];
-        match written {
-            Written::All => {
-                session.outbox = None;
-                self.blocked.remove(&slot);
-            }
-            Written::Blocked => {
-                self.blocked.insert(slot);
-                self.cut_off_if_slow(slot, now_ms);
-            }
-            Written::Gone => self.needs.push(Need::Gone(session.id(slot))),
-        }
-    }
-
-    fn cut_off_if_slow(&mut self, slot: u32, now_ms: u64) {
-        let session = &self.sessions[slot as usize];
-        let slow = session
-            .outbox
-            .as_ref()
-            .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
-        if slow && !matches!(session.place, Place::Ending) {
-            self.cut_off(slot);
-        }
-    }
-
-    /// Ends a session that does not keep up: what waits is dropped, but for the rest of a frame.
-    fn cut_off(&mut self, slot: u32) {
         self.stop(slot);
         self.drop_queued(slot);
-        self.needs.push(Need::End(self.sessions[slot as usize].id(slot), Ending::Slow));
-    }
-
-    /// Drops this tick's frames of a session and what waits, but for the rest of a frame and last words.
-    fn drop_queued(&mut self, slot: u32) {
-        let session = &mut self.sessions[slot as usize];
-        session.chain = None;
-        if let Some(outbox) = &mut session.outbox {
-            outbox.clear();
-        }
-    }
-
-    /// Finds the sessions whose sockets have taken nothing for too long. To be called about once a second.
-    pub fn find_stalled(&mut self, now_ms: u64) {
-        let blocked: Vec<u32> = self.blocked.iter().copied().collect();
-        for slot in blocked {
-            self.cut_off_if_slow(slot, now_ms);
-        }
     }
 
     /// What the driver has to do now.
@@ -509,43 +422,56 @@ impl<S: Write> Hub<S> {
         mem::take(&mut self.needs)
     }
 
-    /// Forgets a session and gives its sink back.
-    pub fn leave(&mut self, id: SessionId) -> Option<S> {
-        let slot = self.slot_of(id)?;
+    /// Forgets a session; what waits for it is dropped, but for the rest of a frame. Its line stays.
+    pub fn leave(&mut self, id: SessionId) {
+        self.mute(id);
+        self.slot_of(id).into_iter().for_each(|slot| self.forget(slot));
+    }
+
+    /// Takes a session out of every list.
+    fn forget(&mut self, slot: u32) {
         self.unlist(slot);
-        let names = self.sessions[slot as usize].principal.names();
+        let session = self.sessions.remove(slot as usize);
+        let names = session.principal.names();
         names.iter().for_each(|name| remove(&mut self.principals, name, slot));
-        self.blocked.remove(&slot);
-        Some(self.sessions.remove(slot as usize).sink)
+        let first = &mut self.lines[session.line as usize].first;
+        if *first == Some(slot) {
+            *first = session.next;
+        } else {
+            let mut at = *first;
+            while let Some(other) = at.and_then(|slot| self.sessions.get_mut(slot as usize)) {
+                if other.next == Some(slot) {
+                    other.next = session.next;
+                    break;
+                }
+                at = other.next;
+            }
+        }
     }
 
-    /// The sink of a session.
-    pub fn sink(&mut self, id: SessionId) -> Option<&mut S> {
-        let slot = self.slot_of(id)?;
-        Some(&mut self.sessions[slot as usize].sink)
+    /// The place up to which a session was told the log: what is said to it now comes after that.
+    pub fn told_upto(&self, id: SessionId) -> Offset {
+        let Some(slot) = self.slot_of(id) else { return 0 };
+        let session = &self.sessions[slot as usize];
+        match &session.place {
+            // What waits in `rows` is not told yet, and may lie before `at`.
+            Place::Behind(behind) | Place::Pending(Some(behind)) => {
+                let first = behind.rows.front().map(|row| row.offset() - 1);
+                first.map_or(behind.at, |before| before.min(behind.at))
+            }
+            Place::Live => self.at.max(session.floor),
+            Place::Pending(None) | Place::Ending => session.floor,
+        }
     }
 
-    /// Whether something still waits for the session's socket.
-    pub fn is_flushed(&self, id: SessionId) -> bool {
-        self.slot_of(id).is_none_or(|slot| {
-            let session = &self.sessions[slot as usize];
-            session.outbox.is_none() && session.chain.is_none()
-        })
-    }
-
-    /// How many sessions there are.
-    pub fn len(&self) -> usize {
-        self.sessions.len()
+    /// How many lines there are.
+    pub fn lines_len(&self) -> usize {
+        self.lines.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
-    }
-
-    /// The bytes that wait for slow sockets.
-    pub fn queued_bytes(&self) -> usize {
-        self.blocked.iter().map(|&slot| self.sessions[slot as usize].queued_len()).sum()
+        self.lines.is_empty()
     }
 
     /// How many event frames were told since this was asked last.

@@ -1,4 +1,7 @@
 //! What waits for a socket that would block: in order, bounded, and coalesced where that is allowed.
+//!
+//! A frame is for one session of the line, or for none of them alone ([`LINE`]): pongs, and the last
+//! words of a connection that ends. Rights concern the frames of a session.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,7 +12,7 @@ use std::{
 use bellwire_store::change::Overflow;
 use bytes::Bytes;
 
-use super::recent::Entry;
+use super::recent::{Entry, Shape, Speller};
 
 /// The most that waits for one socket, in bytes, unless the hub is told otherwise.
 pub const LEN_MAX: usize = 1 << 20;
@@ -25,6 +28,8 @@ const GAPS_MAX: usize = 64;
 const CONTROL: u8 = 0x08;
 /// As many buffers as one write takes.
 const SLICES_MAX: usize = 64;
+/// Stands for the line itself where a frame says which session it is for.
+pub const LINE: u32 = u32::MAX;
 
 /// A frame on its way, and which variant of which row it tells, if it tells one.
 #[derive(Debug, Clone)]
@@ -33,7 +38,38 @@ pub struct Frame {
     pub bytes: Bytes,
     /// The row and variant, for coalescing and for dropping it when the right to it is lost.
     pub row: Option<(Arc<Entry>, usize)>,
+    /// Whether it may be taken out for a newer value of the same key: its reader has no cursor.
+    pub coalesces: bool,
 }
+
+impl Frame {
+    /// A frame that tells no row.
+    pub fn of(bytes: Bytes) -> Frame {
+        Frame { bytes, row: None, coalesces: false }
+    }
+
+    /// The frame that tells one variant of a row's event in this shape.
+    pub fn telling(speller: &Speller, entry: &Arc<Entry>, variant: usize, shape: Shape) -> Frame {
+        let bytes = speller.frame(entry, variant, shape);
+        Frame { bytes, row: Some((entry.clone(), variant)), coalesces: coalesces(shape) }
+    }
+}
+
+/// Whether only the newest value of each key is kept for readers of this shape that do not keep up.
+fn coalesces(shape: Shape) -> bool {
+    mutant!(CursorCoalesced => return true);
+    !shape.has_cursor()
+}
+
+/// A frame that waits, and the slot of the session that it is for.
+#[derive(Debug)]
+struct Waiting {
+    frame: Frame,
+    owner: u32,
+}
+
+/// What a frame has in common with those that it replaces: its session, its event's name and key.
+type LatestKey = (u32, String, String);
 
 /// What becomes of a frame that waits, when rights change.
 #[derive(Debug)]
@@ -57,10 +93,10 @@ pub enum Written {
     Gone,
 }
 
-/// The queue of one session; it exists only while something waits, here or in the sink.
+/// The queue of one line; it exists only while something waits, here or in the sink.
 #[derive(Debug)]
 pub struct Outbox {
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Waiting>,
     /// How much of the front frame was written.
     front_written: usize,
     bytes: usize,
@@ -69,13 +105,11 @@ pub struct Outbox {
     /// The number of the front frame; frames are numbered as they come.
     front_number: u64,
     /// The newest waiting frame per event name and key, of those that may be coalesced.
-    latest: HashMap<(String, String), u64>,
+    latest: HashMap<LatestKey, u64>,
     /// When the socket last took something.
     progress_ms: u64,
     /// Whether the sink holds back some of what it took, as one over TLS does with ciphertext.
     held_back: bool,
-    /// How many frames at its end are the last words of a session that ends.
-    last_words: usize,
 }
 
 impl Outbox {
@@ -90,7 +124,6 @@ impl Outbox {
             latest: HashMap::new(),
             progress_ms: now_ms,
             held_back: false,
-            last_words: 0,
         }
     }
 
@@ -99,18 +132,15 @@ impl Outbox {
         Outbox { held_back: true, ..Outbox::new(now_ms) }
     }
 
-    /// What waits now ends with so many more frames that a session is told even when it has no rights.
-    pub fn mark_last_words(&mut self, count: usize) {
-        self.last_words += count;
-    }
-
-    /// Whether an answer or a snapshot has not begun to go out. Nobody can tell which rights it is owed
+    /// Whether an answer or a snapshot for a session has not begun to go out. Nobody can tell which rights it is owed
     /// to, as with a row; pings and pongs are owed to none.
-    pub fn holds_answers(&self) -> bool {
+    pub fn holds_answers(&self, owner: u32) -> bool {
         mutant!(SnapshotKept => return false);
         let begun = usize::from(self.front_written > 0);
-        self.frames.iter().skip(begun).any(|frame| {
-            frame.row.is_none() && frame.bytes.first().is_some_and(|first| first & CONTROL == 0)
+        self.frames.iter().skip(begun).any(|Waiting { frame, owner: whose }| {
+            *whose == owner
+                && frame.row.is_none()
+                && frame.bytes.first().is_some_and(|first| first & CONTROL == 0)
         })
     }
 
@@ -128,10 +158,11 @@ impl Outbox {
                 && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
     }
 
-    /// Adds a frame, `written` bytes of which already went out. With `coalesce`, an older waiting
-    /// value of the same event and key is taken out: the reader sees a subsequence of the log.
-    pub fn push(&mut self, frame: Frame, written: usize, coalesce: bool) {
-        if coalesce && let Some(key) = coalescing_key(&frame) {
+    /// Adds a frame for `owner`, `written` bytes of which already went out. If it coalesces, an older
+    /// waiting value of the same event and key is taken out: the reader sees a subsequence of the log.
+    pub fn push(&mut self, frame: Frame, owner: u32, written: usize) {
+        let waiting = Waiting { frame, owner };
+        if let Some(key) = waiting.latest_key() {
             let number = self.front_number + self.frames.len() as u64;
             if let Some(older) = self.latest.insert(key, number) {
                 self.take_out(older);
@@ -140,8 +171,8 @@ impl Outbox {
         if self.frames.is_empty() {
             self.front_written = written;
         }
-        self.bytes += frame.bytes.len() - written;
-        self.frames.push_back(frame);
+        self.bytes += waiting.frame.bytes.len() - written;
+        self.frames.push_back(waiting);
         if self.gaps > GAPS_MAX && self.gaps > self.frames.len() / 2 {
             self.close_gaps();
         }
@@ -150,11 +181,11 @@ impl Outbox {
     /// Forgets the places of frames that were taken out, and numbers the others anew.
     fn close_gaps(&mut self) {
         self.front_number = 0;
-        self.frames.retain(|frame| !frame.bytes.is_empty());
+        self.frames.retain(|waiting| !waiting.frame.bytes.is_empty());
         self.gaps = 0;
         self.latest.clear();
-        for (number, frame) in self.frames.iter().enumerate() {
-            if let Some(key) = coalescing_key(frame) {
+        for (number, waiting) in self.frames.iter().enumerate() {
+            if let Some(key) = waiting.latest_key() {
                 self.latest.insert(key, number as u64);
             }
         }
@@ -166,38 +197,49 @@ impl Outbox {
         if index == 0 && self.front_written > 0 {
             return; // Half of it is out: the other half must follow.
         }
-        if let Some(frame) = self.frames.get_mut(index as usize) {
+        if let Some(Waiting { frame, .. }) = self.frames.get_mut(index as usize) {
             if !frame.bytes.is_empty() {
                 self.gaps += 1;
             }
             self.bytes -= frame.bytes.len();
-            *frame = Frame { bytes: Bytes::new(), row: None };
+            *frame = Frame::of(Bytes::new());
         }
     }
 
-    /// Judges the waiting frames of rows, by row and variant; one that is partly out stays.
-    pub fn revise(&mut self, judge: impl Fn(&Arc<Entry>, usize) -> Fate) {
+    /// Judges the frames of rows that wait for `owner`, by row and variant; one that is partly out stays.
+    pub fn revise(&mut self, owner: u32, judge: impl Fn(&Arc<Entry>, usize) -> Fate) {
         for index in 0..self.frames.len() {
-            let Some((entry, variant)) = &self.frames[index].row else { continue };
+            let Waiting { frame, owner: whose } = &self.frames[index];
+            let Some((entry, variant)) = &frame.row else { continue };
+            if *whose != owner {
+                continue;
+            }
             match judge(entry, *variant) {
                 Fate::Keep => {}
                 Fate::Drop => self.take_out(self.front_number + index as u64),
                 Fate::Replace(_) if index == 0 && self.front_written > 0 => {}
-                Fate::Replace(frame) => {
-                    self.bytes = self.bytes + frame.bytes.len() - self.frames[index].bytes.len();
-                    self.frames[index] = frame;
+                Fate::Replace(new) => {
+                    self.bytes = self.bytes + new.bytes.len() - frame.bytes.len();
+                    self.frames[index].frame = new;
                 }
             }
         }
     }
 
-    /// Drops everything that waits, but for the rest of a frame that is partly out, and last words.
+    /// Drops all that waits for `owner`, but for the rest of a frame that is partly out.
+    pub fn drop_owned(&mut self, owner: u32) {
+        for index in 0..self.frames.len() {
+            if self.frames[index].owner == owner {
+                self.take_out(self.front_number + index as u64);
+            }
+        }
+    }
+
+    /// Drops everything that waits, but for the rest of a frame that is partly out.
     pub fn clear(&mut self) {
-        let begun = usize::from(self.front_written > 0);
-        let last = self.frames.len().saturating_sub(self.last_words).max(begun);
-        self.frames.drain(begun..last);
-        self.bytes =
-            self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() - self.front_written;
+        self.frames.truncate(usize::from(self.front_written > 0));
+        let len: usize = self.frames.iter().map(|waiting| waiting.frame.bytes.len()).sum();
+        self.bytes = len - self.front_written;
         self.latest.clear();
         self.gaps = 0;
     }
@@ -221,9 +263,9 @@ impl Outbox {
             self.advance(0); // Past frames that were taken out.
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;
-            for (index, frame) in self.frames.iter().take(SLICES_MAX).enumerate() {
+            for (index, waiting) in self.frames.iter().take(SLICES_MAX).enumerate() {
                 let skip = if index == 0 { self.front_written } else { 0 };
-                slices[index] = IoSlice::new(&frame.bytes[skip..]);
+                slices[index] = IoSlice::new(&waiting.frame.bytes[skip..]);
                 count = index + 1;
             }
             match sink.write_vectored(&slices[..count]) {
@@ -244,16 +286,17 @@ impl Outbox {
         self.bytes -= written;
         let mut left = self.front_written + written;
         while let Some(front) = self.frames.front() {
-            if left < front.bytes.len() {
+            let len = front.frame.bytes.len();
+            if left < len {
                 break;
             }
-            left -= front.bytes.len();
-            if let Some(key) = coalescing_key(front)
+            left -= len;
+            if let Some(key) = front.latest_key()
                 && self.latest.get(&key) == Some(&self.front_number)
             {
                 self.latest.remove(&key);
             }
-            self.gaps -= usize::from(front.bytes.is_empty());
+            self.gaps -= usize::from(len == 0);
             self.frames.pop_front();
             self.front_number += 1;
         }
@@ -261,10 +304,13 @@ impl Outbox {
     }
 }
 
-fn coalescing_key(frame: &Frame) -> Option<(String, String)> {
-    let event = frame.row.as_ref()?.0.logged.event.as_ref()?;
-    (event.overflow == Overflow::Latest)
-        .then(|| (event.name.clone().into_owned(), event.key.clone()))
+impl Waiting {
+    /// What it has in common with those that it replaces, if it may replace any.
+    fn latest_key(&self) -> Option<LatestKey> {
+        let event = self.frame.row.as_ref()?.0.logged.event.as_ref()?;
+        (self.frame.coalesces && event.overflow == Overflow::Latest)
+            .then(|| (self.owner, event.name.clone().into_owned(), event.key.clone()))
+    }
 }
 
 /// Has a sink pass on what it took and holds back.
@@ -343,13 +389,13 @@ mod tests {
 
     #[test]
     fn what_a_sink_holds_back_is_not_written() {
-        let reply = || Frame { bytes: Bytes::from_static(b"<reply>"), row: None };
+        let reply = || Frame::of(Bytes::from_static(b"<reply>"));
         let mut sink = Holding { room: 2, ..Holding::default() };
         let mut outbox = Outbox::new(0);
-        outbox.push(reply(), 0, false);
+        outbox.push(reply(), 0, 0);
         assert_eq!(outbox.write(&mut sink, 1_000), Written::Blocked);
         assert_eq!((outbox.queued_len(), sink.held), (0, 5), "it was taken, not passed on");
-        outbox.push(reply(), 0, false);
+        outbox.push(reply(), 0, 0);
         assert_eq!(outbox.write(&mut sink, 2_000), Written::Blocked);
         assert_eq!(outbox.queued_len(), 7, "nothing more is taken before that is out");
         outbox.clear();
@@ -373,18 +419,19 @@ mod tests {
         };
         let logged = Logged { offset, at: 0, event: Some(event), effects: Vec::new() };
         let entry = Arc::new(Entry::new(Arc::new(logged)));
-        Frame { bytes: Bytes::copy_from_slice(bytes.as_bytes()), row: Some((entry, 0)) }
+        let bytes = Bytes::copy_from_slice(bytes.as_bytes());
+        Frame { bytes, row: Some((entry, 0)), coalesces: true }
     }
 
     #[test]
     fn a_reader_that_drips_costs_no_more_than_its_newest_values() {
         let mut outbox = Outbox::new(0);
         let mut sink = Stingy { room: 0, taken: Vec::new() };
-        outbox.push(Frame { bytes: Bytes::from_static(b"<reply>"), row: None }, 3, false);
-        assert!(!outbox.holds_answers(), "it began to go out");
+        outbox.push(Frame::of(Bytes::from_static(b"<reply>")), 7, 3);
+        assert!(!outbox.holds_answers(7), "it began to go out");
         for offset in 1..=100_000 {
             let key = ["a", "b", "c"][offset as usize % 3];
-            outbox.push(state(offset, key, &format!("[{key}{offset}]")), 0, true);
+            outbox.push(state(offset, key, &format!("[{key}{offset}]")), 7, 0);
             if offset == 50_000 {
                 sink.room = 2;
                 assert_eq!(outbox.write(&mut sink, offset), Written::Blocked);
@@ -402,9 +449,9 @@ mod tests {
     #[test]
     fn small_frames_are_bounded_too() {
         let mut outbox = Outbox::new(0);
-        let pong = Frame { bytes: Bytes::from_static(&[0x8a, 0]), row: None };
+        let pong = Frame::of(Bytes::from_static(&[0x8a, 0]));
         let count = (0..).find(|_| {
-            outbox.push(pong.clone(), 0, false);
+            outbox.push(pong.clone(), LINE, 0);
             outbox.is_too_slow(0, LEN_MAX)
         });
         assert_eq!(count, Some(LEN_MAX / FRAME_OVERHEAD + FRAMES_FREE));

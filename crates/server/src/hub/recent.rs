@@ -11,7 +11,10 @@ use bellwire_store::{
     change::{Logged, Offset},
     log::Cursor,
 };
-use bellwire_wire::plain::{self, Form};
+use bellwire_wire::{
+    plain::{self, Form},
+    socketio,
+};
 use bytes::Bytes;
 
 /// How the bytes of an event look: receivers of one shape get the same bytes.
@@ -22,15 +25,23 @@ pub enum Shape {
     Plain,
     /// The same with `cursor` as the last key.
     PlainCursor,
+    /// An event of Socket.IO on `/`.
+    Root,
+    /// The same with the cursor as the last argument.
+    RootCursor,
+    /// An event of Socket.IO in the namespace of its service.
+    Own,
+    /// The same with the cursor as the last argument.
+    OwnCursor,
 }
 
 impl Shape {
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 6;
 
     /// Whether events of this shape bear a cursor: such a reader misses nothing and is never coalesced.
     pub fn has_cursor(self) -> bool {
-        self == Shape::PlainCursor
+        matches!(self, Shape::PlainCursor | Shape::RootCursor | Shape::OwnCursor)
     }
 }
 
@@ -63,8 +74,9 @@ impl Entry {
             .iter()
             .flat_map(|event| &event.variants)
             .map(|variant| variant.payload.get().len());
-        // The payload, and about as much again for its frames and the row itself.
-        256 + 2 * payloads.sum::<usize>()
+        // The row, and the payload with its frames, as if somebody heard half of the shapes.
+        let copies = 1 + Shape::COUNT / 2;
+        256 + size_of_val(&*self.frames) + copies * payloads.sum::<usize>()
     }
 }
 
@@ -72,19 +84,24 @@ impl Entry {
 #[derive(Debug)]
 pub struct Speller {
     epoch: String,
-    forms: HashMap<&'static str, Form>,
+    /// By the event's name: its plain form, and the namespace of its service.
+    events: HashMap<&'static str, (Form, &'static str)>,
 }
 
 impl Speller {
-    /// A speller for this log's epoch and these events.
-    pub fn new(epoch: &str, events: impl IntoIterator<Item = (&'static str, Spelling)>) -> Speller {
+    /// A speller for this log's epoch and these events, each with the namespace of its service.
+    pub fn new(
+        epoch: &str,
+        events: impl IntoIterator<Item = (&'static str, Spelling, &'static str)>,
+    ) -> Speller {
         let form = |spelling| match spelling {
             Spelling::Spread => Form::Spread,
             Spelling::Nested => Form::Nested,
         };
+        let events = events.into_iter();
         Speller {
             epoch: epoch.to_owned(),
-            forms: events.into_iter().map(|(name, spelling)| (name, form(spelling))).collect(),
+            events: events.map(|(name, spelling, own)| (name, (form(spelling), own))).collect(),
         }
     }
 
@@ -97,14 +114,22 @@ impl Speller {
         frame
             .get_or_init(|| {
                 let event = entry.logged.event.as_ref().expect("a row with variants has an event");
-                let form = self.forms.get(event.name.as_ref()).copied().unwrap_or(Form::Spread);
+                let known = self.events.get(event.name.as_ref()).copied();
+                let (form, own) = known.unwrap_or((Form::Spread, socketio::ROOT));
                 let cursor = shape.has_cursor().then(|| self.cursor(entry.offset()));
-                plain::event_frame(
-                    &event.name,
-                    event.variants[variant].payload.get(),
-                    form,
-                    cursor.as_deref(),
-                )
+                let (name, cursor) = (&event.name, cursor.as_deref());
+                let payload = event.variants[variant].payload.get();
+                match shape {
+                    Shape::Plain | Shape::PlainCursor => {
+                        plain::event_frame(name, payload, form, cursor)
+                    }
+                    Shape::Root | Shape::RootCursor => {
+                        socketio::event_frame(socketio::ROOT, name, payload, cursor)
+                    }
+                    Shape::Own | Shape::OwnCursor => {
+                        socketio::event_frame(own, name, payload, cursor)
+                    }
+                }
             })
             .clone()
     }

@@ -8,7 +8,7 @@ use std::{io::Write, sync::Arc};
 use bellwire_store::change::{Effect, Offset, Topic};
 
 use super::{
-    Ending, Hub, Need,
+    Hub, Need,
     outbox::{Fate, Frame},
     recent::Entry,
     remove,
@@ -33,7 +33,7 @@ impl<S: Write> Hub<S> {
     fn revoke(&mut self, slot: u32) {
         let session = &self.sessions[slot as usize];
         if !matches!(session.place, Place::Ending) {
-            self.needs.push(Need::End(session.id(slot), Ending::Revoked));
+            self.needs.push(Need::Revoked(session.id(slot)));
             self.stop(slot);
         }
         self.drop_queued(slot);
@@ -64,8 +64,10 @@ impl<S: Write> Hub<S> {
         if matches!(session.place, Place::Ending) {
             return;
         }
-        if session.outbox.as_ref().is_some_and(|outbox| outbox.holds_answers()) {
-            return self.cut_off(slot);
+        let line = session.line;
+        let outbox = self.lines[line as usize].outbox.as_ref();
+        if outbox.is_some_and(|outbox| outbox.holds_answers(slot)) {
+            return self.cut_off(line);
         }
         if self.is_hindsight(slot, topic, offset) {
             return;
@@ -102,8 +104,8 @@ impl<S: Write> Hub<S> {
     /// variant to which another right still entitles.
     fn drop_unentitled(&mut self, slot: u32) {
         mutant!(QueueKept => return);
-        let Hub { sessions, tick, speller, .. } = self;
-        let session = &mut sessions[slot as usize];
+        let Hub { lines, sessions, tick, speller, .. } = self;
+        let session = &sessions[slot as usize];
         let (held, shape) = (&session.held, session.shape);
         let revise = |entry: &Arc<Entry>, variant: usize| {
             let Some(event) = &entry.logged.event else { return Fate::Drop };
@@ -114,13 +116,9 @@ impl<S: Write> Hub<S> {
             }
             mutant!(OtherVariantForgotten => return Fate::Drop);
             (0..event.variants.len()).find(entitled).map_or(Fate::Drop, |variant| {
-                let bytes = speller.frame(entry, variant, shape);
-                Fate::Replace(Frame { bytes, row: Some((entry.clone(), variant)) })
+                Fate::Replace(Frame::telling(speller, entry, variant, shape))
             })
         };
-        tick.revise(&mut session.chain, revise);
-        if let Some(outbox) = &mut session.outbox {
-            outbox.revise(revise);
-        }
+        lines[session.line as usize].revise(tick, slot, revise);
     }
 }

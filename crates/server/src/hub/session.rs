@@ -8,10 +8,7 @@ use std::{
 use bellwire_services::kit::Principal;
 use bellwire_store::change::{Effect, Event, Offset, Topic};
 
-use super::{
-    outbox::Outbox,
-    recent::{Entry, Shape},
-};
+use super::recent::{Entry, Shape};
 
 /// Names a session, also after it has ended and its slot serves another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,16 +77,16 @@ pub(super) enum Place {
 
 /// One session. Kept small: there are many, and most are idle.
 #[derive(Debug)]
-pub(super) struct Session<S> {
-    pub sink: S,
+pub(super) struct Session {
+    /// The slot of the line that it hears over,
+    pub line: u32,
+    /// and the next session on that line.
+    pub next: Option<u32>,
     pub place: Place,
     pub serial: u32,
     pub shape: Shape,
     /// Rows at or below this were told, or need not be.
     pub floor: Offset,
-    /// This tick's frames: first and last node of a list in the hub's tick.
-    pub chain: Option<(u32, u32)>,
-    pub outbox: Option<Box<Outbox>>,
     pub principal: Arc<Principal>,
     pub held: Vec<Held>,
     /// The rights were read at this place: effects up to it are in them.
@@ -97,21 +94,10 @@ pub(super) struct Session<S> {
     pub keys: Keys,
 }
 
-impl<S> Session<S> {
+impl Session {
     /// Its name, given its place in the hub's slab.
     pub fn id(&self, slot: u32) -> SessionId {
         SessionId { slot, serial: self.serial }
-    }
-
-    /// How many bytes wait for its socket.
-    pub fn queued_len(&self) -> usize {
-        self.outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
-    }
-
-    /// Whether only the newest value of each key is kept for it when it does not keep up.
-    pub fn is_coalesced(&self) -> bool {
-        mutant!(CursorCoalesced => return true);
-        !self.shape.has_cursor()
     }
 
     /// Whether it may hear one of these topics at this place.

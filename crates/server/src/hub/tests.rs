@@ -1,241 +1,11 @@
-//! The races of going live, one by one, as rows of data.
-//!
-//! A script is what happens to one session of `ann`, word by word:
-//!
-//! | word | what happens |
-//! |---|---|
-//! | `room`, `room,hall` | a row is committed: an event for one topic, or for any of several |
-//! | `room\|hall` | an event with two payloads |
-//! | `room#lamp` | an event of which only the newest with this key counts |
-//! | `room^hall`, `room^principal/ann` | an event that leaves somebody out |
-//! | `+room` `-room` `!` | a row that grants, evicts, revokes |
-//! | `@3`, `@all` | the hub is told the rows up to this |
-//! | `open:3:room,hall` | what was read at row 3 comes back: a snapshot, and these rights |
-//! | `open:3:room:1` | and the rows after row 1; `read` for `open`: without a snapshot |
-//! | `keys:lamp` | the next opening has a filter |
-//! | `suspend` `resume` | a subscription is read, is refused |
-//! | `take:5` `drain` | the socket has room for so many bytes; for everything, and says so |
-//! | `wait:9999` | time passes, in ms |
-//! | `answer:A1` `pong` | the session is answered; its ping is |
-//! | `end` | the session is sent a close frame |
-//!
-//! What comes of it: the snapshots (`S3`) and rows (`4`, or `4/1` for its second payload) that the
-//! client was told, and what the hub needed.
+//! The races of going live, one by one, as rows of data: what happens is a script ([`script`]).
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+mod script;
 
-use bellwire_services::kit::Spelling;
-use bellwire_store::change::{Logged, Overflow, Variant};
-use bellwire_wire::frame;
-use serde_json::{json, value::to_raw_value};
+use script::{House, check, check_forgetful, check_narrow, check_with};
 
 use super::*;
-use crate::simulation::{
-    chance::Chance,
-    socket::{Body, Pipe, SimSocket},
-};
-
-impl<S: Write> Hub<S> {
-    /// How many bytes wait for one session's socket.
-    pub(crate) fn queued_for(&self, id: SessionId) -> usize {
-        let slot = self.slot_of(id);
-        let outbox = slot.and_then(|slot| self.sessions[slot as usize].outbox.as_ref());
-        outbox.map_or(0, |outbox| outbox.queued_len())
-    }
-
-    /// Whether a session was told all that the hub was.
-    pub(crate) fn is_live(&self, id: SessionId) -> bool {
-        let slot = self.slot_of(id);
-        slot.is_some_and(|slot| matches!(self.sessions[slot as usize].place, Place::Live))
-    }
-}
-
-/// A hub with one session.
-struct House {
-    hub: Hub<SimSocket>,
-    recent: Arc<Recent>,
-    log: Vec<Arc<Entry>>,
-    published: usize,
-    id: SessionId,
-    pipe: Rc<RefCell<Pipe>>,
-    keys: Option<Arc<HashSet<String>>>,
-    now_ms: u64,
-    told: Vec<String>,
-    needs: Vec<String>,
-}
-
-impl House {
-    fn new(shape: Shape, ring: usize, outbox_len_max: usize) -> House {
-        let recent = Arc::new(Recent::new(0, ring, 1 << 20));
-        let speller = Arc::new(Speller::new("epoch", [("e", Spelling::Spread)]));
-        let mut hub = Hub::new(recent.clone(), speller, outbox_len_max);
-        let pipe = Pipe::new(Rc::new(Cell::new(0)), usize::MAX);
-        let id = hub.join(SimSocket(pipe.clone()), shape);
-        House {
-            hub,
-            recent,
-            log: Vec::new(),
-            published: 0,
-            id,
-            pipe,
-            keys: None,
-            now_ms: 0,
-            told: Vec::new(),
-            needs: Vec::new(),
-        }
-    }
-
-    fn commit(&mut self, word: &str) {
-        let offset = self.log.len() as Offset + 1;
-        let (principal, topic) = ("ann".to_owned(), Topic::Owned(word[1..].to_owned()));
-        let (event, effects) = match &word[..1] {
-            "+" => (None, vec![Effect::Grant { principal, topic }]),
-            "-" => (None, vec![Effect::Evict { principal, topic }]),
-            "!" => (None, vec![Effect::Revoke { principal }]),
-            _ => (Some(event(word, offset)), vec![]),
-        };
-        let entry = Arc::new(Entry::new(Arc::new(Logged { offset, at: 0, event, effects })));
-        self.recent.append(std::slice::from_ref(&entry));
-        self.log.push(entry);
-    }
-
-    fn publish(&mut self, upto: usize) {
-        while self.published < upto.min(self.log.len()) {
-            self.hub.publish(&self.log[self.published]);
-            self.published += 1;
-        }
-        self.hub.flush(self.now_ms);
-    }
-
-    /// `S:TOPICS` or `S:TOPICS:AFTER`.
-    fn open(&mut self, words: &str, snapshot: bool) {
-        let mut words = words.split(':');
-        let at: Offset = words.next().and_then(|at| at.parse().ok()).expect("a place");
-        let topics = words.next().unwrap_or_default().split(',').filter(|topic| !topic.is_empty());
-        let after = words.next().map_or(at, |after| after.parse().expect("a place"));
-        let frame = frame::text(&json!({"type": "open", "n": format!("S{at}")}).to_string());
-        let granted = |topic: &Topic| {
-            let rows = self.log.iter().filter(|row| after < row.offset() && row.offset() <= at);
-            let grants = rows.filter(|row| {
-                let effects = row.logged.effects.iter();
-                effects.into_iter().any(
-                    |effect| matches!(effect, Effect::Grant { topic: granted, .. } if granted == topic),
-                )
-            });
-            grants.map(|row| row.offset()).max().unwrap_or(0)
-        };
-        let held = topics.map(|topic| {
-            let topic = Topic::Owned(topic.to_owned());
-            Held { since: granted(&topic), topic }
-        });
-        let opening = Opening {
-            at,
-            held: held.collect(),
-            keys: self.keys.clone(),
-            frames: if snapshot { vec![frame] } else { vec![] },
-            rows: self.log[after as usize..at as usize].to_vec(),
-        };
-        let ann = Principal { id: "ann".into(), ..Principal::nobody() };
-        self.hub.open(self.id, Arc::new(ann), opening, self.now_ms);
-    }
-
-    fn drain(&mut self) {
-        self.pipe.borrow_mut().room = usize::MAX;
-        self.hub.writable(self.id, self.now_ms);
-    }
-
-    fn step(&mut self, word: &str) {
-        match word.split_once(':').unwrap_or((word, "")) {
-            ("@all", _) => self.publish(usize::MAX),
-            (at, _) if at.starts_with('@') => self.publish(at[1..].parse().expect("a row")),
-            ("open", rest) => self.open(rest, true),
-            ("read", rest) => self.open(rest, false),
-            ("keys", keys) => {
-                self.keys = Some(Arc::new(keys.split(',').map(str::to_owned).collect()));
-            }
-            ("suspend", _) => self.hub.suspend(self.id),
-            ("resume", _) => self.hub.resume(self.id, self.now_ms),
-            ("take", room) => self.pipe.borrow_mut().room = room.parse().expect("a number"),
-            ("drain", _) => self.drain(),
-            ("wait", ms) => {
-                self.now_ms += ms.parse::<u64>().expect("a number");
-                self.hub.find_stalled(self.now_ms);
-            }
-            ("answer", name) => {
-                let text = json!({"type": "answer", "n": name}).to_string();
-                self.hub.send(self.id, frame::text(&text));
-            }
-            ("pong", _) => self.hub.send(self.id, frame::encode(frame::Opcode::Pong, b"")),
-            ("end", _) => self.hub.end(self.id, [frame::close(4408, "slow")], self.now_ms),
-            _ => self.commit(word),
-        }
-        self.hub.flush(self.now_ms);
-        let needs = self.hub.take_needs().into_iter().map(|need| match need {
-            Need::CatchUp { after, .. } => format!("catchup:{after}"),
-            Need::Reread(_) => "reread".to_owned(),
-            Need::End(_, ending) => format!("{ending:?}").to_lowercase(),
-            Need::Gone(_) => "gone".to_owned(),
-        });
-        self.needs.extend(needs);
-        self.receive();
-    }
-
-    fn receive(&mut self) {
-        let unread = self.pipe.borrow().unread();
-        let frames = self.pipe.borrow_mut().receive(unread).expect("no frame is torn");
-        self.told.extend(frames.into_iter().map(|frame| match frame.body {
-            Body::Close(code) => code.to_string(),
-            Body::Text(text) => {
-                let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-                match (&json["n"], json["v"].as_u64()) {
-                    (serde_json::Value::String(snapshot), _) => snapshot.clone(),
-                    (n, Some(0)) => n.to_string(),
-                    (n, v) => format!("{n}/{}", v.expect("a variant")),
-                }
-            }
-        }));
-    }
-}
-
-fn event(word: &str, offset: Offset) -> Event {
-    let (word, except) = word.split_once('^').map_or((word, None), |(w, e)| (w, Some(e)));
-    let (word, key) = word.split_once('#').map_or((word, None), |(w, k)| (w, Some(k)));
-    let variants = word.split('|').enumerate().map(|(number, topics)| Variant {
-        topics: topics.split(',').map(|topic| Topic::Owned(topic.to_owned())).collect(),
-        payload: to_raw_value(&json!({"n": offset, "v": number})).expect("it serialises"),
-    });
-    Event {
-        name: "e".into(),
-        key: key.unwrap_or("other").to_owned(),
-        except: except.map(|except| Topic::Owned(except.to_owned())).into_iter().collect(),
-        variants: variants.collect(),
-        overflow: if key.is_some() { Overflow::Latest } else { Overflow::Close },
-    }
-}
-
-fn check_with(mut house: House, script: &str, told: &str, needs: &str) {
-    script.split_whitespace().for_each(|word| house.step(word));
-    assert_eq!(house.told.join(" "), told, "what was told, in: {script}");
-    assert_eq!(house.needs.join(" "), needs, "what was needed, in: {script}");
-}
-
-/// A session with a cursor, and room for everything.
-fn check(script: &str, told: &str, needs: &str) {
-    check_with(House::new(Shape::PlainCursor, 100, 1 << 20), script, told, needs);
-}
-
-/// The same with a hub that remembers two rows.
-fn check_forgetful(script: &str, told: &str, needs: &str) {
-    check_with(House::new(Shape::PlainCursor, 2, 1 << 20), script, told, needs);
-}
-
-/// The same with room for about ten frames of 39 bytes, so that two of them are fed at once.
-fn check_narrow(script: &str, told: &str, needs: &str) {
-    check_with(House::new(Shape::PlainCursor, 100, 400), script, told, needs);
-}
+use crate::simulation::chance::Chance;
 
 #[test]
 fn rows_between_read_and_opening_are_told_once() {
@@ -306,6 +76,56 @@ fn a_revocation_ends_it_wherever_it_is() {
     check("read:0:room take:0 room @1 ! @all drain", "", "revoked");
     check("read:0:room suspend room ! room @all read:3:room", "", "revoked");
     check_narrow("take:0 room room room room room read:5:room:0 ! @all drain", "", "revoked");
+}
+
+#[test]
+fn sessions_on_one_line_hear_by_their_own_rights() {
+    // One row, both, each once; a row for one of them.
+    check("read:0:room bob:read:0:room room @all", "1 b1", "");
+    check("read:0:room bob:read:0:hall room hall room,hall @all", "1 b2 3 b3", "");
+    // One goes live while the other is pending, and the order of each is its own.
+    check("read:0:room bob:suspend room room @all bob:open:1:room", "1 2 bS1 b2", "");
+    // One loses a right, or is revoked, while the socket takes nothing: the other's frames stay.
+    let both = "take:0 read:0:room bob:read:0:room room @all";
+    check(&format!("{both} bob:-room @all drain"), "1", "");
+    check(&format!("{both} -room @all drain"), "b1", "");
+    check(&format!("{both} answer:A bob:answer:A bob:! @all drain room @all"), "1 A 3", "revoked");
+    check(&format!("{both} answer:A bob:answer:A ! @all drain room @all"), "b1 bA b3", "revoked");
+    // One leaves: what waits for it goes with it, but for the rest of a frame.
+    check(&format!("{both} bob:answer:A bob:leave drain room @all"), "1 2", "");
+    check(&format!("{both} answer:A leave drain room @all"), "b1 b2", "");
+    let torn = "read:0:room bob:read:0:room take:5 answer:A bob:answer:A";
+    check(&format!("{torn} leave drain room @all"), "A bA b1", "");
+    // What is said to the line itself is nobody's to lose.
+    check(&format!("{both} pong bob:leave leave room @all drain end"), "4408", "");
+}
+
+/// A read that goes on from there misses nothing, and an answer that says it promises nothing.
+#[test]
+fn what_waits_to_be_told_is_not_told_yet() {
+    let check = |script: &str, upto: Offset| {
+        let mut house = House::new(Shape::PlainCursor, 100, 400);
+        script.split_whitespace().for_each(|word| house.step(word));
+        assert_eq!(house.hub.told_upto(house.id), upto, "{script}");
+    };
+    let rows = "room ".repeat(20);
+    check(&format!("{rows} @all read:20:room"), 20);
+    check(&format!("{rows} @all read:20:room:0"), 20);
+    // Three are fed.
+    check(&format!("{rows} @all take:0 read:20:room:0"), 3);
+    check(&format!("{rows} @all take:0 read:20:room:0 suspend"), 3);
+    check(&format!("{rows} take:0 read:20:room:0 @all"), 3);
+    check(&format!("{rows} @all take:0 read:20:room:5"), 8);
+    check(&format!("{rows} @all take:0 read:20:room:0 drain"), 20);
+    check("hall hall @all read:2:room hall @all", 3);
+}
+
+#[test]
+fn a_session_without_a_cursor_is_coalesced_beside_one_with() {
+    let rows = "room#lamp room#lamp room#lamp @all";
+    let both = "take:0 read:0:room bob:read:0:room";
+    check(&format!("{both} room @all {rows} drain"), "1 b1 2 3 4 b4", "");
+    check(&format!("{both} room @all {rows} bob:leave drain"), "1 2 3 4", "");
 }
 
 #[test]
@@ -473,7 +293,7 @@ fn coalescing_keeps_a_part_of_the_log_and_its_newest_values() {
             if chance.one_in(3) {
                 house.step(&format!("take:{}", chance.below(90)));
                 house.step("@all");
-                house.hub.writable(house.id, 0);
+                house.hub.writable(house.line, 0);
                 house.receive();
             }
         }
@@ -510,7 +330,7 @@ impl Write for Holding {
 fn what_a_sink_says_by_itself_gets_out() {
     let speller = Arc::new(Speller::new("epoch", []));
     let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, 1 << 20);
-    let id = hub.join(Holding { held: 7, has_room: false }, Shape::Plain);
+    let id = hub.line(Holding { held: 7, has_room: false });
     assert!(hub.is_flushed(id));
     hub.writable(id, 0);
     assert!(!hub.is_flushed(id), "it is known to wait");

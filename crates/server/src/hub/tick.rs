@@ -1,7 +1,7 @@
-//! The frames of one tick: what is written to a session goes out together, in one write.
+//! The frames of one tick: what is written to a line goes out together, in one write.
 //!
-//! A tick is one committed batch, or what one read from a socket led to. Sessions that are told the
-//! same frames get the same joined bytes; nothing is allocated per session.
+//! A tick is one committed batch, or what one read from a socket led to. Lines that are told the
+//! same frames get the same joined bytes; nothing is allocated per line.
 
 use std::{io::Write, sync::Arc};
 
@@ -10,23 +10,26 @@ use super::{
     recent::Entry,
 };
 
-/// Frames, and for each session a list of them, linked through `nodes`.
+/// Frames, and for each line a list of them, linked through `nodes`.
 #[derive(Debug, Default)]
 pub(super) struct Tick {
     frames: Vec<Frame>,
     nodes: Vec<Node>,
-    /// Sessions that have a list.
+    /// Lines that have a list.
     dirty: Vec<u32>,
     /// The frames whose bytes stand in `joined`.
     joined_of: Vec<u32>,
     joined: Vec<u8>,
-    /// Scratch: the frames of the list at hand.
+    /// Scratch: the frames of the list at hand, and whom they are for.
     list: Vec<u32>,
+    owners: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
     frame: u32,
+    /// The session that it is for, or [`LINE`](super::outbox::LINE).
+    owner: u32,
     next: Option<u32>,
 }
 
@@ -37,10 +40,10 @@ impl Tick {
         self.frames.len() as u32 - 1
     }
 
-    /// Appends a frame to a session's list.
-    pub fn chain(&mut self, slot: u32, chain: &mut Option<(u32, u32)>, frame: u32) {
+    /// Appends a frame for `owner` to a line's list.
+    pub fn chain(&mut self, line: u32, chain: &mut Option<(u32, u32)>, frame: u32, owner: u32) {
         let node = self.nodes.len() as u32;
-        self.nodes.push(Node { frame, next: None });
+        self.nodes.push(Node { frame, owner, next: None });
         match chain {
             Some((_, last)) => {
                 self.nodes[*last as usize].next = Some(node);
@@ -48,23 +51,40 @@ impl Tick {
             }
             None => {
                 *chain = Some((node, node));
-                self.dirty.push(slot);
+                self.dirty.push(line);
             }
         }
     }
 
-    /// Judges the frames of rows in a session's list, by row and variant.
+    /// Judges the frames of rows that a line's list has for `owner`, by row and variant.
     pub fn revise(
         &mut self,
         chain: &mut Option<(u32, u32)>,
+        owner: u32,
         judge: impl Fn(&Arc<Entry>, usize) -> Fate,
     ) {
+        self.sift(chain, owner, |frame| match &frame.row {
+            Some((entry, variant)) => judge(entry, *variant),
+            None => Fate::Keep,
+        });
+    }
+
+    /// Drops all frames that a line's list has for `owner`.
+    pub fn drop_owned(&mut self, chain: &mut Option<(u32, u32)>, owner: u32) {
+        self.sift(chain, owner, |_| Fate::Drop);
+    }
+
+    fn sift(&mut self, chain: &mut Option<(u32, u32)>, owner: u32, judge: impl Fn(&Frame) -> Fate) {
         let Some((first, _)) = chain.take() else { return };
         let mut at = Some(first);
         while let Some(node) = at {
             at = self.nodes[node as usize].next.take();
-            let frame = &self.frames[self.nodes[node as usize].frame as usize];
-            match frame.row.as_ref().map_or(Fate::Keep, |(entry, variant)| judge(entry, *variant)) {
+            let Node { frame, owner: whose, .. } = self.nodes[node as usize];
+            let fate = match whose == owner {
+                true => judge(&self.frames[frame as usize]),
+                false => Fate::Keep,
+            };
+            match fate {
                 Fate::Keep => {}
                 Fate::Drop => continue,
                 Fate::Replace(frame) => self.nodes[node as usize].frame = self.frame(frame),
@@ -85,14 +105,13 @@ impl Tick {
         chain: (u32, u32),
         sink: &mut impl Write,
         outbox: &mut Option<Box<Outbox>>,
-        coalesce: bool,
         now_ms: u64,
     ) -> Written {
         self.gather(chain);
         if let Some(outbox) = outbox {
-            self.list
-                .iter()
-                .for_each(|&frame| outbox.push(self.frames[frame as usize].clone(), 0, coalesce));
+            for (&frame, &owner) in self.list.iter().zip(&self.owners) {
+                outbox.push(self.frames[frame as usize].clone(), owner, 0);
+            }
             return outbox.write(sink, now_ms);
         }
         let bytes = match self.list[..] {
@@ -110,7 +129,7 @@ impl Tick {
                 passed
             }
             Ok(written) => {
-                *outbox = Some(Box::new(self.rest(written, coalesce, now_ms)));
+                *outbox = Some(Box::new(self.rest(written, now_ms)));
                 Written::Blocked
             }
         }
@@ -118,10 +137,12 @@ impl Tick {
 
     fn gather(&mut self, (first, _): (u32, u32)) {
         self.list.clear();
+        self.owners.clear();
         let mut at = Some(first);
         while let Some(node) = at {
             let node = self.nodes[node as usize];
             self.list.push(node.frame);
+            self.owners.push(node.owner);
             at = node.next;
         }
     }
@@ -139,21 +160,21 @@ impl Tick {
     }
 
     /// A queue of what is left of the list at hand after `written` bytes.
-    fn rest(&self, mut written: usize, coalesce: bool, now_ms: u64) -> Outbox {
+    fn rest(&self, mut written: usize, now_ms: u64) -> Outbox {
         let mut outbox = Outbox::new(now_ms);
-        for &frame in &self.list {
+        for (&frame, &owner) in self.list.iter().zip(&self.owners) {
             let frame = &self.frames[frame as usize];
             if written >= frame.bytes.len() {
                 written -= frame.bytes.len();
             } else {
-                outbox.push(frame.clone(), written, coalesce);
+                outbox.push(frame.clone(), owner, written);
                 written = 0;
             }
         }
         outbox
     }
 
-    /// The sessions that have a list, to be flushed; give them back with [`clear`](Tick::clear).
+    /// The lines that have a list, to be flushed; give them back with [`clear`](Tick::clear).
     pub fn take_dirty(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.dirty)
     }

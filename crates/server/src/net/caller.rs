@@ -19,6 +19,8 @@ pub const COOKIE: &str = "bellwire_session";
 
 /// What a caller without a credential is told where one is needed.
 pub const NO_CREDENTIAL: &str = "authentication required";
+/// What is said of a token that is no good.
+pub const BAD_TOKEN: &str = "token invalid, expired or revoked";
 /// What is said of a ticket that is no good.
 pub const BAD_TICKET: &str = "ticket invalid, expired or used";
 /// What is said of a cookie that a foreign page made the browser send.
@@ -148,7 +150,7 @@ impl Rules {
     ) -> Shown<'a> {
         let verified = |token: &str, by_cookie| match keyring.verify(token, now) {
             Some(claims) => Shown::Token { claims, by_cookie },
-            None => Shown::Bad { why: "token invalid, expired or revoked", by_cookie },
+            None => Shown::Bad { why: BAD_TOKEN, by_cookie },
         };
         if headers.contains_key(header::AUTHORIZATION) {
             // One of another scheme is a credential too, and no good one; so are two.

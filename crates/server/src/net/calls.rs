@@ -1,4 +1,4 @@
-//! The calls of one connection: started and answered in the order they came.
+//! The calls of one session: started and answered in the order they came.
 //!
 //! Commands are pipelined, as the writer answers them in order. A query, and a subscription, waits
 //! for the calls before it, and the calls after it wait for it.
@@ -11,38 +11,68 @@ use std::{
 };
 
 use bellwire_services::kit::Payload;
-use bytes::Bytes;
 
+use super::said::Words;
 use crate::door::Kind;
 
-/// How many calls of one connection may be under way; past it, its socket is not read.
+/// How many calls of one session may be under way; past it, its connection is not read.
 pub const CALLS_MAX: usize = 64;
-/// How many bytes of messages may wait unread; past it, its socket is not read either.
+/// How many bytes of messages may wait unread; past it, its connection is not read either.
 pub const UNREAD_LEN_MAX: usize = 64 << 10;
 
 /// A call, or what was said at once to a message that is none.
 #[derive(Debug)]
 pub struct Call {
-    /// Its number on this connection.
+    /// Its number in this session.
     pub number: u32,
     /// The operation; empty until it was read.
     pub name: String,
     /// The request's `id`, as JSON text.
     pub id: Option<String>,
+    /// The acknowledgement that it asked for, if it is an event of Socket.IO that did.
+    pub ack: Option<u64>,
     /// How far it is.
     state: State,
+}
+
+/// A message as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// One of the plain dialect.
+    Text(String),
+    /// An event of Socket.IO.
+    Event {
+        /// Its name.
+        name: String,
+        /// Its argument as JSON text, or why it has none that can be read.
+        argument: Result<String, &'static str>,
+    },
+}
+
+impl Unread {
+    /// How much of it waits, in bytes.
+    fn len(&self) -> usize {
+        match self {
+            Unread::Text(text) => text.len(),
+            Unread::Event { name, argument } => {
+                name.len() + argument.as_ref().map_or(0, String::len)
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
 enum State {
     /// As it came.
-    Unread(String),
+    Unread(Unread),
+    /// Handed out to be read.
+    Reading,
     /// Read, but not started.
     Waiting(Payload),
     /// Started; whether others may run beside it.
     Running { alone: bool },
-    /// The frame to answer with, if any, and whether it refuses.
-    Answered(Option<Bytes>, bool),
+    /// What to answer with, if anything, and whether it refuses.
+    Answered(Option<Words>, bool),
 }
 
 /// What to start next.
@@ -92,28 +122,28 @@ impl Calls {
         (CALLS_MAX.saturating_sub(self.queue.len()), UNREAD_LEN_MAX.saturating_sub(self.unread_len))
     }
 
-    /// Adds a message.
-    pub fn push(&mut self, text: String) {
+    /// Adds a message, and the acknowledgement that it asks for.
+    pub fn push(&mut self, unread: Unread, ack: Option<u64>) {
         let number = self.numbers;
         self.numbers = self.numbers.wrapping_add(1);
-        self.unread_len += text.len();
-        let state = State::Unread(text);
-        self.queue.push_back(Call { number, name: String::new(), id: None, state });
+        self.unread_len += unread.len();
+        let state = State::Unread(unread);
+        self.queue.push_back(Call { number, name: String::new(), id: None, ack, state });
     }
 
     /// The next message to be read, if one is and nothing that runs alone holds it up. Then it is to
     /// be [`read`](Calls::read) or [answered](Calls::answer).
-    pub fn next_unread(&mut self) -> Option<(u32, String)> {
+    pub fn next_unread(&mut self) -> Option<(u32, Unread)> {
         let next = |call: &&mut Call| !matches!(call.state, State::Answered(..));
         for call in self.queue.iter_mut().filter(next) {
-            match &mut call.state {
-                State::Unread(text) => {
-                    let text = std::mem::take(text);
-                    self.unread_len -= text.len();
-                    return Some((call.number, text));
-                }
-                State::Running { alone: false } => {}
+            match &call.state {
+                State::Unread(_) => {}
+                State::Running { alone: false } => continue,
                 _ => return None,
+            }
+            if let State::Unread(unread) = std::mem::replace(&mut call.state, State::Reading) {
+                self.unread_len -= unread.len();
+                return Some((call.number, unread));
             }
         }
         None
@@ -124,6 +154,12 @@ impl Calls {
         if let Some(call) = self.queue.iter_mut().find(|call| call.number == number) {
             (call.name, call.id, call.state) = (name, id, State::Waiting(payload));
         }
+    }
+
+    /// The call that starts next, though perhaps not now: its number and its name.
+    pub fn next(&self) -> Option<(u32, &str)> {
+        let next = self.queue.iter().find(|call| matches!(call.state, State::Waiting(_)));
+        next.map(|call| (call.number, call.name.as_str()))
     }
 
     /// The next call that may start now, if any; from then on it runs. `kind` says what a name means.
@@ -155,24 +191,23 @@ impl Calls {
     }
 
     /// The call of this number, if it still waits for its answer.
-    pub fn running(&self, number: u32) -> Option<&Call> {
-        self.queue
-            .iter()
-            .find(|call| call.number == number && matches!(call.state, State::Running { .. }))
+    pub fn unanswered(&self, number: u32) -> Option<&Call> {
+        let unanswered = |call: &&Call| !matches!(call.state, State::Answered(..));
+        self.queue.iter().find(|call| call.number == number).filter(unanswered)
     }
 
     /// Answers a call.
-    pub fn answer(&mut self, number: u32, frame: Option<Bytes>, refused: bool) {
+    pub fn answer(&mut self, number: u32, words: Option<Words>, refused: bool) {
         if let Some(call) = self.queue.iter_mut().find(|call| call.number == number) {
-            call.state = State::Answered(frame, refused);
+            call.state = State::Answered(words, refused);
         }
     }
 
-    /// The next answer whose turn it is: its frame, and whether it refuses.
-    pub fn next_answer(&mut self) -> Option<(Option<Bytes>, bool)> {
+    /// The next answer whose turn it is: its words, and whether it refuses.
+    pub fn next_answer(&mut self) -> Option<(Option<Words>, bool)> {
         match self.queue.front()?.state {
             State::Answered(..) => match self.queue.pop_front()?.state {
-                State::Answered(frame, refused) => Some((frame, refused)),
+                State::Answered(words, refused) => Some((words, refused)),
                 _ => None,
             },
             _ => None,
@@ -182,7 +217,17 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+
+    fn push(calls: &mut Calls, name: &str) {
+        calls.push(Unread::Text(name.to_owned()), None);
+    }
+
+    fn words(text: &'static [u8]) -> Option<Words> {
+        Some(Words::Frame(Bytes::from_static(text)))
+    }
 
     fn kind(name: &str) -> Option<Kind> {
         match name.as_bytes().first()? {
@@ -193,7 +238,8 @@ mod tests {
     }
 
     fn next(calls: &mut Calls) -> Option<Start> {
-        while let Some((number, name)) = calls.next_unread() {
+        while let Some((number, unread)) = calls.next_unread() {
+            let Unread::Text(name) = unread else { panic!("only such are pushed") };
             calls.read(number, name, None, Payload::new());
         }
         calls.start(kind)
@@ -206,13 +252,13 @@ mod tests {
         for word in script.split(' ') {
             if word == "!" {
                 let number = running.pop_front().expect("something runs");
-                calls.answer(number, Some(Bytes::new()), false);
+                calls.answer(number, words(b""), false);
                 while calls.next_answer().is_some() {
                     answers += 1;
                 }
                 starts.push("!".to_owned());
             } else {
-                calls.push(word.to_owned());
+                push(&mut calls, word);
             }
             while let Some(start) = next(&mut calls) {
                 running.push_back(start.number);
@@ -237,15 +283,15 @@ mod tests {
         let mut calls = Calls::default();
         for n in 0..CALLS_MAX {
             assert!(!calls.is_full());
-            calls.push(format!("c{n}"));
+            push(&mut calls, &format!("c{n}"));
         }
         assert!(calls.is_full());
         while next(&mut calls).is_some() {}
-        calls.answer(1, Some(Bytes::from_static(b"1")), false);
+        calls.answer(1, words(b"1"), false);
         assert!(calls.next_answer().is_none(), "0 comes first");
         calls.answer(0, None, true);
         assert_eq!(calls.next_answer(), Some((None, true)));
-        assert_eq!(calls.next_answer(), Some((Some(Bytes::from_static(b"1")), false)));
+        assert_eq!(calls.next_answer(), Some((words(b"1"), false)));
         assert!(calls.next_answer().is_none());
         assert_eq!(calls.room(), (2, UNREAD_LEN_MAX));
     }
@@ -254,9 +300,9 @@ mod tests {
     fn what_waits_is_bounded_by_bytes_too_and_is_read_when_its_turn_comes() {
         let long = format!("c{}", "-".repeat(UNREAD_LEN_MAX / 2));
         let mut calls = Calls::default();
-        ["q1", "q2", &long].into_iter().for_each(|text| calls.push(text.to_owned()));
+        ["q1", "q2", &long].into_iter().for_each(|text| push(&mut calls, text));
         assert!(!calls.is_full());
-        calls.push(long.clone());
+        push(&mut calls, &long);
         assert!(calls.is_full());
         assert_eq!(calls.room(), (CALLS_MAX - 4, 0));
         let started = |calls: &mut Calls| next(calls).map(|start| start.number);

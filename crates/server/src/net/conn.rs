@@ -1,13 +1,16 @@
-//! One WebSocket connection as its shard knows it.
+//! One connection as its shard knows it.
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{Fault, Principal};
+use bellwire_services::kit::Fault;
 use bellwire_wire::session;
 
-use super::calls::Calls;
+use super::{
+    crowd::Counted,
+    engine::{Engine, Handshake, Sid},
+};
 use crate::{
-    hub::{Keys, SessionId},
+    hub::{LineId, SessionId},
     opening::{Credential, Since},
 };
 
@@ -16,6 +19,15 @@ use crate::{
 pub enum Endpoint {
     /// Raw echo, for protocol suites.
     Echo,
+    /// A session of Engine.IO.
+    Engine {
+        /// What the request said.
+        handshake: Arc<Handshake>,
+        /// Counts it among those that are nowhere yet.
+        counted: Option<Counted>,
+    },
+    /// The second transport of such a session.
+    Probe(Sid),
     /// A service's stream, by its number at the door.
     Stream {
         /// Which.
@@ -38,60 +50,6 @@ pub enum Admission {
     Refused(Fault),
 }
 
-/// How long the first message may take.
-pub const FIRST_MESSAGE_MAX_MS: u64 = 10_000;
-
-/// What a connection is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Echoes.
-    Echo,
-    /// Waits for its credential, until this time.
-    FirstMessage {
-        /// Milliseconds of the shard's clock.
-        until_ms: u64,
-    },
-    /// Its rights are being read.
-    Opening,
-    /// Serves.
-    Open,
-    /// Ends; its calls are void.
-    Ending,
-}
-
-/// A read that is under way for the session, to be done again if it comes too late.
-#[derive(Debug, Clone)]
-pub enum Reading {
-    /// None yet: the credential comes with the first message.
-    FirstMessage {
-        /// Where it begins.
-        since: Since,
-    },
-    /// The connection's first.
-    Connect {
-        /// Who it is.
-        credential: Credential,
-        /// Where it begins.
-        since: Since,
-    },
-    /// The session fell behind what is in memory.
-    CatchUp {
-        /// The last row it was told.
-        after: u64,
-    },
-    /// A subscription.
-    Subscribe {
-        /// The call that asked for it.
-        call: u32,
-        /// The subscription's name.
-        name: String,
-        /// Its fields as JSON text: values take many times the memory, and it may wait.
-        fields: String,
-        /// The request's id.
-        id: Option<String>,
-    },
-}
-
 /// How a connection will end once its calls are answered.
 #[derive(Debug, Default)]
 pub struct Farewell {
@@ -102,19 +60,33 @@ pub struct Farewell {
     pub done: bool,
 }
 
+/// What is spoken on a connection.
+#[derive(Debug)]
+pub enum Speech {
+    /// Whatever comes is sent back.
+    Echo,
+    /// The plain dialect of one stream, by one session.
+    Plain(SessionId),
+    /// Engine.IO, with what is spoken over it.
+    Engine(Box<Engine>),
+    /// Engine.IO, as far as it takes to become the transport of a session that polls.
+    Probe {
+        /// The line of that session.
+        of: LineId,
+        /// Until when that has to happen.
+        until_ms: u64,
+    },
+}
+
 /// One connection. Kept small: there are many, and most are idle.
 #[derive(Debug)]
 pub struct Conn {
-    /// Its name in the hub.
-    pub id: SessionId,
+    /// Its way out, in the hub.
+    pub line: LineId,
     /// Its protocol's state.
     pub wire: session::Session,
-    /// What it is doing.
-    pub stage: Stage,
-    /// Which stream it is on.
-    pub stream: u16,
-    /// Whether its events have a cursor.
-    pub cursor: bool,
+    /// What is spoken.
+    pub speech: Speech,
     /// Whether the socket may have more to read.
     pub readable: bool,
     /// Whether it waits for its turn to be read.
@@ -123,59 +95,31 @@ pub struct Conn {
     pub peer_done: bool,
     /// How it ends, once the calls before are answered.
     pub farewell: Option<Box<Farewell>>,
-    /// The second in which the wheel brings it up; 0 if it is not on the wheel.
-    pub due_s: u64,
-    /// Who it is, once that is known.
-    pub principal: Option<Arc<Principal>>,
-    /// Its filter.
-    pub keys: Keys,
-    /// Calls that are not answered.
-    pub calls: Option<Box<Calls>>,
-    /// A read that is under way.
-    pub reading: Option<Box<Reading>>,
-    /// Counts the reads: the result of one that another has replaced is ignored.
-    pub reads: u32,
-    /// Lives as long as somebody waits for the read; one that nobody waits for is passed over.
-    pub awaited: Option<Arc<()>>,
+    /// The tick in which the wheel brings it up; 0 if it is not on the wheel.
+    pub due: u64,
     /// How often it was refused lately.
     pub refusals: Refusals,
 }
 
 impl Conn {
     /// A connection that has just been upgraded.
-    pub fn new(id: SessionId, stream: usize, cursor: bool, now_ms: u64) -> Conn {
+    pub fn new(line: LineId, speech: Speech, now_ms: u64) -> Conn {
         Conn {
-            id,
+            line,
             wire: session::Session::new(now_ms),
-            stage: Stage::Opening,
-            stream: stream as u16,
-            cursor,
+            speech,
             readable: true,
             deferred: false,
             peer_done: false,
             farewell: None,
-            due_s: 0,
-            principal: None,
-            keys: None,
-            calls: None,
-            reading: None,
-            reads: 0,
-            awaited: None,
+            due: 0,
             refusals: Refusals::default(),
         }
     }
 
-    /// The read that was under way is done, or nobody waits for it any more.
-    pub fn forget_read(&mut self) {
-        self.reading = None;
-        self.awaited = None;
-    }
-
-    /// Nothing more is answered or read for it; what is queued may still go out.
-    pub fn stop(&mut self) {
-        self.stage = Stage::Ending;
-        self.calls = None;
-        self.forget_read();
+    /// Whether packets of a request wait to be served.
+    pub fn is_posting(&self) -> bool {
+        matches!(&self.speech, Speech::Engine(engine) if engine.post.is_some())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which pages of other origins may read what is served under `/api` (the Fetch standard, "CORS
+//! Which pages of other origins may read what is served under `/api`, and polls of Socket.IO (the Fetch standard, "CORS
 //! protocol"): listed origins with the cookie, all others without.
 
 use std::sync::Arc;
@@ -20,7 +20,8 @@ const MAX_AGE: &str = "600";
 
 /// Answers preflights, and adds to every response who may read it.
 pub async fn layer(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/api/") {
+    let path = request.uri().path();
+    if !path.starts_with("/api/") && !path.starts_with("/socket.io") {
         return next.run(request).await;
     }
     let origin = request.headers().get(header::ORIGIN).cloned();

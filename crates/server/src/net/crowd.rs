@@ -17,6 +17,7 @@ use super::limits::household;
 pub const CONNECTIONS_MAX: u32 = 1_024;
 
 /// Who has connections open. A `Mutex`: each connection takes it twice, for nanoseconds.
+#[derive(Debug)]
 pub struct Crowd {
     open: Mutex<HashMap<IpAddr, u32>>,
     /// Proxies stand for many, and are not counted.
@@ -24,6 +25,7 @@ pub struct Crowd {
 }
 
 /// A connection that is counted as long as this lives.
+#[derive(Debug)]
 pub struct Counted {
     crowd: Arc<Crowd>,
     household: Option<IpAddr>,

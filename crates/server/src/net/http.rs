@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 
 use bellwire_services::kit::{Access, Principal, Role, Scope};
@@ -19,14 +19,17 @@ use bellwire_services::kit::{Access, Principal, Role, Scope};
 use super::{
     caller::{Rules, is_loopback_host, only},
     cors,
+    crowd::Crowd,
+    engine::Protocol,
     limits::ConnectionLimits,
     listen::Peer,
+    polling,
     problem::{self, problem},
     shards::Handles,
     tries::Tries,
     upgrade::{Wanted, upgrade},
 };
-use crate::{door::Door, logging, metrics::Metrics, rest};
+use crate::{console, door::Door, logging, metrics::Metrics, rest};
 
 /// The longest request line, in bytes.
 pub const REQUEST_LINE_LEN_MAX: usize = 8 << 10;
@@ -44,7 +47,9 @@ pub struct Site {
     /// The shards.
     pub shards: Arc<Handles>,
     /// How many connections are admitted; `None`: any number (the demo).
-    pub limits: Option<ConnectionLimits>,
+    pub limits: Option<Arc<ConnectionLimits>>,
+    /// Socket.IO connections that are in no namespace yet.
+    pub lobby: Arc<Crowd>,
     /// Tries of passwords.
     pub tries: Tries,
     /// What the operator set about callers.
@@ -64,10 +69,7 @@ impl Site {
 
 /// The routes of a server.
 pub fn router(site: Arc<Site>) -> Router {
-    let mut router = Router::new()
-        .route("/", get(page))
-        .route("/page.js", get(script))
-        .route("/page.css", get(style))
+    let mut router = console::add_routes(Router::new())
         .route("/livez", get(async || "live\n"))
         .route("/livez/", get(async || "live\n"))
         .route("/readyz", get(ready))
@@ -81,6 +83,7 @@ pub fn router(site: Arc<Site>) -> Router {
         }
     }
     let router = rest::add_routes(router, &site.door.tables.routes);
+    let router = engine_route(router, "/socket.io", Protocol::SocketIo);
     let cors = middleware::from_fn_with_state(site.clone(), cors::layer);
     finish(router, site).layer(cors)
 }
@@ -89,7 +92,22 @@ pub fn router(site: Arc<Site>) -> Router {
 pub fn conformance_router(site: Arc<Site>) -> Router {
     let router =
         Router::new().route("/readyz", get(ready)).route("/echo", get(stream_route(Wanted::Echo)));
-    finish(router, site)
+    let router = engine_route(router, "/socket.io", Protocol::SocketIo);
+    let cors = middleware::from_fn_with_state(site.clone(), cors::layer);
+    finish(engine_route(router, "/engine.io", Protocol::Echo), site).layer(cors)
+}
+
+/// Serves Engine.IO at a path, with and without a slash at its end.
+fn engine_route(
+    mut router: Router<Arc<Site>>,
+    path: &str,
+    protocol: Protocol,
+) -> Router<Arc<Site>> {
+    for path in [path.to_owned(), format!("{path}/")] {
+        let serve = move |site, peer, request| polling::serve(site, peer, protocol, request);
+        router = router.route(&path, any(serve));
+    }
+    router
 }
 
 fn finish(router: Router<Arc<Site>>, site: Arc<Site>) -> Router {
@@ -209,30 +227,4 @@ async fn metrics(
     metrics.gauge("bellwire_log_head_offset", log.head as f64);
     metrics.gauge("bellwire_log_first_offset", log.first as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
-}
-
-/// The live states, plainly: a page, its script and its style.
-async fn page() -> Response {
-    file("text/html; charset=utf-8", include_str!("../page/index.html"))
-}
-
-async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("../page/page.js"))
-}
-
-async fn style() -> Response {
-    file("text/css; charset=utf-8", include_str!("../page/page.css"))
-}
-
-fn file(media_type: &'static str, text: &'static str) -> Response {
-    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self' ws: wss:; \
-                  img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, text).into_response()
 }

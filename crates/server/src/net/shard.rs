@@ -3,100 +3,80 @@
 //! The loop waits for sockets and messages, handles all that came, then writes: once per session.
 //! What a session asks runs elsewhere (the writer, the readers) and comes back as a [`Message`].
 //!
-//! `shard` is the loop and the sockets; what messages of clients mean is in `serve`, how
-//! connections end in order in `parting`, what time asks for in `time`.
+//! Here is the loop. Sockets are read in `read`; what messages mean is in `serve`, for Engine.IO and
+//! Socket.IO in `engine`, `socketio` and `topics`; calls are started and answered in `work`. Sessions
+//! begin in `live`, connections end in `parting`, and `time` is what heartbeats and deadlines ask for.
 
+mod echo;
+mod engine;
+mod inlet;
+mod live;
 mod parting;
+mod read;
 mod serve;
+mod socketio;
 #[cfg(test)]
 mod tests;
 mod time;
+mod topics;
+mod work;
 
 use std::{
     collections::{HashMap, VecDeque},
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind},
     mem,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use bellwire_services::kit::{Answer, Code, Fault, Principal};
 use bellwire_store::batch::Write;
-use bellwire_wire::{
-    frame::{Flow, Limits},
-    session::{self, Action},
-};
-use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker};
+use bellwire_wire::frame::Limits;
+use mio::{Events, Interest, Token};
 
 use self::time::Drain;
 use super::{
-    calls::{CALLS_MAX, UNREAD_LEN_MAX},
-    conn::{Admission, Conn, Endpoint, FIRST_MESSAGE_MAX_MS, Reading, Stage},
+    conn::{Conn, Endpoint, Speech},
+    engine::{Sid, Timings},
+    limits::ConnectionLimits,
+    sink::Sink,
     socket::Socket,
+    talk::{Reading, Talk},
     wheel::Wheel,
 };
 use crate::{
     clock::Clock,
     door::Door,
-    faults,
     hub::{
-        Ending, Hub, Need, SessionId,
-        recent::{Recent, Shape, Speller},
+        Hub, LineId, Need, SessionId,
+        recent::{Recent, Speller},
     },
     metrics::Metrics,
-    opening::{Opened, Since},
-    sequencer::{CallId, Feed, Item, ReplyTo},
+    sequencer::{Feed, Item, ReplyTo},
 };
 
 /// The token of the waker; sockets have their slot's number.
 const WAKER: Token = Token(usize::MAX);
-/// What one read takes from a socket, at most.
-const READ_LEN: usize = 64 << 10;
-/// How many times one socket is read before others get their turn.
-const READS_AT_ONCE: usize = 8;
 /// How long sockets are read before what came from other threads gets its turn: who sends what is slow
 /// to read must not hold up those who only listen.
 const READING_MAX_MS: u64 = 10;
 /// How many messages are handled before sockets get their turn.
 const MESSAGES_AT_ONCE: usize = 256;
 
-/// What comes to a shard from other threads.
-#[derive(Debug)]
-pub enum Message {
-    /// A committed batch: its answers and rows, for all shards.
-    Batch(Arc<[Item]>),
-    /// A connection that was upgraded.
-    Arrival(Box<Arrival>),
-    /// What was read for a session that is going live, by the number of the read.
-    Opened(SessionId, u32, Box<Result<Opened, Fault>>),
-    /// A query was answered.
-    Answered(CallId, Result<Answer, Fault>),
-    /// Close everything, a portion at a time, and end; so many milliseconds may pass.
-    Drain(u64),
-}
-
-/// A connection that was upgraded to WebSocket.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The socket.
-    pub socket: Socket,
-    /// What came after the request's head already, decrypted.
-    pub unread: Bytes,
-    /// What it is for.
-    pub endpoint: Endpoint,
-}
-
 /// How a shard is set up.
 pub struct Setup {
     /// Its number.
     pub number: u16,
-    /// The door; none on a conformance server, which only echoes.
+    /// The door; none on a conformance server.
     pub door: Option<Arc<Door>>,
+    /// How many connections to namespaces are let in; `None`: any number.
+    pub connections: Option<Arc<ConnectionLimits>>,
+    /// When Engine.IO sessions are due.
+    pub engine: Timings,
+    /// How exact timers are, in milliseconds.
+    pub tick_ms: u64,
+    /// The ways into all shards, by their numbers.
+    pub peers: Arc<[Feed]>,
     /// The time.
     pub clock: Arc<Clock>,
     /// The measures.
@@ -111,56 +91,31 @@ pub struct Setup {
     pub outbox_len_max: usize,
 }
 
-/// A shard's way in, made before the shard itself.
-pub struct Inlet {
-    poll: Poll,
-    receiver: mpsc::Receiver<Message>,
-    /// The sending half.
-    pub feed: Feed,
-    /// How many sessions there are, and how many bytes wait for them. Atomics: written by the shard,
-    /// read for metrics.
-    pub load: Arc<Load>,
-}
-
-/// A shard's load.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Live sessions.
-    pub sessions: AtomicUsize,
-    /// Bytes that wait for sockets.
-    pub queued: AtomicUsize,
-}
-
-impl Inlet {
-    /// A way in.
-    ///
-    /// # Errors
-    /// The system's, when it has no descriptor left.
-    pub fn new() -> io::Result<Inlet> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let (sender, receiver) = mpsc::channel();
-        let feed = Feed { sender, waker, handled: Arc::default() };
-        Ok(Inlet { poll, receiver, feed, load: Arc::default() })
-    }
-}
+pub use engine::{Asks, Request};
+pub use inlet::{Arrival, Inlet, Load, Message};
 
 /// One shard.
 pub struct Shard {
     setup: Setup,
     inlet: Inlet,
-    hub: Hub<Socket>,
-    /// By the hub's slot.
+    hub: Hub<Sink>,
+    /// Connections, by the slot of their line in the hub.
     conns: Vec<Option<Conn>>,
+    /// Sessions, by their slot in the hub.
+    talks: Vec<Option<Talk>>,
+    /// Engine.IO sessions, by what their clients call them.
+    sids: HashMap<Sid, LineId>,
     wheel: Wheel,
     /// The read buffer of all sockets.
     buffer: Box<[u8]>,
     /// Commands of this turn, on their way to the writer.
     writes: Vec<Write<Answer, ReplyTo>>,
     /// Sockets that have something to read, each once, in the order of their turns.
-    deferred: VecDeque<SessionId>,
-    /// Sessions that are to be shut down once flushed.
-    finishing: Vec<SessionId>,
+    deferred: VecDeque<LineId>,
+    /// Connections that are to be shut down once flushed.
+    finishing: Vec<LineId>,
+    /// What a conformance server is still to say.
+    greetings: VecDeque<echo::Greeting>,
     /// Principals by id, so that many connections of one share it.
     principals: HashMap<String, Arc<Principal>>,
     drain: Option<Drain>,
@@ -169,17 +124,20 @@ pub struct Shard {
 impl Shard {
     /// A shard without connections.
     pub fn new(setup: Setup, inlet: Inlet) -> Shard {
-        let now_s = setup.clock.elapsed_ms() / 1_000;
+        let now = setup.clock.elapsed_ms() / setup.tick_ms;
         Shard {
             hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
             setup,
             inlet,
             conns: Vec::new(),
-            wheel: Wheel::new(now_s),
-            buffer: vec![0; READ_LEN].into(),
+            talks: Vec::new(),
+            sids: HashMap::new(),
+            wheel: Wheel::new(now),
+            buffer: vec![0; read::READ_LEN].into(),
             writes: Vec::new(),
             deferred: VecDeque::new(),
             finishing: Vec::new(),
+            greetings: VecDeque::new(),
             principals: HashMap::new(),
             drain: None,
         }
@@ -232,19 +190,19 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let now_ms = self.now_ms();
-        let second_ms = 1_000 - now_ms % 1_000;
+        let tick_ms = self.setup.tick_ms - now_ms % self.setup.tick_ms;
         let drain_ms =
             self.drain.as_ref().map_or(u64::MAX, |drain| drain.next_ms.saturating_sub(now_ms));
         (!self.hub.is_empty() || self.drain.is_some())
-            .then(|| Duration::from_millis(second_ms.min(drain_ms)))
+            .then(|| Duration::from_millis(tick_ms.min(drain_ms)))
     }
 
     /// A socket has something to read, or takes something.
     fn ready(&mut self, event: &mio::event::Event, now_ms: u64) {
         let Some(Some(conn)) = self.conns.get_mut(event.token().0) else { return };
-        let id = conn.id;
+        let line = conn.line;
         if event.is_error() {
-            self.drop_conn(id);
+            self.drop_conn(line);
             return;
         }
         if event.is_read_closed() {
@@ -252,19 +210,19 @@ impl Shard {
         }
         if event.is_readable() || event.is_read_closed() {
             conn.readable = true;
-            self.defer(id);
+            self.defer(line);
         }
         if event.is_writable() {
-            self.hub.writable(id, now_ms);
+            self.hub.writable(line, now_ms);
         }
     }
 
     /// Lets a socket be read when its turn comes.
-    fn defer(&mut self, id: SessionId) {
-        if let Some(conn) = self.conn(id)
+    fn defer(&mut self, line: LineId) {
+        if let Some(conn) = self.conn(line)
             && !mem::replace(&mut conn.deferred, true)
         {
-            self.deferred.push_back(id);
+            self.deferred.push_back(line);
         }
     }
 
@@ -272,10 +230,10 @@ impl Shard {
     fn read_in_turn(&mut self) {
         let until_ms = self.now_ms() + READING_MAX_MS;
         for _ in 0..self.deferred.len() {
-            let Some(id) = self.deferred.pop_front() else { return };
-            self.with_conn(id, |conn| conn.deferred = false);
+            let Some(line) = self.deferred.pop_front() else { return };
+            self.with_conn(line, |conn| conn.deferred = false);
             let now_ms = self.now_ms();
-            self.pump(id, now_ms);
+            self.pump(line, now_ms);
             if now_ms >= until_ms {
                 return;
             }
@@ -293,9 +251,13 @@ impl Shard {
                 }
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
+                Message::Recovered(id, read, result) => self.recovered(id, read, *result, now_ms),
+                Message::Replaced(sid) => self.replaced(sid, now_ms),
                 Message::Answered(call, result) => self.answered(call, &result, now_ms),
+                Message::Request(request) => self.request(*request, now_ms),
+                Message::Unpolled(sid) => self.unpolled(sid),
                 Message::Drain(time_max_ms) => {
-                    self.drain = Some(Drain::from(now_ms, self.hub.len(), time_max_ms));
+                    self.drain = Some(Drain::from(now_ms, self.hub.lines_len(), time_max_ms));
                 }
             }
         }
@@ -317,210 +279,77 @@ impl Shard {
 
     fn arrive(&mut self, arrival: Arrival, now_ms: u64) {
         let Arrival { socket, unread, endpoint } = arrival;
-        let (stream, since) = match &endpoint {
-            Endpoint::Echo => (0, Since::Unasked),
-            Endpoint::Stream { stream, since, .. } => (*stream, since.clone()),
-        };
-        let cursor = since != Since::Unasked;
-        let Some(id) = self.admit(socket, stream, cursor, now_ms) else { return };
+        let Some(line) = self.admit(socket, now_ms) else { return };
         match endpoint {
-            Endpoint::Echo => {
-                self.with_conn(id, |conn| conn.stage = Stage::Echo);
+            Endpoint::Echo => {}
+            Endpoint::Stream { stream, since, admission } => {
+                self.begin_plain(line, stream, since, admission, now_ms);
             }
-            Endpoint::Stream { admission: Admission::Credential(credential), .. } => {
-                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+            Endpoint::Engine { handshake, counted } => {
+                self.begin_on_socket(line, handshake, counted, now_ms);
             }
-            Endpoint::Stream { admission: Admission::FirstMessage, .. } => {
-                let reading = Reading::FirstMessage { since };
-                self.with_conn(id, |conn| {
-                    conn.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
-                    conn.reading = Some(Box::new(reading));
-                });
-            }
-            Endpoint::Stream { admission: Admission::Refused(why), .. } => {
-                self.end(id, Some(&why), now_ms);
-            }
+            Endpoint::Probe(sid) => self.begin_probe(line, sid, now_ms),
         }
         if !unread.is_empty() {
-            self.receive(id, &mut unread.to_vec(), now_ms);
+            self.receive(line, &mut unread.to_vec(), now_ms);
         }
         if self.drain.is_some() {
-            self.end(id, None, now_ms);
+            self.end(line, None, now_ms);
         }
-        self.pump(id, now_ms);
+        self.pump(line, now_ms);
     }
 
-    /// Takes a socket in; `None` if it cannot be registered with epoll.
-    fn admit(
-        &mut self,
-        socket: Socket,
-        stream: usize,
-        cursor: bool,
-        now_ms: u64,
-    ) -> Option<SessionId> {
-        if self.hub.is_empty() {
-            // The wheel is not turned while nobody is on it.
-            self.wheel.skip_to(now_ms / 1_000);
-        }
-        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        let id = self.hub.join(socket, shape);
-        let slot = id.slot as usize;
-        if self.conns.len() <= slot {
-            self.conns.resize_with(slot + 1, || None);
-        }
-        self.conns[slot] = Some(Conn::new(id, stream, cursor, now_ms));
+    /// Takes a socket in, to be echoed; `None` if it cannot be registered with epoll.
+    fn admit(&mut self, socket: Socket, now_ms: u64) -> Option<LineId> {
+        self.wake_wheel(now_ms);
+        let line = self.hub.line(Sink::Socket(socket));
+        place(&mut self.conns, line.slot, Conn::new(line, Speech::Echo, now_ms));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.inlet.poll.registry();
-        let registered =
-            self.hub.sink(id).map(|socket| registry.register(socket, Token(slot), interest));
+        let token = Token(line.slot as usize);
+        let socket = self.hub.sink(line).and_then(Sink::socket);
+        let registered = socket.map(|socket| registry.register(socket, token, interest));
         if !matches!(registered, Some(Ok(()))) {
-            self.drop_conn(id);
+            self.drop_conn(line);
             return None;
         }
-        self.schedule(id, now_ms + 1_000);
-        Some(id)
+        self.schedule(line, now_ms + 1_000);
+        Some(line)
     }
 
-    fn conn(&mut self, id: SessionId) -> Option<&mut Conn> {
-        self.conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
-    }
-
-    fn with_conn<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
-        self.conn(id).map(f)
-    }
-
-    /// Reads a socket while it has something, there is room for calls, and its turn lasts.
-    fn pump(&mut self, id: SessionId, now_ms: u64) {
-        for reads in 0..READS_AT_ONCE {
-            if reads > 0 && self.now_ms() > now_ms {
-                break;
-            }
-            let Some(conn) = self.conn(id) else { return };
-            if conn.wire.is_open() && conn.calls.as_ref().is_some_and(|calls| calls.is_full()) {
-                return;
-            }
-            if conn.wire.has_unread() {
-                self.receive(id, &mut [], now_ms);
-                continue;
-            }
-            if !conn.readable {
-                return;
-            }
-            let mut buffer = mem::take(&mut self.buffer);
-            let (mut more, mut holds_back) = (false, false);
-            let read = self.hub.sink(id).map(|socket| {
-                let read = socket.read(&mut buffer);
-                more = read.as_ref().is_ok_and(|&len| socket.may_have_more(len, buffer.len()));
-                holds_back = socket.holds_back();
-                read
-            });
-            let go_on = self.was_read(id, read, more, &mut buffer, now_ms);
-            self.buffer = buffer;
-            if holds_back {
-                // What TLS says by itself goes out when the socket takes it.
-                self.hub.writable(id, now_ms);
-            }
-            if !go_on {
-                return;
-            }
-        }
-        self.defer(id);
-    }
-
-    /// Takes in what a read of a socket gave, which may have `more`; says whether to go on reading it.
-    fn was_read(
-        &mut self,
-        id: SessionId,
-        read: Option<io::Result<usize>>,
-        more: bool,
-        buffer: &mut [u8],
-        now_ms: u64,
-    ) -> bool {
-        match read {
-            Some(Ok(0)) if self.conn(id).is_some_and(|conn| conn.farewell.is_some()) => {
-                // It sends no more, in good order; its last calls are still to be answered.
-                self.with_conn(id, |conn| conn.readable = false);
-            }
-            Some(Ok(0)) | None => self.drop_conn(id),
-            Some(Ok(len)) => {
-                // If there is no more, what comes later is announced anew.
-                self.with_conn(id, |conn| conn.readable = more || conn.peer_done);
-                self.receive(id, &mut buffer[..len], now_ms);
-                return true;
-            }
-            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
-                self.with_conn(id, |conn| conn.readable = false);
-            }
-            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
-            Some(Err(_)) => self.drop_conn(id),
-        }
-        false
-    }
-
-    /// Hands bytes to the protocol, and what they mean on.
-    fn receive(&mut self, id: SessionId, bytes: &mut [u8], now_ms: u64) {
-        let Shard { conns, hub, setup, .. } = self;
-        let Some(Some(conn)) = conns.get_mut(id.slot as usize) else { return };
-        let stage = conn.stage;
-        let (mut room, mut room_len) =
-            conn.calls.as_ref().map_or((CALLS_MAX, UNREAD_LEN_MAX), |calls| calls.room());
-        let mut inbound = Vec::new();
-        let (mut close, mut closed) = (None, false);
-        conn.wire.receive(&setup.limits, bytes, now_ms, &mut |action| {
-            match action {
-                Action::Text(text) if stage == Stage::Echo => {
-                    hub.send(id, bellwire_wire::frame::text(text))
-                }
-                Action::Binary(bytes) if stage == Stage::Echo => {
-                    hub.send(
-                        id,
-                        bellwire_wire::frame::encode(bellwire_wire::frame::Opcode::Binary, bytes),
-                    );
-                }
-                Action::Text(text) => {
-                    inbound.push(serve::Inbound::Text(text.to_owned()));
-                    room -= 1;
-                    room_len = room_len.saturating_sub(text.len());
-                }
-                Action::Binary(_) => inbound.push(serve::Inbound::Binary),
-                Action::Reply(frame) if parting::is_close(&frame) => close = Some(frame),
-                Action::Reply(frame) => hub.send(id, frame),
-                Action::Closed => closed = true,
-            }
-            let first = !inbound.is_empty() && matches!(stage, Stage::FirstMessage { .. });
-            if room == 0 || room_len == 0 || first { Flow::Pause } else { Flow::Continue }
-        });
-        if !inbound.is_empty() {
-            self.setup.metrics.messages.increment(inbound.len() as u64);
-            self.serve(id, inbound, now_ms);
-        }
-        if closed {
-            self.part(id, close, true, now_ms);
+    /// The wheel is not turned while nobody is on it.
+    fn wake_wheel(&mut self, now_ms: u64) {
+        if self.hub.is_empty() {
+            self.wheel.skip_to(now_ms / self.setup.tick_ms);
         }
     }
 
-    /// Begins to close a connection, with the code that the fault stands for (`None`: the server is
-    /// draining); the client is told why first.
-    fn end(&mut self, id: SessionId, why: Option<&Fault>, now_ms: u64) {
-        let (code, reason) =
-            why.map_or((1012, "service restart"), |fault| faults::close(fault.code));
-        let told = why.and_then(|fault| self.error_frame(id, None, fault));
-        self.close(id, told, code, reason, now_ms);
+    fn conn(&mut self, line: LineId) -> Option<&mut Conn> {
+        self.conns.get_mut(line.slot as usize)?.as_mut().filter(|conn| conn.line == line)
     }
 
-    /// Begins to close a connection with this code; the frame `told` goes out before the close frame.
-    fn close(&mut self, id: SessionId, told: Option<Bytes>, code: u16, reason: &str, now_ms: u64) {
-        let Some(conn) = self.conn(id) else { return };
-        let Some(close) = conn.wire.close(code, reason, now_ms) else {
-            // A close frame is out, or waits for answers: it waits no longer.
-            conn.stage = Stage::Ending;
-            self.parted(id, now_ms);
-            return;
-        };
-        conn.stop();
-        self.hub.end(id, told.into_iter().chain([close]), now_ms);
-        self.schedule(id, now_ms + session::CLOSE_WITHIN_MS);
-        self.defer(id);
+    fn conn_ref(&self, line: LineId) -> Option<&Conn> {
+        self.conns.get(line.slot as usize)?.as_ref().filter(|conn| conn.line == line)
+    }
+
+    fn with_conn<T>(&mut self, line: LineId, f: impl FnOnce(&mut Conn) -> T) -> Option<T> {
+        self.conn(line).map(f)
+    }
+
+    fn talk(&mut self, id: SessionId) -> Option<&mut Talk> {
+        self.talks.get_mut(id.slot as usize)?.as_mut().filter(|talk| talk.id == id)
+    }
+
+    fn with_talk<T>(&mut self, id: SessionId, f: impl FnOnce(&mut Talk) -> T) -> Option<T> {
+        self.talk(id).map(f)
+    }
+
+    /// The session that is served on a connection of the plain dialect.
+    fn talk_on(&mut self, line: LineId) -> Option<&mut Talk> {
+        match self.conn(line)?.speech {
+            Speech::Plain(id) => self.talk(id),
+            _ => None,
+        }
     }
 
     /// Does what the hub asks for.
@@ -533,49 +362,42 @@ impl Shard {
             for need in needs {
                 match need {
                     Need::CatchUp { session, after } => {
-                        self.read_for(session, Reading::CatchUp { after }, now_ms)
+                        // Another read that is under way tells where it goes on.
+                        if self.talk(session).is_some_and(|talk| talk.reading.is_none()) {
+                            self.read_for(session, Reading::CatchUp { after }, now_ms);
+                        }
                     }
                     Need::Reread(id) => {
-                        if let Some(reading) = self.conn(id).and_then(|conn| conn.reading.take()) {
+                        if let Some(reading) = self.talk(id).and_then(|talk| talk.reading.take()) {
                             self.read_for(id, *reading, now_ms);
                         }
                     }
-                    Need::End(id, Ending::Revoked) => {
+                    Need::Revoked(id) => {
                         let fault = Fault::new(Code::Unauthenticated, "token revoked");
-                        self.end(id, Some(&fault), now_ms);
+                        self.end_session(id, &fault, now_ms);
                     }
-                    Need::End(id, Ending::Slow) => {
+                    Need::Slow(line) => {
                         self.setup.metrics.slow_readers.increment(1);
-                        self.close(id, None, 4408, "slow reader", now_ms);
+                        self.close(line, None, 4408, "slow reader", now_ms);
                     }
-                    Need::Gone(id) => self.drop_conn(id),
+                    Need::Gone(line) => self.drop_conn(line),
                 }
             }
         }
     }
 
-    /// Shuts down the sockets of sessions that are over, once everything was written.
-    fn finish(&mut self) {
-        let Shard { finishing, hub, .. } = self;
-        finishing.retain(|&id| {
-            !hub.is_flushed(id) || hub.sink(id).is_some_and(|socket| !socket.finish())
-        });
-    }
-
     /// Updates this shard's load, for metrics.
     fn account(&self) {
-        self.inlet.load.sessions.store(self.hub.len(), Ordering::Relaxed);
+        self.inlet.load.sessions.store(self.hub.lines_len(), Ordering::Relaxed);
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
     }
+}
 
-    /// Forgets a connection; its socket is closed with that.
-    fn drop_conn(&mut self, id: SessionId) {
-        if let Some(mut socket) = self.hub.leave(id) {
-            socket.part();
-            let _ = self.inlet.poll.registry().deregister(&mut socket);
-        }
-        if self.conn(id).is_some() {
-            self.conns[id.slot as usize] = None;
-        }
+/// Puts something into a slot.
+fn place<T>(slots: &mut Vec<Option<T>>, slot: u32, value: T) {
+    let slot = slot as usize;
+    if slots.len() <= slot {
+        slots.resize_with(slot + 1, || None);
     }
+    slots[slot] = Some(value);
 }

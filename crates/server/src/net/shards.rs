@@ -15,7 +15,11 @@ use std::{
 
 use bellwire_wire::frame::Limits;
 
-use super::shard::{Arrival, Inlet, Load, Message, Setup, Shard};
+use super::{
+    engine::Timings,
+    limits::ConnectionLimits,
+    shard::{Inlet, Load, Message, Setup, Shard},
+};
 use crate::{door::Door, metrics::Metrics, sequencer::Feed};
 
 /// The threads of the shards.
@@ -49,6 +53,12 @@ pub struct Common {
     pub metrics: Arc<Metrics>,
     /// Whether they serve the door's streams; a conformance server only echoes.
     pub serves: bool,
+    /// How many connections to namespaces are let in; `None`: any number.
+    pub connections: Option<Arc<ConnectionLimits>>,
+    /// When Engine.IO sessions are due.
+    pub engine: Timings,
+    /// How exact timers are, in milliseconds.
+    pub tick_ms: u64,
     /// Limits of inbound frames.
     pub limits: Limits,
     /// The most that waits for one socket, in bytes.
@@ -64,8 +74,18 @@ impl Shards {
         let handle = |inlet: &Inlet| (inlet.feed.clone(), inlet.load.clone());
         let handles =
             Handles { shards: inlets.iter().map(handle).collect(), turn: AtomicUsize::new(0) };
+        let peers: Arc<[Feed]> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let start = |(number, inlet): (usize, Inlet)| {
-            let Common { door, metrics, serves, limits, outbox_len_max } = common.clone();
+            let Common {
+                door,
+                metrics,
+                serves,
+                connections,
+                engine,
+                tick_ms,
+                limits,
+                outbox_len_max,
+            } = common.clone();
             let setup = Setup {
                 number: number as u16,
                 clock: door.clock.clone(),
@@ -73,6 +93,10 @@ impl Shards {
                 speller: door.speller.clone(),
                 door: serves.then_some(door),
                 metrics,
+                connections,
+                engine,
+                tick_ms,
+                peers: peers.clone(),
                 limits,
                 outbox_len_max,
             };
@@ -119,11 +143,16 @@ fn run_or_exit(run: impl FnOnce() -> io::Result<()>) {
 }
 
 impl Handles {
-    /// Gives a connection to the shard whose turn it is; one that has ended closes it.
-    pub fn give(&self, arrival: Arrival) {
+    /// The shard whose turn it is to get a connection.
+    pub fn turn(&self) -> u16 {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (feed, _) = &self.shards[turn % self.shards.len()];
-        feed.send(Message::Arrival(Box::new(arrival)));
+        (turn % self.shards.len()) as u16
+    }
+
+    /// Sends a message to a shard; says whether there is such a one. One that has ended drops it.
+    pub fn send(&self, shard: u16, message: Message) -> bool {
+        let shard = self.shards.get(usize::from(shard));
+        shard.map(|(feed, _)| feed.send(message)).is_some()
     }
 
     /// How many sessions there are, and how many bytes wait for them.

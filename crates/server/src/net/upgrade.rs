@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket session (RFC 6455 section 4.2).
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::Body,
@@ -24,7 +24,7 @@ use super::{
     limits::Caller,
     listen::Peer,
     problem::{self, problem},
-    shard::Arrival,
+    shard::{Arrival, Message},
     socket::Socket,
     stalled::Stalled,
 };
@@ -34,25 +34,46 @@ use crate::opening::{Credential, Since};
 pub async fn upgrade(site: Arc<Site>, peer: Peer, wanted: Wanted, request: Request) -> Response {
     let accepted = accept(&site, peer, wanted, Head::of(&request)).await;
     match accepted {
-        Ok((key, endpoint)) => {
-            tokio::spawn(hand_over(site, peer, request, endpoint));
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            let headers = response.headers_mut();
-            headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
-            headers.insert(header::CONNECTION, header::HeaderValue::from_static("upgrade"));
-            headers.insert(
-                header::SEC_WEBSOCKET_ACCEPT,
-                key.parse().expect("base64 is a header value"),
-            );
-            response
-        }
+        Ok((key, endpoint)) => switched(site, peer, request, &key, endpoint, None),
         Err(response) => *response,
     }
 }
 
+/// Switches protocols for a session of Engine.IO, on this shard if it must be that; or says why not.
+pub fn switch(
+    site: Arc<Site>,
+    peer: Peer,
+    request: Request,
+    endpoint: Endpoint,
+    shard: Option<u16>,
+) -> Response {
+    match handshake(&Head::of(&request)) {
+        Ok(key) => switched(site, peer, request, &key, endpoint, shard),
+        Err(response) => *response,
+    }
+}
+
+fn switched(
+    site: Arc<Site>,
+    peer: Peer,
+    request: Request,
+    key: &str,
+    endpoint: Endpoint,
+    shard: Option<u16>,
+) -> Response {
+    let shard = shard.unwrap_or_else(|| site.shards.turn());
+    tokio::spawn(hand_over(site, peer, request, endpoint, shard));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, header::HeaderValue::from_static("upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key.parse().expect("base64 is a header value"));
+    response
+}
+
 /// The head of a request: its body is not shared between threads.
-struct Head<'a> {
+pub struct Head<'a> {
     method: &'a Method,
     uri: &'a Uri,
     version: Version,
@@ -60,7 +81,8 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn of(request: &'a Request) -> Head<'a> {
+    /// The head of this request.
+    pub fn of(request: &'a Request) -> Head<'a> {
         let (method, uri) = (request.method(), request.uri());
         Head { method, uri, version: request.version(), headers: request.headers() }
     }
@@ -133,49 +155,83 @@ fn handshake(head: &Head<'_>) -> Result<String, Box<Response>> {
 
 /// How the connection is let in, by its credential and the rate limit.
 async fn admission(site: &Site, peer: Peer, head: &Head<'_>) -> Result<Admission, Box<Response>> {
-    let (headers, uri, door) = (head.headers, head.uri, &site.door);
-    let from = site.rules.from(peer.address, peer.tls, headers);
-    let head = (head.method, uri, headers);
     let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
     let bad = Caller::Bad;
     let jti;
-    let (admission, caller) = match site.rules.shown(&door.keyring, door.clock.now(), from, head) {
-        Shown::Token { claims, .. } => {
-            jti = claims.jti;
-            let credential = Credential::Token { jti: jti.clone() };
-            (Admission::Credential(credential), Caller::Principal(&jti))
+    let (admitted, address) = shown(site, peer, head).await?;
+    let (admission, caller) = match admitted {
+        Admitted::Credential(credential) => {
+            let caller = match &credential {
+                Credential::Token { jti: own } => {
+                    jti = own.clone();
+                    Caller::Principal(&jti)
+                }
+                Credential::Guest => Caller::Anonymous,
+            };
+            (Admission::Credential(credential), caller)
         }
-        Shown::Ticket(ticket) => match door.redeem(ticket).await {
-            Ok(Some(credential)) => {
-                let Credential::Token { jti: own } = &credential else {
-                    unreachable!("a ticket stands for a token")
-                };
-                jti = own.clone();
-                (Admission::Credential(credential), Caller::Principal(&jti))
-            }
-            Ok(None) => (refused(BAD_TICKET), bad),
-            Err(fault) => return Err(problem::of(&fault).into()),
-        },
-        Shown::Bad { why, .. } => (refused(why), bad),
-        Shown::Nothing if parameter(uri, "auth") == Some("message") => {
+        Admitted::Refused(why) => (refused(why), bad),
+        Admitted::Nobody if parameter(head.uri, "auth") == Some("message") => {
             (Admission::FirstMessage, Caller::Anonymous)
         }
-        Shown::Nothing | Shown::Foreign if door.guests => {
-            if !is_own_origin(headers) {
-                return Err(problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL)).into());
-            }
-            (Admission::Credential(Credential::Guest), Caller::Anonymous)
+        Admitted::ForeignGuest => {
+            return Err(problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL)).into());
         }
-        Shown::Foreign => (Admission::Refused(Fault::new(Code::Forbidden, FOREIGN_PAGE)), bad),
-        Shown::Nothing => (refused(NO_CREDENTIAL), bad),
+        Admitted::Foreign => (Admission::Refused(Fault::new(Code::Forbidden, FOREIGN_PAGE)), bad),
+        Admitted::Nobody => (refused(NO_CREDENTIAL), bad),
     };
     if let Some(limits) = &site.limits {
-        limits.admit(caller, from.address).map_err(|retry_s| -> Box<Response> {
+        limits.admit(caller, address).map_err(|retry_s| -> Box<Response> {
             site.metrics.rate_limited.increment(1);
             problem::limited(retry_s, "too many connections; try again later").into()
         })?;
     }
     Ok(admission)
+}
+
+/// Whom the head of a request lets in.
+pub enum Admitted {
+    /// Whoever has this credential.
+    Credential(Credential),
+    /// Nobody, as the credential is no good.
+    Refused(&'static str),
+    /// Nobody, as there is no credential.
+    Nobody,
+    /// Nobody, as the credential is a cookie that a foreign page made the browser send.
+    Foreign,
+    /// Nobody: guests come from this machine, and this one's page does not.
+    ForeignGuest,
+}
+
+/// Whom the head of a request lets in, and the address that it came from. A ticket is used up.
+///
+/// # Errors
+/// The response, when the ticket cannot be looked up.
+pub async fn shown(
+    site: &Site,
+    peer: Peer,
+    head: &Head<'_>,
+) -> Result<(Admitted, IpAddr), Box<Response>> {
+    let (headers, uri, door) = (head.headers, head.uri, &site.door);
+    let from = site.rules.from(peer.address, peer.tls, headers);
+    let head = (head.method, uri, headers);
+    let admitted = match site.rules.shown(&door.keyring, door.clock.now(), from, head) {
+        Shown::Token { claims, .. } => Admitted::Credential(Credential::Token { jti: claims.jti }),
+        Shown::Ticket(ticket) => match door.redeem(ticket).await {
+            Ok(Some(credential)) => Admitted::Credential(credential),
+            Ok(None) => Admitted::Refused(BAD_TICKET),
+            Err(fault) => return Err(problem::of(&fault).into()),
+        },
+        Shown::Bad { why, .. } => Admitted::Refused(why),
+        Shown::Nothing if parameter(uri, "auth") == Some("message") => Admitted::Nobody,
+        Shown::Nothing | Shown::Foreign if door.guests => match is_own_origin(headers) {
+            true => Admitted::Credential(Credential::Guest),
+            false => Admitted::ForeignGuest,
+        },
+        Shown::Foreign => Admitted::Foreign,
+        Shown::Nothing => Admitted::Nobody,
+    };
+    Ok((admitted, from.address))
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
@@ -189,7 +245,7 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
 
 /// Takes the socket from the HTTP library and gives it to a shard, over TLS with its state: what was
 /// received but not yet read is in there.
-async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endpoint) {
+async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endpoint, shard: u16) {
     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
     let (socket, unread) = if peer.tls {
         let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<Stalled<TcpStream>>>>() else {
@@ -203,5 +259,6 @@ async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endp
         let Ok(socket) = parts.io.into_inner().into_inner().into_std() else { return };
         (Socket::plain(socket), parts.read_buf)
     };
-    site.shards.give(Arrival { socket, unread, endpoint });
+    let arrival = Box::new(Arrival { socket, unread, endpoint });
+    site.shards.send(shard, Message::Arrival(arrival));
 }

@@ -1,43 +1,43 @@
-//! The timer wheel of a shard: who is to be looked at in which second.
+//! The timer wheel of a shard: which connection is to be looked at in which tick, usually a second.
 
-use crate::hub::SessionId;
+use crate::hub::LineId;
 
-/// One turn of the wheel, in seconds. What is due later is looked at once a turn.
-const TURN_S: u64 = 64;
+/// One turn of the wheel, in ticks. What is due later is looked at once a turn.
+const TURN: u64 = 64;
 
-/// One timer per session, exact to a second.
+/// One timer per line, exact to a tick.
 #[derive(Debug)]
 pub struct Wheel {
-    slots: Vec<Vec<SessionId>>,
-    /// The second that was looked at last.
-    at_s: u64,
+    slots: Vec<Vec<LineId>>,
+    /// The tick that was looked at last.
+    at: u64,
 }
 
 impl Wheel {
-    /// A wheel that begins at this second.
-    pub fn new(now_s: u64) -> Wheel {
-        Wheel { slots: (0..TURN_S).map(|_| Vec::new()).collect(), at_s: now_s }
+    /// A wheel that begins at this tick.
+    pub fn new(now: u64) -> Wheel {
+        Wheel { slots: (0..TURN).map(|_| Vec::new()).collect(), at: now }
     }
 
-    /// Puts a session on the wheel; gives the second in which it comes up, at the latest `due_s`.
-    pub fn insert(&mut self, id: SessionId, due_s: u64) -> u64 {
-        let due_s = due_s.clamp(self.at_s + 1, self.at_s + TURN_S - 1);
-        self.slots[(due_s % TURN_S) as usize].push(id);
-        due_s
+    /// Puts a line on the wheel; gives the tick in which it comes up, at the latest `due`.
+    pub fn insert(&mut self, id: LineId, due: u64) -> u64 {
+        let due = due.clamp(self.at + 1, self.at + TURN - 1);
+        self.slots[(due % TURN) as usize].push(id);
+        due
     }
 
-    /// Goes to this second at once; for a wheel with no session on it that lives.
-    pub fn skip_to(&mut self, now_s: u64) {
-        self.at_s = self.at_s.max(now_s);
+    /// Goes to this tick at once; for a wheel with no line on it that lives.
+    pub fn skip_to(&mut self, now: u64) {
+        self.at = self.at.max(now);
     }
 
-    /// The sessions of the next second that has come, if one has.
-    pub fn turn(&mut self, now_s: u64) -> Option<(u64, Vec<SessionId>)> {
-        if self.at_s >= now_s {
+    /// The lines of the next tick that has come, if one has.
+    pub fn turn(&mut self, now: u64) -> Option<(u64, Vec<LineId>)> {
+        if self.at >= now {
             return None;
         }
-        self.at_s += 1;
-        Some((self.at_s, std::mem::take(&mut self.slots[(self.at_s % TURN_S) as usize])))
+        self.at += 1;
+        Some((self.at, std::mem::take(&mut self.slots[(self.at % TURN) as usize])))
     }
 }
 
@@ -46,16 +46,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_session_comes_up_once_and_never_late() {
+    fn each_line_comes_up_once_and_never_late() {
         let mut wheel = Wheel::new(10);
         let dues = [0, 11, 12, 12, 60, 73, 500];
-        for (slot, due_s) in dues.into_iter().enumerate() {
-            wheel.insert(SessionId { slot: slot as u32, serial: 0 }, due_s);
+        for (slot, due) in dues.into_iter().enumerate() {
+            wheel.insert(LineId { slot: slot as u32, serial: 0 }, due);
         }
         let mut seen = vec![None; dues.len()];
-        while let Some((second, ids)) = wheel.turn(200) {
+        while let Some((tick, ids)) = wheel.turn(200) {
             for id in ids {
-                assert_eq!(seen[id.slot as usize].replace(second), None, "twice");
+                assert_eq!(seen[id.slot as usize].replace(tick), None, "twice");
             }
         }
         assert_eq!(seen, [11, 11, 12, 12, 60, 73, 73].map(Some));

@@ -1,7 +1,5 @@
 //! Bodies of requests: one JSON object, or nothing.
 
-use std::time::Duration;
-
 use axum::{
     body::Body,
     http::{StatusCode, header, request::Parts},
@@ -9,38 +7,18 @@ use axum::{
 };
 use bellwire_services::kit::Payload;
 use bellwire_wire::json::{self, Malformed};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::timeout;
 
-use crate::net::problem::problem;
+use crate::net::{body::bytes, problem::problem};
 
 /// The longest body, in bytes: as long as a message.
 pub const BODY_LEN_MAX: usize = 64 << 10;
-/// How long a body may take.
-const BODY_TIME_MAX: Duration = Duration::from_secs(10);
-
 /// The fields of a body. An empty one has none.
 ///
 /// # Errors
 /// The response that refuses it: 408, 413, 415, 400, and 422 for a number that nothing can hold.
 pub async fn read(parts: &Parts, body: Body) -> Result<Payload, Box<Response>> {
     let refuse = |status, code, why: &str| Err(Box::new(problem(status, code, why)));
-    let too_large =
-        || refuse(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "a body has at most 64 KiB");
-    let announced = parts.headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|len| len > BODY_LEN_MAX as u64) {
-        return too_large();
-    }
-    let bytes = match timeout(BODY_TIME_MAX, Limited::new(body, BODY_LEN_MAX).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
-        Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, "INVALID", "the body broke off"),
-        Err(_) => {
-            let why = "the body did not come within 10 s";
-            return refuse(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", why);
-        }
-    };
+    let bytes = bytes(&parts.headers, body, BODY_LEN_MAX).await?;
     if bytes.is_empty() {
         return Ok(Payload::new());
     }

@@ -10,7 +10,7 @@
 //! Not here: what anything means.
 
 mod answer;
-mod body;
+pub mod body;
 mod pattern;
 
 use std::{collections::BTreeMap, sync::Arc};

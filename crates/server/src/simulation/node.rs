@@ -7,7 +7,7 @@ use bellwire_services::{
     identity,
     kit::{
         Answer, BoundCommand, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Reply as _,
-        Service, Settings, Stream,
+        Service, Settings, Spelling, Stream,
     },
 };
 use bellwire_store::{
@@ -23,6 +23,7 @@ use super::{
     shard::{Reading, Setup, Shard},
 };
 use crate::{
+    audience::Audience,
     clock::Clock,
     hub::{
         Keys, SessionId,
@@ -59,7 +60,7 @@ pub struct Tables {
     commands: BTreeMap<&'static str, Command>,
     subscription: bellwire_services::kit::Subscription,
     pub stream: Stream,
-    events: Vec<(&'static str, bellwire_services::kit::Spelling)>,
+    events: Vec<(&'static str, Spelling, &'static str)>,
     migrations: Vec<Migrations>,
 }
 
@@ -73,7 +74,7 @@ impl Default for Tables {
         Tables {
             stream: *streams.next().expect("the states have a stream"),
             subscription: *subscriptions.next().expect("the states have a subscription"),
-            events: services.iter().flat_map(|service| service.events.clone()).collect(),
+            events: services.iter().flat_map(|service| service.told()).collect(),
             migrations: services.iter().map(|service| service.migrations).collect(),
             commands: services
                 .into_iter()
@@ -231,8 +232,9 @@ impl Node {
     ) -> Result<(), String> {
         let Some(Read::Queued(reading)) = self.reads.get(&(shard, id)) else { return Ok(()) };
         let Some(conn) = self.shards[shard as usize].conns.get(&id) else { return Ok(()) };
-        let stream = &tables.stream;
+        let audience = || Audience { keys: conn.keys.clone(), ..Audience::of(0) };
         let sources = Sources {
+            streams: std::slice::from_ref(&tables.stream),
             recent: &self.recent,
             speller: &self.speller,
             now,
@@ -240,18 +242,17 @@ impl Node {
         };
         let result = self.reader.read(|tx| match (reading, &conn.principal) {
             (Reading::Connect { credential, since }, _) => {
-                opening::connect(tx, credential, stream, since, &sources)
+                opening::connect(tx, credential, &Audience::of(0), since, &sources)
             }
             (Reading::CatchUp { after }, Some(principal)) => {
-                opening::catch_up(tx, principal, stream, conn.keys.clone(), *after, &sources)
+                opening::catch_up(tx, principal, &audience(), *after, &sources)
             }
-            (Reading::Subscribe { id, payload }, Some(principal)) => {
+            (Reading::Subscribe { payload, .. }, Some(principal)) => {
                 let subscribe = (tables.subscription.bind)(payload.clone())?;
                 let keys: Keys = subscribe.keys.map(Arc::new);
-                let id = id.to_string();
-                let snapshot = subscribe.snapshot;
-                let asked = Asked { keys, snapshot, cursor: conn.cursor, id: Some(&id) };
-                opening::subscribe(tx, principal, stream, asked, &sources)
+                let audience = Audience { keys, ..Audience::of(0) };
+                let asked = Asked { audience, snapshot: subscribe.snapshot };
+                opening::subscribe(tx, principal, asked, &sources)
             }
             _ => panic!("only a session with a principal subscribes or catches up"),
         });

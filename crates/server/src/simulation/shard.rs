@@ -19,10 +19,13 @@ use super::{
 };
 use crate::{
     hub::{
-        Ending, Hub, Keys, Need, SessionId,
+        Hub, Keys, Need, SessionId,
         recent::{Recent, Shape, Speller},
     },
-    net::shard::Message,
+    net::{
+        said::{self, Asked},
+        shard::Message,
+    },
     opening::{Credential, Opened, Since},
     sequencer::{CallId, Feed, Item},
 };
@@ -80,6 +83,7 @@ pub struct Shard {
     inbox: mpsc::Receiver<Message>,
     waiting: VecDeque<Message>,
     stream: Stream,
+    speller: Arc<Speller>,
     /// Reads to be queued.
     pub wanted: Vec<(SessionId, Reading)>,
     outbox_len_max: usize,
@@ -109,6 +113,7 @@ impl Shard {
             inbox,
             waiting: VecDeque::new(),
             stream: setup.stream,
+            speller: setup.speller.clone(),
             wanted: Vec::new(),
             outbox_len_max: setup.outbox_len_max,
             _poll: poll,
@@ -140,7 +145,8 @@ impl Shard {
     ) -> SessionId {
         let cursor = since != Since::Unasked;
         let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
-        let id = self.hub.join(SimSocket(pipe.clone()), shape);
+        let line = self.hub.line(SimSocket(pipe.clone()));
+        let id = self.hub.join(line, shape);
         let conn = Conn {
             client,
             principal: None,
@@ -200,14 +206,14 @@ impl Shard {
     fn answered(&mut self, call: CallId, result: Result<&str, &Fault>, now_ms: u64) {
         let dialect = self.stream.dialect;
         let Some(conn) = self.conns.get(&call.session).filter(|conn| !conn.ending) else { return };
-        let text = match result {
-            Ok(json) => (dialect.reply)("sim", None, json),
+        let said = match result {
+            Ok(json) => (dialect.reply)("sim", json),
             Err(fault) if fault.code == Code::Unauthenticated && conn.principal.is_some() => {
                 return self.end(call.session, 4401, now_ms);
             }
-            Err(fault) => (dialect.refusal)("sim", None, fault),
+            Err(fault) => (dialect.refusal)("sim", fault),
         };
-        self.hub.send(call.session, frame::text(&text));
+        self.hub.send(call.session, said::plain(&said));
     }
 
     /// A read comes back.
@@ -225,7 +231,7 @@ impl Shard {
             _ => None,
         };
         match result {
-            Ok(opened) => {
+            Ok(mut opened) => {
                 let at = opened.opening.at;
                 conn.pipe.borrow_mut().opened = at;
                 if matches!(conn.reading, Some(Reading::Connect { .. })) && !conn.cursor {
@@ -235,6 +241,13 @@ impl Shard {
                     told.at = at;
                 }
                 tally.count(if at > self.told.get() { "opened ahead" } else { "opened behind" });
+                if let Some(said) = opened.snapshot.take() {
+                    let cursor = conn.cursor.then(|| self.speller.cursor(at));
+                    let id = subscribing.map(|id| id.to_string());
+                    let asked = Asked { ack: None, id: id.as_deref() };
+                    let frame = said::snapshot(None, asked, said, cursor.as_deref());
+                    opened.opening.frames.push(frame);
+                }
                 let (principal, keys) = (opened.principal, opened.opening.keys.clone());
                 if self.hub.open(id, principal.clone(), opened.opening, now_ms) {
                     conn.keys = keys;
@@ -247,8 +260,8 @@ impl Shard {
                     conn.reading = None;
                     tally.count("subscription refused");
                     self.hub.resume(id, now_ms);
-                    let text = (self.stream.dialect.refusal)("subscribe_entities", None, &fault);
-                    self.hub.send(id, frame::text(&text));
+                    let said = (self.stream.dialect.refusal)("subscribe_entities", &fault);
+                    self.hub.send(id, said::plain(&said));
                 }
                 _ => {
                     tally.count("read refused");
@@ -263,13 +276,16 @@ impl Shard {
     fn end(&mut self, id: SessionId, code: u16, now_ms: u64) {
         if let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.ending) {
             (conn.ending, conn.reading) = (true, None);
-            self.hub.end(id, [frame::close(code, "the end")], now_ms);
+            let line = self.hub.line_of(id).expect("who is here has a line");
+            self.hub.end(line, [frame::close(code, "the end")], now_ms);
         }
     }
 
     /// The client takes bytes again.
     pub fn writable(&mut self, id: SessionId, now_ms: u64, tally: &mut Tally) {
-        self.hub.writable(id, now_ms);
+        if let Some(line) = self.hub.line_of(id) {
+            self.hub.writable(line, now_ms);
+        }
         self.settle(now_ms, tally);
     }
 
@@ -282,7 +298,9 @@ impl Shard {
     /// The client is gone.
     pub fn leave(&mut self, id: SessionId) {
         self.conns.remove(&id);
-        self.hub.leave(id);
+        if let Some(line) = self.hub.line_of(id) {
+            self.hub.drop_line(line);
+        }
     }
 
     fn settle(&mut self, now_ms: u64, tally: &mut Tally) {
@@ -303,15 +321,19 @@ impl Shard {
                         let reading = self.conns.get(&id).and_then(|conn| conn.reading.clone());
                         reading.into_iter().for_each(|reading| self.read_for(id, reading));
                     }
-                    Need::End(id, Ending::Revoked) => {
+                    Need::Revoked(id) => {
                         tally.count("revoked");
                         self.end(id, 4401, now_ms);
                     }
-                    Need::End(id, Ending::Slow) => {
+                    Need::Slow(line) => {
                         tally.count("cut off");
-                        self.end(id, 4408, now_ms);
+                        let slow: Vec<_> = self.hub.sessions_on(line).collect();
+                        slow.into_iter().for_each(|id| self.end(id, 4408, now_ms));
                     }
-                    Need::Gone(id) => self.leave(id),
+                    Need::Gone(line) => {
+                        let gone: Vec<_> = self.hub.sessions_on(line).collect();
+                        gone.into_iter().for_each(|id| self.leave(id));
+                    }
                 }
             }
         }

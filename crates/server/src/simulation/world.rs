@@ -245,7 +245,7 @@ impl World {
             self.receive(client, usize::MAX, 100_000)?;
             self.receive(client, usize::MAX, 0)?;
             let hub = &self.node().shards[shard];
-            let (told, live) = (hub.told.get(), hub.hub.is_live(id) && hub.hub.is_flushed(id));
+            let (told, live) = (hub.told.get(), hub.hub.is_live(id) && hub.hub.has_got_all(id));
             if live && self.clients[client].link.is_some() {
                 let Client { ear, pipe, .. } = &self.clients[client];
                 let known = told.max(pipe.as_ref().map_or(0, |pipe| pipe.borrow().opened));
@@ -424,7 +424,7 @@ impl World {
             }
             shard.leave(id);
             self.clients[client].link = None;
-        } else if !shard.hub.is_flushed(id) {
+        } else if !shard.hub.has_got_all(id) {
             shard.writable(id, self.now_ms, &mut self.tally);
         }
         Ok(())
@@ -473,7 +473,7 @@ impl World {
                 };
                 let (shard, id, unread) = (*shard, *id, pipe.borrow().unread());
                 pipe.borrow_mut().room = ENDLESS;
-                if unread > 0 || !self.node().shards[shard as usize].hub.is_flushed(id) {
+                if unread > 0 || !self.node().shards[shard as usize].hub.has_got_all(id) {
                     busy = true;
                     self.receive(client, usize::MAX, 0)?;
                 }

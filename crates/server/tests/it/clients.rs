@@ -1,5 +1,5 @@
 //! Clients as others write them, at a demo and at a server that wants a token: the document's own
-//! JavaScript in a browser, wscat, two Python libraries, and the server's page.
+//! JavaScript in a browser, wscat, two Python libraries, and the server's console.
 
 use crate::process::{self, ANY_PORT, Process, Script};
 
@@ -65,6 +65,37 @@ fn the_page_of_the_demo() {
 #[test]
 fn the_page_with_a_token() {
     page(false);
+}
+
+/// Runs a script of the console at a server that has nothing yet, with a token that may do everything.
+fn console(script: &str, says: &str) {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let server = Process::serve(folder.path(), ANY_PORT, &[]);
+    let token = process::token(folder.path(), "admin", 3_600);
+    let said = Script::new(script).to(server.address(), Some(&token)).passes();
+    assert!(said.ends_with(says), "{script}: {said}");
+    server.stop();
+}
+
+#[test]
+fn the_page_is_used() {
+    console("console.mjs", "ok: the console is as it should be\n");
+}
+
+#[test]
+fn the_page_with_ten_thousand_entities() {
+    console("console_load.mjs", "ok: the page goes on drawing\n");
+}
+
+#[test]
+fn the_page_that_tests_the_protocol() {
+    console("tester.mjs", "ok: the tester sends, logs and saves\n");
+}
+
+#[test]
+fn the_types_of_the_page() {
+    let said = Script::new("types.mjs").passes();
+    assert_eq!(said, "ok: the types hold\n");
 }
 
 #[test]

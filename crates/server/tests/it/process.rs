@@ -210,6 +210,11 @@ impl Script {
         Script { command }
     }
 
+    /// The client written with `rust_socketio`, which the test command built.
+    pub fn rust_socketio() -> Script {
+        Script { command: Command::new(setting("BELLWIRE_TEST_RUST_SOCKETIO")) }
+    }
+
     /// To this server, with this token if there is one.
     pub fn to(mut self, address: SocketAddr, token: Option<&str>) -> Script {
         self.command.arg("--address").arg(address.to_string());
@@ -240,7 +245,29 @@ impl Script {
 
     /// Runs it to the line `ready-for-restart`, does `restart`, tells it, and it must succeed.
     #[track_caller]
-    pub fn passes_over(mut self, restart: impl FnOnce()) -> String {
+    pub fn passes_over(self, restart: impl FnOnce()) -> String {
+        let mut restart = Some(restart);
+        self.converse(|line| {
+            if line != "ready-for-restart" {
+                return None;
+            }
+            restart.take().expect("it asks once")();
+            Some("restarted")
+        })
+    }
+
+    /// Runs it, does what it names in each line `please ...`, tells it, and it must succeed.
+    #[track_caller]
+    pub fn passes_asking(self, mut serve: impl FnMut(&str)) -> String {
+        self.converse(|line| {
+            serve(line.strip_prefix("please ")?);
+            Some("done")
+        })
+    }
+
+    /// Runs it, answering some of its lines, and it must succeed. Gives what it said.
+    #[track_caller]
+    fn converse(mut self, mut answer: impl FnMut(&str) -> Option<&'static str>) -> String {
         let Script { command } = &mut self;
         let mut child = command
             .stdin(Stdio::piped())
@@ -249,18 +276,18 @@ impl Script {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let mut stdin: ChildStdin = child.stdin.take().expect("stdin is a pipe");
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        let mut line = String::new();
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        let mut said = String::new();
         // The script ends by itself when it takes too long, so this read does.
-        stdout.read_line(&mut line).expect("a pipe can be read");
-        if line == "ready-for-restart\n" {
-            restart();
-            writeln!(stdin, "restarted").expect("it reads");
+        for line in stdout.lines() {
+            let line = line.expect("a pipe can be read");
+            if let Some(answer) = answer(&line) {
+                writeln!(stdin, "{answer}").expect("it reads");
+            }
+            said += &format!("{line}\n");
         }
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut stdout, &mut rest).expect("a pipe can be read");
         let mut output = finish(child, SCRIPT_MAX);
-        output.stdout = format!("{line}{rest}").into();
+        output.stdout = said.into();
         passed(command, output)
     }
 }

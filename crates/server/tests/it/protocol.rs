@@ -41,6 +41,7 @@ impl Stage {
                     steps.iter().for_each(|(line, step)| self.step(*line, step));
                     self.is_silent(steps);
                 }
+                Example::SocketIo(steps) => self.packets(steps),
                 Example::Http(exchanges) => exchanges.iter().for_each(|e| self.exchange(e)),
             }
         }
@@ -69,6 +70,15 @@ impl Stage {
                 }
             }
         }
+    }
+
+    /// Plays a dialogue in packets. Nothing more comes than what is shown: a question behind it is answered
+    /// next.
+    fn packets(&mut self, steps: &[(usize, Step)]) {
+        steps.iter().for_each(|(line, step)| self.step(*line, step));
+        let Some(client) = &mut self.client else { return };
+        client.send("40/behind,");
+        client.hears(r#"44/behind,{"message":"Invalid namespace"}"#);
     }
 
     fn client(&mut self, line: usize) -> &mut Client {

@@ -4,6 +4,7 @@ use std::sync::{Arc, mpsc};
 
 use bellwire::{
     app::Core,
+    audience::Audience,
     hub::recent::Recent,
     opening::{Credential, Since},
 };
@@ -56,7 +57,13 @@ fn queries_and_new_connections_do_not_wait_for_replays() {
             let opened = opened.expect("guests are admitted");
             tell.send((name, opened.opening.rows.len())).expect("the test listens");
         };
-        let queued = door.connect(Credential::Guest, 0, since, Arc::downgrade(&wanted), answer);
+        let queued = door.connect(
+            Credential::Guest,
+            Audience::of(0),
+            since,
+            Arc::downgrade(&wanted),
+            answer,
+        );
         queued.expect("there is room");
     };
     let cursor = |offset: u64| Since::Cursor(format!("{epoch}.{offset}"));

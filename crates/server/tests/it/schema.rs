@@ -2,10 +2,11 @@
 //! as an earlier version left it is served by this one.
 //!
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
-//! cursor that belong to it; `schema-2` has a user too, with a session and tokens. The newest is made
-//! again with `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later
-//! schema gets files and a row of its own; those of earlier ones stay as they are. How versions follow each other, the store's own
-//! tests show with services made for that.
+//! cursor that belong to it; `schema-2` has a user too, with a session and tokens, and `schema-3` the
+//! table of connections that may be recovered. The newest is made again with
+//! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
+//! files and a row of its own; those of earlier ones stay as they are. How versions follow each other,
+//! the store's own tests show with services made for that.
 
 use std::{
     fs::{self, File},
@@ -249,7 +250,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-2");
+        write_fixture("schema-3");
     }
-    ["schema-1", "schema-2"].into_iter().for_each(check);
+    ["schema-1", "schema-2", "schema-3"].into_iter().for_each(check);
 }

@@ -1,16 +1,52 @@
-//! How one endpoint spells things. The protocols' code knows none of this: the service gives it.
+//! How one service spells things. The protocols' code knows none of this: the service gives it.
 
 use super::Fault;
 
-/// How a plain endpoint spells answers and refusals. All functions give one frame's JSON text.
+/// How a service spells answers and refusals, in every protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
-    /// The answer to the operation `name`; `id` is the request's own, as JSON text, echoed if it had one.
-    pub reply: fn(name: &str, id: Option<&str>, reply: &str) -> String,
+    /// The answer to the operation `name`.
+    pub reply: fn(name: &str, reply: &str) -> Said,
     /// The refusal of the operation `name`.
-    pub refusal: fn(name: &str, id: Option<&str>, fault: &Fault) -> String,
+    pub refusal: fn(name: &str, fault: &Fault) -> Said,
     /// A fault that belongs to no operation: bad JSON, an unknown type, a missing credential.
-    pub error: fn(id: Option<&str>, fault: &Fault) -> String,
+    pub error: fn(fault: &Fault) -> Said,
+}
+
+/// Something that is said to one client. A plain connection gets `{"type":EVENT,...payload}`; one of
+/// Socket.IO gets the event with the payload as its argument, or the payload alone, as the
+/// acknowledgement that it asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The name of the event.
+    pub event: String,
+    /// A JSON object as text, without a key `type`, and not empty.
+    pub payload: String,
+}
+
+impl Said {
+    /// Adds a last key to the payload; `value` is JSON text.
+    pub fn with(mut self, key: &str, value: &str) -> Said {
+        self.payload.pop();
+        self.payload.extend([",\"", key, "\":", value, "}"]);
+        self
+    }
+
+    /// The answer to a call of this name.
+    pub fn response(name: &str, payload: String) -> Said {
+        Said { event: format!("{name}:response"), payload }
+    }
+
+    /// The refusal of a call of this name: `{"success":false,"error":WORDS}`.
+    pub fn refusal(name: &str, fault: &Fault) -> Said {
+        Said::refused(format!("{name}:response"), fault)
+    }
+
+    /// `{"success":false,"error":WORDS}` as an event of this name.
+    pub fn refused(event: String, fault: &Fault) -> Said {
+        let words = serde_json::Value::from(&*fault.message);
+        Said { event, payload: format!(r#"{{"success":false,"error":{words}}}"#) }
+    }
 }
 
 /// How an event is spelled in the plain form.

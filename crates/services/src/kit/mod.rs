@@ -15,13 +15,13 @@ pub use bellwire_store::{
     change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant},
     tx::{ReadTx, Tx},
 };
-pub use dialect::{Dialect, Spelling};
+pub use dialect::{Dialect, Said, Spelling};
 pub use page::{PAGE_LEN, PAGE_LEN_MAX, Page, Paging, wrong_cursor};
 pub use principal::{Principal, Role, Scope};
 pub use route::{Cookie, Method, Route};
 pub use service::{
-    Access, BoundCommand, BoundQuery, Command, Decision, Look, Prepared, Query, Service, Snapshot,
-    Stream, Subscribe, Subscription, Tail, Work,
+    Access, BoundCommand, BoundQuery, Command, Decision, Look, Named, Names, Namespace, Prepared,
+    Query, Service, Snapshot, Stream, Subscribe, Subscription, Work,
 };
 pub use time::timestamp;
 

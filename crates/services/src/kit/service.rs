@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Answer, Code, Ctx, Dialect, Fault, Outcome, Payload, Principal, ReadTx, Reply, Role, Route,
-    Spelling, Topic, Tx, parse,
+    Said, Spelling, Topic, Tx, parse,
 };
 
 /// Decides, and may run more than once.
@@ -118,27 +118,43 @@ pub struct Stream {
     pub topics: fn(&Principal) -> Vec<Topic>,
 }
 
+/// What the name of a topic means to a client that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// All that the principal may hear of the service.
+    All,
+    /// Of that only events with this key.
+    Key(String),
+}
+
+/// What the names of a service's topics mean; `None` for names that are not its own.
+pub type Names = fn(&str) -> Option<Named>;
+
+/// A namespace of Socket.IO that is a service's own. On `/` all services can be called.
+#[derive(Debug, Clone, Copy)]
+pub struct Namespace {
+    /// The service.
+    pub service: &'static str,
+    /// Its path, e.g. `/states`.
+    pub path: &'static str,
+    /// The name of the topic that is heard there unasked; and on `/` from the connection's first call to
+    /// the service on.
+    pub topic: &'static str,
+}
+
 /// What a subscription asks for.
 pub struct Subscribe {
     /// From now on only events with these keys; `None`: all that the principal may hear.
     pub keys: Option<HashSet<String>>,
+    /// The same as names of topics, for a connection that may be recovered: in order, each once.
+    pub topics: Vec<String>,
     /// Reads the snapshot that answers it, in the same transaction that decides where the live
-    /// events go on: frame text.
+    /// events go on.
     pub snapshot: Snapshot,
 }
 
-/// Reads a snapshot for a principal; the frame ends with what is to be added.
-pub type Snapshot =
-    Box<dyn FnOnce(&ReadTx<'_>, &Principal, Tail<'_>) -> Result<String, Fault> + Send>;
-
-/// What a snapshot's frame holds besides the snapshot.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tail<'a> {
-    /// The cursor of its place, if the connection has one.
-    pub cursor: Option<&'a str>,
-    /// The request's `id` as JSON text, if it had one.
-    pub id: Option<&'a str>,
-}
+/// Reads a snapshot for a principal.
+pub type Snapshot = Box<dyn FnOnce(&ReadTx<'_>, &Principal) -> Result<Said, Fault> + Send>;
 
 /// A message that changes what a live connection hears.
 #[derive(Clone, Copy)]
@@ -165,8 +181,12 @@ pub struct Service {
     pub queries: Vec<Query>,
     /// Its streams.
     pub streams: Vec<Stream>,
+    /// Where it is found over Socket.IO; `None`: nowhere.
+    pub namespace: Option<Namespace>,
     /// What its streams' connections may subscribe to.
     pub subscriptions: Vec<Subscription>,
+    /// Which names clients may use for what is heard of it, if there are some.
+    pub names: Option<Names>,
     /// Its events and their plain spelling.
     pub events: Vec<(&'static str, Spelling)>,
     /// Where its commands and queries are found over HTTP.
@@ -187,7 +207,9 @@ impl Service {
             commands: Vec::new(),
             queries: Vec::new(),
             streams: Vec::new(),
+            namespace: None,
             subscriptions: Vec::new(),
+            names: None,
             events: Vec::new(),
             routes: Vec::new(),
         }
@@ -270,6 +292,12 @@ impl Service {
         self
     }
 
+    /// Its events: name, plain spelling, and the namespace where they are told (`/` if it has none).
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, Spelling, &'static str)> {
+        let path = self.namespace.map_or("/", |namespace| namespace.path);
+        self.events.iter().map(move |(name, spelling)| (*name, *spelling, path))
+    }
+
     /// Adds a live endpoint.
     pub fn stream(
         mut self,
@@ -281,6 +309,13 @@ impl Service {
         self
     }
 
+    /// Serves it over Socket.IO: in the namespace of this path, where the topic of that name is heard, and
+    /// on `/`.
+    pub fn namespace(mut self, path: &'static str, topic: &'static str) -> Self {
+        self.namespace = Some(Namespace { service: self.name, path, topic });
+        self
+    }
+
     /// Adds a message that changes what a connection hears.
     pub fn subscription(
         mut self,
@@ -288,6 +323,13 @@ impl Service {
         bind: fn(Payload) -> Result<Subscribe, Fault>,
     ) -> Self {
         self.subscriptions.push(Subscription { name, service: self.name, bind });
+        self
+    }
+
+    /// Says which names of topics are this service's, and what they mean. Rights are those of its
+    /// streams: a name asks, it allows nothing.
+    pub fn names(mut self, named: Names) -> Self {
+        self.names = Some(named);
         self
     }
 }

@@ -1,40 +1,20 @@
-//! How `/api/ws` spells replies and refusals (docs/protocol.md): `{"type":"states:create:response","success":..}`.
+//! How replies and refusals are spelled (docs/protocol.md): `states:create:response` with
+//! `{"success":..}`.
 
-use crate::kit::{Dialect, Fault};
+use crate::kit::{Dialect, Fault, Said};
 
-/// The dialect of `/api/ws`.
-pub const DIALECT: Dialect = Dialect { reply, refusal, error };
+/// The dialect of home states.
+pub const DIALECT: Dialect = Dialect { reply, refusal: Said::refusal, error };
 
 /// A deletion is answered in words, `"message":..`, everything else with `"data":REPLY`.
-fn reply(name: &str, id: Option<&str>, reply: &str) -> String {
-    let answer = match name {
-        "states:delete" => reply[1..reply.len() - 1].to_owned(),
-        _ => format!(r#""data":{reply}"#),
+fn reply(name: &str, reply: &str) -> Said {
+    let payload = match name {
+        "states:delete" => format!(r#"{{"success":true,{}"#, &reply[1..]),
+        _ => format!(r#"{{"success":true,"data":{reply}}}"#),
     };
-    format!(
-        r#"{{"type":{},"success":true,{answer}{}}}"#,
-        json(&format!("{name}:response")),
-        echo(id)
-    )
+    Said::response(name, payload)
 }
 
-fn refusal(name: &str, id: Option<&str>, fault: &Fault) -> String {
-    format!(
-        r#"{{"type":{},"success":false,"error":{}{}}}"#,
-        json(&format!("{name}:response")),
-        json(&fault.message),
-        echo(id)
-    )
-}
-
-fn error(id: Option<&str>, fault: &Fault) -> String {
-    format!(r#"{{"type":"error","success":false,"error":{}{}}}"#, json(&fault.message), echo(id))
-}
-
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn echo(id: Option<&str>) -> String {
-    id.map_or_else(String::new, |id| format!(r#","id":{id}"#))
+fn error(fault: &Fault) -> Said {
+    Said::refused("error".to_owned(), fault)
 }

@@ -13,6 +13,7 @@ mod contract;
 mod decide;
 mod dialect;
 mod list;
+mod names;
 mod read;
 pub mod retention;
 pub mod rights;
@@ -66,7 +67,9 @@ pub fn service() -> Service {
         .rest("states:delete", Route::delete("/api/states/by-id/{state_id:int}"))
         .event("state_changed", Spelling::Nested)
         .stream("/api/ws", dialect::DIALECT, rights::topics)
+        .namespace("/states", names::ALL)
         .subscription("subscribe_entities", read::subscribe)
+        .names(names::named)
 }
 
 /// Whether there is no state at all.

@@ -7,10 +7,11 @@ use bellwire_store::tx::{Row, Value};
 use super::{
     ENTITIES_MAX, SNAPSHOT_LEN_MAX,
     contract::{EntityId, GetRow, GetState, State, SubscribeEntities, stored},
+    names,
     rights::{Right, may},
     sql,
 };
-use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Subscribe, Tail, parse, timestamp};
+use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Said, Subscribe, parse, timestamp};
 
 /// A row with its exact times.
 pub(super) struct Stored {
@@ -92,7 +93,8 @@ pub fn subscribe(payload: Payload) -> Result<Subscribe, Fault> {
     let wanted = request.entity_ids;
     Ok(Subscribe {
         keys,
-        snapshot: Box::new(move |tx, principal, tail| snapshot(tx, principal, wanted, tail)),
+        topics: names::of(wanted.as_deref()),
+        snapshot: Box::new(move |tx, principal| snapshot(tx, principal, wanted)),
     })
 }
 
@@ -100,18 +102,17 @@ fn snapshot(
     tx: &ReadTx<'_>,
     principal: &Principal,
     wanted: Option<Vec<EntityId>>,
-    tail: Tail<'_>,
-) -> Result<String, Fault> {
-    let mut frame = String::from(r#"{"type":"states:snapshot","data":["#);
+) -> Result<Said, Fault> {
+    let mut payload = String::from(r#"{"data":["#);
     let mut add = |entity_id: &EntityId| -> Result<(), Fault> {
         let row =
             if may(principal, Right::Read, entity_id) { newest_row(tx, entity_id)? } else { None };
         let Some(row) = row else { return Ok(()) };
-        if !frame.ends_with('[') {
-            frame.push(',');
+        if !payload.ends_with('[') {
+            payload.push(',');
         }
-        frame.push_str(&serde_json::to_string(&row.show()).expect("a row serialises"));
-        if frame.len() > SNAPSHOT_LEN_MAX {
+        payload.push_str(&serde_json::to_string(&row.show()).expect("a row serialises"));
+        if payload.len() > SNAPSHOT_LEN_MAX {
             return Err(Fault::new(
                 Code::Invalid,
                 "the snapshot is over 1 MiB: subscribe to fewer entities",
@@ -135,13 +136,6 @@ fn snapshot(
             }
         }
     }
-    frame.push(']');
-    if let Some(cursor) = tail.cursor {
-        frame.push_str(&format!(r#","cursor":"{cursor}""#));
-    }
-    if let Some(id) = tail.id {
-        frame.push_str(&format!(r#","id":{id}"#));
-    }
-    frame.push('}');
-    Ok(frame)
+    payload.push_str("]}");
+    Ok(Said { event: "states:snapshot".to_owned(), payload })
 }

@@ -64,6 +64,19 @@ pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Option<(Head, usize)>, V
     })
 }
 
+/// The first of these frames, as our own writers build them: its opcode, its payload and its length
+/// in bytes. `None` if it is not there to its end.
+///
+/// # Panics
+///
+/// If it is masked, a fragment, or no frame at all.
+pub(crate) fn split_whole(frames: &[u8]) -> Option<(Opcode, &[u8], usize)> {
+    let (head, at) = parse(frames, Role::Client).expect("a frame that a server may send")?;
+    assert!(head.fin && head.opcode != Opcode::Continuation, "our writers never fragment");
+    let payload = frames[at..].get(..usize::try_from(head.len).ok()?)?;
+    Some((head.opcode, payload, at + payload.len()))
+}
+
 /// The payload's length and how many bytes of `rest` told it. RFC 6455 section 5.2: "the minimal
 /// number of bytes MUST be used to encode the length", and the highest bit of 64 must be 0.
 fn payload_len(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Violation> {

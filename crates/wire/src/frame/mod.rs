@@ -12,6 +12,7 @@ mod read;
 mod write;
 
 pub use handshake::accept_key;
+pub(crate) use head::split_whole;
 pub use read::Reader;
 pub(crate) use write::text_of;
 pub use write::{close, encode, encode_masked, text};

@@ -3,10 +3,15 @@
 //! Tables of rows with one `check` per family; where the space of inputs is the point, properties
 //! over random ones.
 
+mod corpus;
+mod engine;
 mod frames;
 mod json;
 mod plain;
 mod session;
+mod socketio;
+mod socketio_properties;
+mod socketio_writing;
 mod streams;
 mod writing;
 

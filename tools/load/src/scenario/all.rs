@@ -3,8 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{Burst, Echo, Fanout, Idle, Start, Writes};
+use super::{Burst, Echo, Fanout, Idle, Polling, Start, Writes};
 use crate::bench::Bench;
+use crate::dialect::Dialect;
 use crate::report::Report;
 use crate::rounds::Schedule;
 
@@ -23,17 +24,34 @@ impl All {
     /// Runs them one after another.
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
         let schedule = self.schedule;
-        let fanout = Fanout { receivers: vec![100, 1000, 10_000], events: None, schedule };
-        let burst = Burst { receivers: vec![1000, 10_000], size: 8, bursts: None, schedule };
-        let echo = Echo { connections: 64, messages: 50_000, schedule };
-        let idle = Idle { connections: 10_000 };
+        self.streams(Dialect::Plain, schedule, bench, report)?;
+        // Enough for a median, in half of the time.
+        let fewer = Schedule { rounds: schedule.rounds.div_ceil(2), ..schedule };
+        self.streams(Dialect::SocketIo, fewer, bench, report)?;
+        let polling = Polling { receivers: vec![1000], events: None, schedule: fewer };
         let writes = Writes { callers: vec![1, 16, 256], rounds: 3, seconds: 2 };
         let start = Start { states: self.states, data: None, starts: 5 };
+        polling.run(bench, report)?;
+        writes.run(bench, report)?;
+        start.run(bench, report)
+    }
+
+    /// What both dialects are measured by.
+    fn streams(
+        &self,
+        dialect: Dialect,
+        schedule: Schedule,
+        bench: &Bench,
+        report: &mut Report,
+    ) -> Result<()> {
+        let fanout = Fanout { dialect, receivers: vec![100, 1000, 10_000], events: None, schedule };
+        let burst =
+            Burst { dialect, receivers: vec![1000, 10_000], size: 8, bursts: None, schedule };
+        let echo = Echo { dialect, connections: 64, messages: 50_000, schedule };
+        let idle = Idle { dialect, connections: 10_000 };
         fanout.run(bench, report)?;
         burst.run(bench, report)?;
         echo.run(bench, report)?;
-        idle.run(bench, report)?;
-        writes.run(bench, report)?;
-        start.run(bench, report)
+        idle.run(bench, report)
     }
 }

@@ -5,6 +5,8 @@ use clap::Args;
 
 use super::contest::{Contest, Rival};
 use crate::bench::Bench;
+use crate::dialect::Dialect;
+use crate::endpoint::Transport;
 use crate::report::{Report, Row, grouped, us};
 use crate::rounds::Schedule;
 use crate::stat::Spread;
@@ -15,6 +17,9 @@ const BUDGET: f64 = 1.15;
 /// Commands of one connection in one write, so that they fall into few batches.
 #[derive(Args, Clone, Debug)]
 pub struct Burst {
+    /// What listeners and publisher speak.
+    #[arg(long, value_enum, default_value_t = Dialect::Plain)]
+    pub dialect: Dialect,
     /// How many listeners; a list makes a line each.
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000])]
     pub receivers: Vec<usize>,
@@ -34,10 +39,13 @@ impl Burst {
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
         for &receivers in &self.receivers {
             let count = grouped(receivers as u64);
-            let what = format!("burst of {}, {count} listeners", self.size);
+            let prefix = self.dialect.prefix();
+            let what = format!("{prefix}burst of {}, {count} listeners", self.size);
             report.measure(&what, || {
                 let contest = Contest {
-                    rival: Rival::Bellwire,
+                    rivals: vec![Rival::Bellwire],
+                    dialect: self.dialect,
+                    transport: Transport::WebSocket,
                     receivers,
                     ticks: self.bursts.unwrap_or_else(|| bursts_of(receivers, self.size)),
                     copies: self.size,
@@ -45,8 +53,8 @@ impl Burst {
                 };
                 let outcome = contest.run(bench, self.schedule)?;
                 let bare = us(Spread::of(&outcome.bare).median);
-                let ours = us(Spread::of(&outcome.rival).median);
-                let ratio = Spread::of_ratios(&outcome.rival, &outcome.bare);
+                let ours = us(Spread::of(outcome.only_rival()).median);
+                let ratio = Spread::of_ratios(outcome.only_rival(), &outcome.bare);
                 Ok(vec![Row::of_ratio(what.clone(), bare, ours, ratio, BUDGET)])
             })?;
         }

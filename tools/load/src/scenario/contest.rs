@@ -1,11 +1,14 @@
-//! The comparison behind fan-out and burst: the same listeners at the bare loop and at a rival,
+//! The comparison behind fan-out and burst: the same listeners at the bare loop and at its rivals,
 //! connected at the same time, in rounds that take turns.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::audience::Audience;
 use crate::bench::{Bench, Served};
+use crate::dialect::Dialect;
+use crate::endpoint::Transport;
 use crate::lane::{Lane, Seat};
+use crate::peer::Peer;
 use crate::rounds::{Schedule, Side};
 
 /// Who stands against the bare loop.
@@ -15,13 +18,44 @@ pub enum Rival {
     Bellwire,
     /// A second bare loop, to test the instrument.
     Bare,
+    /// Another Socket.IO server.
+    Peer(Peer),
+}
+
+impl Rival {
+    /// What it is called in a row.
+    pub fn name(self) -> String {
+        match self {
+            Self::Bellwire => "ours".to_owned(),
+            Self::Bare => "bare".to_owned(),
+            Self::Peer(peer) => peer.name(),
+        }
+    }
+
+    /// Starts it in the quiet layout. The bare loop has one dialect, whatever is asked for.
+    pub fn serve(self, bench: &Bench, dialect: Dialect, transport: Transport) -> Result<Served> {
+        let mut served = match self {
+            Self::Bellwire => bench.bellwire()?,
+            Self::Bare => bench.bare()?,
+            Self::Peer(peer) => bench.peer(peer)?,
+        };
+        served.endpoint.transport = transport;
+        if self != Self::Bare {
+            served.endpoint.dialect = dialect;
+        }
+        Ok(served)
+    }
 }
 
 /// What is compared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Contest {
-    /// Who stands against the bare loop.
-    pub rival: Rival,
+    /// Who stands against the bare loop; at least one.
+    pub rivals: Vec<Rival>,
+    /// What the rivals speak.
+    pub dialect: Dialect,
+    /// How listeners are connected, the bare loop's too.
+    pub transport: Transport,
     /// Listeners of each side.
     pub receivers: usize,
     /// Publications per round.
@@ -37,10 +71,17 @@ pub struct Contest {
 pub struct Outcome {
     /// Of the bare loop, per delivery.
     pub bare: Vec<f64>,
-    /// Of the rival, per delivery.
-    pub rival: Vec<f64>,
+    /// Of each rival, per delivery.
+    pub rivals: Vec<Vec<f64>>,
     /// Of a server without listeners, per event; empty if that was not asked for.
     pub commit: Vec<f64>,
+}
+
+impl Outcome {
+    /// What the one rival spent, where there is one.
+    pub fn only_rival(&self) -> &[f64] {
+        self.rivals.first().map_or(&[], Vec::as_slice)
+    }
 }
 
 /// How often the servers are started anew, the connections made in the other order, within one
@@ -50,58 +91,75 @@ const SEATINGS: u32 = 2;
 
 impl Contest {
     /// Measures it.
-    pub fn run(self, bench: &Bench, schedule: Schedule) -> Result<Outcome> {
+    pub fn run(&self, bench: &Bench, schedule: Schedule) -> Result<Outcome> {
         bench.check_descriptors(self.receivers)?;
         let schedule = Schedule { rounds: schedule.rounds.div_ceil(SEATINGS), ..schedule };
-        let mut outcome = Outcome::default();
+        let mut outcome =
+            Outcome { rivals: vec![Vec::new(); self.rivals.len()], ..Outcome::default() };
         for seating in 0..SEATINGS {
-            let rival_first = seating % 2 == 0;
-            let measured = self.seating(bench, schedule, rival_first)?;
+            let rivals_first = seating % 2 == 0;
+            let measured = self.seating(bench, schedule, rivals_first)?;
             outcome.bare.extend(measured.bare);
-            outcome.rival.extend(measured.rival);
+            for (rounds, measured) in outcome.rivals.iter_mut().zip(measured.rivals) {
+                rounds.extend(measured);
+            }
             outcome.commit.extend(measured.commit);
         }
         Ok(outcome)
     }
 
-    fn seating(self, bench: &Bench, schedule: Schedule, rival_first: bool) -> Result<Outcome> {
+    fn seating(&self, bench: &Bench, schedule: Schedule, rivals_first: bool) -> Result<Outcome> {
         let seat = Seat::Behind(bench.quiet_cpu()?);
-        let bare = bench.bare()?;
-        let rival = match self.rival {
-            Rival::Bellwire => bench.bellwire()?,
-            Rival::Bare => bench.bare()?,
-        };
-        let alone = self.commit.then(|| bench.bellwire()).transpose()?;
+        let serve = |rival: Rival| rival.serve(bench, self.dialect, self.transport);
+        let bare = serve(Rival::Bare)?;
+        let rivals = self.rivals.iter().map(|rival| serve(*rival)).collect::<Result<Vec<_>>>()?;
+        let alone = self.commit.then(|| serve(Rival::Bellwire)).transpose()?;
 
         let gather = |served: &Served, receivers: usize| {
             let endpoint = served.endpoint.clone();
             Lane::start(seat, move || Audience::gather(endpoint, receivers))
         };
-        let (bare_lane, rival_lane) = if rival_first {
-            let rival_lane = gather(&rival, self.receivers)?;
-            (gather(&bare, self.receivers)?, rival_lane)
-        } else {
-            let bare_lane = gather(&bare, self.receivers)?;
-            (bare_lane, gather(&rival, self.receivers)?)
-        };
-        let alone_lane = alone.as_ref().map(|alone| gather(alone, 0)).transpose()?;
+        let named = std::iter::once(Rival::Bare).chain(self.rivals.iter().copied());
+        let mut waiting: Vec<_> = named.zip(std::iter::once(&bare).chain(&rivals)).collect();
+        if rivals_first {
+            waiting.rotate_left(1);
+        }
+        let mut lanes: Vec<(Rival, Lane<Audience>)> = Vec::new();
+        for (rival, served) in waiting {
+            let lane = gather(served, self.receivers).with_context(|| rival.name())?;
+            // Ten thousand connections take a while, in which heartbeats have to be answered.
+            for (earlier, lane) in &lanes {
+                lane.run(Audience::attend).with_context(|| earlier.name())?;
+            }
+            lanes.push((rival, lane));
+        }
+        if rivals_first {
+            lanes.rotate_right(1);
+        }
+        if let Some(alone) = &alone {
+            lanes.push((Rival::Bellwire, gather(alone, 0)?));
+        }
 
-        // The floor sends what the rival sends, to the byte.
-        let event_len = rival_lane.run(|audience| Ok(audience.event_len()))?;
-        bare_lane.run(move |audience| {
-            audience.set_event_len(event_len);
-            Ok(())
-        })?;
+        // The floor sends what its first rival sends, to the byte.
+        if let [(_, bare_lane), (_, rival_lane), ..] = &lanes[..] {
+            let event_len = rival_lane.run(|audience| Ok(audience.event_len()))?;
+            bare_lane.run(move |audience| {
+                audience.set_event_len(event_len);
+                Ok(())
+            })?;
+        }
 
-        let mut sides = vec![self.side(&bare_lane), self.side(&rival_lane)];
-        sides.extend(alone_lane.as_ref().map(|lane| self.side(lane)));
+        let mut sides: Vec<Side<'_>> =
+            lanes.iter().map(|(rival, lane)| self.side(*rival, lane)).collect();
         let mut measured = schedule.interleave(&mut sides)?.into_iter();
-        let mut next = || measured.next().unwrap_or_default();
-        Ok(Outcome { bare: next(), rival: next(), commit: next() })
+        let bare = measured.next().unwrap_or_default();
+        let rivals = measured.by_ref().take(self.rivals.len()).collect();
+        Ok(Outcome { bare, rivals, commit: measured.next().unwrap_or_default() })
     }
 
-    fn side(self, lane: &Lane<Audience>) -> Side<'_> {
-        let Self { ticks, copies, .. } = self;
-        Box::new(move || lane.run(move |audience| audience.round(ticks, copies)))
+    fn side<'a>(&self, rival: Rival, lane: &'a Lane<Audience>) -> Side<'a> {
+        let (ticks, copies) = (self.ticks, self.copies);
+        let round = move |audience: &mut Audience| audience.round(ticks, copies);
+        Box::new(move || lane.run(round).with_context(|| rival.name()))
     }
 }

@@ -5,23 +5,34 @@ use clap::Args;
 
 use crate::audience::Audience;
 use crate::bench::Bench;
-use crate::dialect::{self, LOAD_ENTITY, Operation};
+use crate::dialect::{self, Dialect, LOAD_ENTITY, Operation};
 use crate::dialogue::{Answer, Dialogue, Until};
 use crate::endpoint::Endpoint;
 use crate::fleet::Fleet;
 use crate::lane::{Lane, Seat};
 use crate::report::{Report, Row, us};
 use crate::rounds::{Schedule, Side};
+use crate::socketio;
 use crate::stat::Spread;
 
 /// Ours may cost this many times the bare loop.
-const BUDGET: f64 = 1.05;
+fn budget(dialect: Dialect) -> f64 {
+    match dialect {
+        Dialect::Plain => 1.05,
+        Dialect::SocketIo => 1.2,
+    }
+}
+
 /// Length of each message.
 const MESSAGE_LEN: usize = 128;
 
-/// Every connection sends a message, waits for it to come back, and sends the next.
+/// Every connection sends a message, waits for it to come back, and sends the next. In Socket.IO
+/// the message is a request, and its argument comes back in the ack.
 #[derive(Args, Clone, Debug)]
 pub struct Echo {
+    /// What the connections speak.
+    #[arg(long, value_enum, default_value_t = Dialect::Plain)]
+    pub dialect: Dialect,
     /// How many connections.
     #[arg(long, default_value_t = 64)]
     pub connections: usize,
@@ -34,22 +45,43 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Measures the echo, and `states:get` beside it.
+    /// Measures the echo, and beside the plain one `states:get`.
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
-        report.measure("echo", || self.echo(bench))?;
-        report.measure("states:get", || self.get(bench))
+        let what = match self.dialect {
+            Dialect::Plain => format!("echo, {} connections", self.connections),
+            Dialect::SocketIo => {
+                format!("Socket.IO request with ack, {} connections", self.connections)
+            }
+        };
+        report.measure(&what, || self.echo(&what, bench))?;
+        match self.dialect {
+            Dialect::Plain => report.measure("states:get", || self.get(bench)),
+            Dialect::SocketIo => Ok(()),
+        }
     }
 
-    fn echo(&self, bench: &Bench) -> Result<Vec<Row>> {
+    /// What each connection sends, to the bare loop as well.
+    pub fn message(&self) -> String {
+        match self.dialect {
+            Dialect::Plain => "m".repeat(MESSAGE_LEN),
+            Dialect::SocketIo => {
+                let around = socketio::ack_request("").len();
+                socketio::ack_request(&"m".repeat(MESSAGE_LEN - around))
+            }
+        }
+    }
+
+    fn echo(&self, what: &str, bench: &Bench) -> Result<Vec<Row>> {
         bench.check_descriptors(self.connections)?;
         let seat = Seat::Beside(bench.quiet_cpu()?);
         let floor = bench.bare()?;
-        let ours = bench.conformance()?;
-        let floor_lane = echo_lane(seat, &floor.endpoint, self.connections)?;
-        let ours_lane = echo_lane(seat, &ours.endpoint, self.connections)?;
-        let what = format!("echo, {} connections", self.connections);
+        let mut ours = bench.conformance()?;
+        ours.endpoint.dialect = self.dialect;
+        let message = self.message();
+        let floor_lane = echo_lane(seat, &floor.endpoint, &message, self.connections)?;
+        let ours_lane = echo_lane(seat, &ours.endpoint, &message, self.connections)?;
         let (bare, ours) = self.compare(&floor_lane, &ours_lane)?;
-        Ok(vec![row(what, &bare, &ours, Some(BUDGET))])
+        Ok(vec![row(what.to_owned(), &bare, &ours, Some(budget(self.dialect)))])
     }
 
     fn get(&self, bench: &Bench) -> Result<Vec<Row>> {
@@ -57,7 +89,7 @@ impl Echo {
         let seat = Seat::Beside(bench.quiet_cpu()?);
         let floor = bench.bare()?;
         let ours = bench.bellwire()?;
-        let floor_lane = echo_lane(seat, &floor.endpoint, self.connections)?;
+        let floor_lane = echo_lane(seat, &floor.endpoint, &self.message(), self.connections)?;
         // Its first event is the state that is asked for.
         let endpoint = ours.endpoint.clone();
         drop(Lane::start(seat, move || Audience::gather(endpoint, 0))?);
@@ -73,29 +105,38 @@ impl Echo {
         floor: &Lane<Dialogue>,
         ours: &Lane<Dialogue>,
     ) -> Result<(Vec<f64>, Vec<f64>)> {
-        let messages = self.messages;
-        let side = |lane| -> Side<'_> {
-            let lane: &Lane<Dialogue> = lane;
-            Box::new(move || {
-                lane.run(move |talk| Ok(talk.exchange(Until::Requests(messages))?.round))
-            })
-        };
-        let mut measured = self.schedule.interleave(&mut [side(floor), side(ours)])?.into_iter();
+        let mut sides = [self.side(floor), self.side(ours)];
+        let mut measured = self.schedule.interleave(&mut sides)?.into_iter();
         let mut next = || measured.next().unwrap_or_default();
         Ok((next(), next()))
     }
+
+    /// One of the sides of a comparison.
+    pub fn side<'a>(&self, lane: &'a Lane<Dialogue>) -> Side<'a> {
+        let until = Until::Requests(self.messages);
+        Box::new(move || lane.run(move |talk| Ok(talk.exchange(until)?.round)))
+    }
 }
 
-/// Connections to the echo of a server.
-pub fn echo_lane(seat: Seat, endpoint: &Endpoint, connections: usize) -> Result<Lane<Dialogue>> {
+/// Connections to the echo of a server, each of which sends `message`.
+pub fn echo_lane(
+    seat: Seat,
+    endpoint: &Endpoint,
+    message: &str,
+    connections: usize,
+) -> Result<Lane<Dialogue>> {
     let endpoint = endpoint.clone();
+    let messages = vec![message.to_owned(); connections];
+    let answer = match endpoint.dialect {
+        Dialect::Plain => Answer::Echo,
+        Dialect::SocketIo => Answer::Ack,
+    };
     Lane::start(seat, move || {
         let mut fleet = Fleet::new()?;
         for _ in 0..connections {
             endpoint.join_echo(&mut fleet)?;
         }
-        let messages = vec!["m".repeat(MESSAGE_LEN); connections];
-        Dialogue::new(fleet, endpoint.pid, messages, Answer::Echo)
+        Dialogue::new(fleet, endpoint.pid, messages, answer)
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::dialect::{self, Operation};
+use crate::dialect::{Dialect, Operation};
 use crate::endpoint::Endpoint;
 use crate::fleet::Fleet;
 use crate::frame;
@@ -37,7 +37,7 @@ pub fn fill(endpoint: &Endpoint, states: u64) -> Result<()> {
         }
         let before = answered;
         fleet.pump(SILENCE_LIMIT, |heard| {
-            if dialect::is_reply(heard.text, Operation::Create)? {
+            if Dialect::Plain.is_reply(heard.text, Operation::Create)? {
                 credit[heard.index] += 1;
                 answered += 1;
             }
@@ -57,7 +57,7 @@ pub fn fill(endpoint: &Endpoint, states: u64) -> Result<()> {
 fn creates(numbers: std::ops::Range<u64>) -> Vec<u8> {
     let mut frames = Vec::new();
     for number in numbers {
-        let create = dialect::create(&format!("sensor.fill_{number:07}"), number);
+        let create = Dialect::Plain.create(&format!("sensor.fill_{number:07}"), number);
         frames.extend(frame::encode_client(frame::TEXT, create.as_bytes()));
     }
     frames

@@ -5,29 +5,41 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
+use super::contest::Rival;
 use crate::audience::Audience;
 use crate::bench::Bench;
-use crate::endpoint::Endpoint;
+use crate::dialect::Dialect;
+use crate::endpoint::{Endpoint, Transport};
 use crate::lane::{Lane, Seat};
 use crate::proc::Memory;
 use crate::report::{Report, Row, grouped};
 
 /// Resident bytes that an idle connection may cost.
-const BUDGET: f64 = 1500.0;
+fn budget(dialect: Dialect) -> f64 {
+    match dialect {
+        Dialect::Plain => 1500.0,
+        Dialect::SocketIo => 2000.0,
+    }
+}
+
 /// How long a server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Opens many authenticated connections on one topic and leaves them alone.
 #[derive(Args, Clone, Debug)]
 pub struct Idle {
+    /// What the connections speak.
+    #[arg(long, value_enum, default_value_t = Dialect::Plain)]
+    pub dialect: Dialect,
     /// How many connections.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
 }
 
 /// Bytes per connection.
-struct PerConnection {
-    rss: f64,
+pub struct PerConnection {
+    /// Resident.
+    pub rss: f64,
     pss: f64,
     private_dirty: f64,
 }
@@ -35,12 +47,15 @@ struct PerConnection {
 impl Idle {
     /// Measures the bare loop, then ours: memory does not depend on the minute.
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
-        let what = format!("idle, {} connections", grouped(self.connections.into()));
+        let count = grouped(self.connections.into());
+        let what = format!("{}idle, {count} connections", self.dialect.prefix());
+        let budget = budget(self.dialect);
         report.measure(&what, || {
             bench.check_descriptors(self.connections as usize)?;
             let seat = Seat::Beside(bench.quiet_cpu()?);
             let bare = self.measure(seat, &bench.bare()?.endpoint)?;
-            let ours = self.measure(seat, &bench.bellwire()?.endpoint)?;
+            let ours = Rival::Bellwire.serve(bench, self.dialect, Transport::WebSocket)?;
+            let ours = self.measure(seat, &ours.endpoint)?;
             Ok(vec![Row {
                 what: what.clone(),
                 bare: format!("{:.0} B", bare.rss),
@@ -49,13 +64,14 @@ impl Idle {
                     ours.rss, ours.pss, ours.private_dirty
                 ),
                 ratio: None,
-                budget: format!("{} B", grouped(BUDGET as u64)),
-                kept: Some(ours.rss <= BUDGET),
+                budget: format!("{} B", grouped(budget as u64)),
+                kept: Some(ours.rss <= budget),
             }])
         })
     }
 
-    fn measure(&self, seat: Seat, endpoint: &Endpoint) -> Result<PerConnection> {
+    /// Memory of `endpoint` with the connections less that without, by their number.
+    pub fn measure(&self, seat: Seat, endpoint: &Endpoint) -> Result<PerConnection> {
         std::thread::sleep(SETTLE);
         let before = Memory::of(endpoint.pid)?;
         let connections = self.connections;

@@ -8,12 +8,16 @@ use super::contest::{Contest, Rival};
 use super::echo::{Echo, echo_lane};
 use super::fanout::events_of;
 use crate::bench::Bench;
+use crate::dialect::Dialect;
+use crate::endpoint::Transport;
 use crate::lane::Seat;
 use crate::report::{Report, Row, grouped, us};
 use crate::rounds::Schedule;
 use crate::stat::Spread;
 
 const BURST_SIZE: u32 = 8;
+/// More listeners than this are not measured polling.
+const POLLERS_MAX: usize = 1000;
 
 /// A second bare loop takes the server's place. A median outside the tolerance means that this
 /// machine, at this moment, cannot tell a server that keeps its budget from one that does not.
@@ -35,19 +39,24 @@ impl Selfcheck {
     pub fn run(&self, bench: &Bench, report: &mut Report) -> Result<()> {
         for &receivers in &self.receivers {
             let count = grouped(receivers as u64);
-            let one = (events_of(receivers), 1, format!("fan-out, {count} listeners"));
-            let many = (
-                bursts_of(receivers, BURST_SIZE),
-                BURST_SIZE,
-                format!("burst of {BURST_SIZE}, {count} listeners"),
-            );
-            for (ticks, copies, what) in [one, many] {
-                report.measure(&what, || {
-                    let contest =
-                        Contest { rival: Rival::Bare, receivers, ticks, copies, commit: false };
-                    let outcome = contest.run(bench, self.schedule)?;
-                    Ok(vec![self.row(&what, &outcome.bare, &outcome.rival)])
-                })?;
+            let contest = |ticks, copies| Contest {
+                rivals: vec![Rival::Bare],
+                dialect: Dialect::Plain,
+                transport: Transport::WebSocket,
+                receivers,
+                ticks,
+                copies,
+                commit: false,
+            };
+            let one = contest(events_of(receivers), 1);
+            self.measure(&format!("fan-out, {count} listeners"), bench, report, &one)?;
+            let many = contest(bursts_of(receivers, BURST_SIZE), BURST_SIZE);
+            let what = format!("burst of {BURST_SIZE}, {count} listeners");
+            self.measure(&what, bench, report, &many)?;
+            if receivers <= POLLERS_MAX {
+                let polling = Contest { transport: Transport::Polling, ..one };
+                let what = format!("long-polling, {count} listeners");
+                self.measure(&what, bench, report, &polling)?;
             }
         }
         report.measure("echo", || self.echo(bench))?;
@@ -55,12 +64,31 @@ impl Selfcheck {
         Ok(())
     }
 
+    fn measure(
+        &self,
+        what: &str,
+        bench: &Bench,
+        report: &mut Report,
+        contest: &Contest,
+    ) -> Result<()> {
+        report.measure(what, || {
+            let outcome = contest.run(bench, self.schedule)?;
+            Ok(vec![self.row(what, &outcome.bare, outcome.only_rival())])
+        })
+    }
+
     fn echo(&self, bench: &Bench) -> Result<Vec<Row>> {
-        let echo = Echo { connections: 64, messages: 50_000, schedule: self.schedule };
+        let echo = Echo {
+            dialect: Dialect::Plain,
+            connections: 64,
+            messages: 50_000,
+            schedule: self.schedule,
+        };
+        let message = echo.message();
         let seat = Seat::Beside(bench.quiet_cpu()?);
         let (floor, rival) = (bench.bare()?, bench.bare()?);
-        let floor_lane = echo_lane(seat, &floor.endpoint, echo.connections)?;
-        let rival_lane = echo_lane(seat, &rival.endpoint, echo.connections)?;
+        let floor_lane = echo_lane(seat, &floor.endpoint, &message, echo.connections)?;
+        let rival_lane = echo_lane(seat, &rival.endpoint, &message, echo.connections)?;
         let (floor, rival) = echo.compare(&floor_lane, &rival_lane)?;
         Ok(vec![self.row("echo, 64 connections", &floor, &rival)])
     }

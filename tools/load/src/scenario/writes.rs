@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::bench::Bench;
-use crate::dialect::{self, Operation};
+use crate::dialect::{Dialect, Operation};
 use crate::dialogue::{Answer, Dialogue, Exchange, Until};
 use crate::disk;
 use crate::fleet::Fleet;
@@ -68,7 +68,7 @@ impl Writes {
                 endpoint.join_writer(&mut fleet)?;
             }
             let entity = |caller| format!("sensor.writer_{caller}");
-            let requests = (0..callers).map(|caller| dialect::create(&entity(caller), 1));
+            let requests = (0..callers).map(|caller| Dialect::Plain.create(&entity(caller), 1));
             let answer = Answer::Reply(Operation::Create);
             Dialogue::new(fleet, endpoint.pid, requests.collect(), answer)
         })?;

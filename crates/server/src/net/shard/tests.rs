@@ -1,13 +1,22 @@
 //! Reads for a session, by the order in which they come back: the last one that was asked for counts.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    io::Read as _,
+    net::{Ipv4Addr, TcpListener},
+};
 
 use bellwire_services::kit::{Payload, Settings};
+use bytes::Bytes;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{app::Core, hub::outbox, net::conn::Admission, opening::Credential};
+use crate::{
+    app::Core,
+    hub::outbox,
+    net::{conn::Admission, talk::Stage},
+    opening::{Credential, Opened, Since},
+};
 
 /// How long a read may take. Far above what it takes.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -32,6 +41,10 @@ impl House {
             door: Some(core.door.clone()),
             clock: core.door.clock.clone(),
             metrics: core.metrics.clone(),
+            connections: None,
+            engine: Timings::default(),
+            tick_ms: 1_000,
+            peers: Arc::new([inlet.feed.clone()]),
             recent: core.door.recent.clone(),
             speller: core.door.speller.clone(),
             limits: Limits::DEFAULT,
@@ -47,7 +60,7 @@ impl House {
         let endpoint = Endpoint::Stream { stream: 0, since: Since::Now, admission };
         let socket = Socket::plain(socket);
         shard.arrive(Arrival { socket, unread: Bytes::new(), endpoint }, 0);
-        let id = shard.conns[0].as_ref().expect("it was let in").id;
+        let id = shard.talks[0].as_ref().expect("it was let in").id;
         House { shard, core, id, peer, _folder: folder }
     }
 
@@ -74,14 +87,15 @@ impl House {
 
     /// Reads for the session once more, though it is read for.
     fn read_again(&mut self) {
-        let reading = self.shard.conn(self.id).and_then(|conn| conn.reading.clone());
+        let reading = self.shard.talk(self.id).and_then(|conn| conn.reading.clone());
         self.shard.read_for(self.id, *reading.expect("it is read for"), 0);
     }
 
     /// What the session was told, to the end of its connection.
     fn told(mut self) -> String {
         self.shard.hub.flush(0);
-        self.shard.drop_conn(self.id);
+        let line = self.shard.hub.line_of(self.id).expect("it is in");
+        self.shard.drop_conn(line);
         let mut bytes = Vec::new();
         self.peer.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
         self.peer.read_to_end(&mut bytes).expect("the connection was ended");
@@ -108,7 +122,7 @@ fn check(order: &str, expected: bool) {
         let result = if turn == 'x' { Err(failure) } else { result };
         house.shard.opened(house.id, number, result, 0);
     }
-    let stage = house.shard.conn(house.id).map(|conn| conn.stage);
+    let stage = house.shard.talk(house.id).map(|conn| conn.stage);
     assert_eq!(stage, Some(if expected { Stage::Open } else { Stage::Opening }), "{order}");
     let resumed = format!(r#"{{"type":"resumed","cursor":"{after}","replayed":0}}"#);
     let told = house.told();

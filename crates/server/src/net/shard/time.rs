@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use bellwire_services::kit::{Code, Fault};
-use bellwire_wire::session::Tick;
+use bellwire_wire::{engine, frame, session};
 
 use super::Shard;
-use crate::{hub::SessionId, net::conn::Stage};
+use crate::{
+    faults,
+    hub::{LineId, SessionId},
+    net::{conn::Speech, talk::Stage},
+};
 
 /// On drain, sessions are closed in at least so many portions, a portion every 50 ms,
 const DRAIN_PORTIONS_MIN: usize = 20;
@@ -39,25 +43,26 @@ impl Drain {
 
 impl Shard {
     /// Puts a connection on the wheel, unless it comes up earlier anyway.
-    pub(super) fn schedule(&mut self, id: SessionId, at_ms: u64) {
-        let due_s = at_ms.div_ceil(1_000);
+    pub(super) fn schedule(&mut self, line: LineId, at_ms: u64) {
+        let due = at_ms.div_ceil(self.setup.tick_ms);
         let Shard { conns, wheel, .. } = self;
-        if let Some(Some(conn)) = conns.get_mut(id.slot as usize)
-            && (conn.due_s == 0 || due_s < conn.due_s)
+        if let Some(Some(conn)) = conns.get_mut(line.slot as usize)
+            && (conn.due == 0 || due < conn.due)
         {
-            conn.due_s = wheel.insert(id, due_s);
+            conn.due = wheel.insert(line, due);
         }
     }
 
     /// Does what time asks for.
     pub(super) fn ticks(&mut self, now_ms: u64) {
-        let now_s = now_ms / 1_000;
-        while let Some((second, ids)) = self.wheel.turn(now_s) {
-            for id in ids {
-                if self.conn(id).is_some_and(|conn| conn.due_s == second) {
-                    self.tick(id, now_ms);
+        let now = now_ms / self.setup.tick_ms;
+        while let Some((tick, lines)) = self.wheel.turn(now) {
+            for line in lines {
+                if self.conn(line).is_some_and(|conn| conn.due == tick) {
+                    self.tick(line, now_ms);
                 }
             }
+            self.say_greetings(now_ms);
             self.hub.find_stalled(now_ms);
             self.principals.retain(|_, principal| Arc::strong_count(principal) > 1);
             self.hub.flush(now_ms);
@@ -66,36 +71,96 @@ impl Shard {
         self.drain_portion(now_ms);
     }
 
-    fn tick(&mut self, id: SessionId, now_ms: u64) {
-        let wall = self.setup.clock.now();
-        let Some(conn) = self.conn(id) else { return };
-        conn.due_s = 0;
-        let expires_at = conn.principal.as_ref().and_then(|principal| principal.expires_at);
-        let expired = expires_at.is_some_and(|at| at <= wall) && conn.wire.is_open();
-        let silent = matches!(conn.stage, Stage::FirstMessage { until_ms } if until_ms <= now_ms);
-        if expired || silent {
-            let why = if expired { "token expired" } else { "no credential came" };
-            self.end(id, Some(&Fault::new(Code::Unauthenticated, why)), now_ms);
-            return;
+    /// Looks at a connection whose time has come.
+    fn tick(&mut self, line: LineId, now_ms: u64) {
+        let Some(conn) = self.conn(line) else { return };
+        conn.due = 0;
+        let is_open = conn.wire.is_open();
+        let next_ms = match &conn.speech {
+            Speech::Engine(_) if is_open => self.tick_engine(line, now_ms),
+            &Speech::Plain(id) if is_open => self.tick_plain(line, id, now_ms),
+            &Speech::Probe { until_ms, .. } if is_open => {
+                if until_ms <= now_ms {
+                    self.drop_conn(line);
+                }
+                Some(until_ms)
+            }
+            _ => self.tick_wire(line, now_ms),
+        };
+        next_ms.into_iter().for_each(|next_ms| self.schedule(line, next_ms));
+    }
+
+    /// Asks WebSocket's own protocol what is due, and says when to look again, if at all.
+    fn tick_wire(&mut self, line: LineId, now_ms: u64) -> Option<u64> {
+        match self.conn(line)?.wire.tick(now_ms) {
+            session::Tick::Nothing { next_ms } => Some(next_ms),
+            session::Tick::Ping { frame, next_ms } => {
+                self.hub.say(line, frame);
+                Some(next_ms)
+            }
+            session::Tick::Dead => {
+                self.drop_conn(line);
+                None
+            }
         }
-        let mut next_ms = match conn.wire.tick(now_ms) {
-            Tick::Nothing { next_ms } => next_ms,
-            Tick::Ping { frame, next_ms } => {
-                self.hub.send(id, frame);
+    }
+
+    fn tick_plain(&mut self, line: LineId, id: SessionId, now_ms: u64) -> Option<u64> {
+        let silent_ms = match self.talk(id)?.stage {
+            Stage::FirstMessage { until_ms } => Some(until_ms),
+            _ => None,
+        };
+        if silent_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+            let why = Fault::new(Code::Unauthenticated, "no credential came");
+            self.end(line, Some(&why), now_ms);
+            return None;
+        }
+        let expiry_ms = self.expire(line, &[id], now_ms)?;
+        let next_ms = self.tick_wire(line, now_ms)?;
+        [silent_ms, expiry_ms, Some(next_ms)].into_iter().flatten().min()
+    }
+
+    fn tick_engine(&mut self, line: LineId, now_ms: u64) -> Option<u64> {
+        let timing = self.setup.engine.heartbeat;
+        let engine = self.engine(line)?;
+        let deadline_ms = engine.deadline_ms();
+        if deadline_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+            self.violate(line, "what was awaited did not come in time", now_ms);
+            return None;
+        }
+        let next_ms = match engine.heartbeat.tick(&timing, now_ms) {
+            engine::Tick::Nothing { next_ms } => next_ms,
+            engine::Tick::Ping { next_ms } => {
+                self.hub.say(line, frame::text(engine::PING));
                 next_ms
             }
-            Tick::Dead => {
-                self.drop_conn(id);
-                return;
+            engine::Tick::Dead => {
+                self.close(line, None, 1008, "ping timeout", now_ms);
+                return None;
             }
         };
-        if let Some(at) = expires_at {
-            next_ms = next_ms.min(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1);
+        let sessions = self.engine(line)?.seats.iter().filter_map(|seat| seat.session);
+        let sessions: Vec<SessionId> = sessions.collect();
+        let expiry_ms = self.expire(line, &sessions, now_ms)?;
+        [deadline_ms, expiry_ms, Some(next_ms)].into_iter().flatten().min()
+    }
+
+    /// Ends a connection if a credential of its sessions has expired; if not, says when one will.
+    fn expire(&mut self, line: LineId, sessions: &[SessionId], now_ms: u64) -> Option<Option<u64>> {
+        let wall = self.setup.clock.now();
+        let expires = sessions
+            .iter()
+            .filter_map(|&id| Some((self.talk(id)?.principal.as_ref()?.expires_at?, id)))
+            .min_by_key(|&(at, _)| at);
+        let Some((at, id)) = expires else { return Some(None) };
+        if at <= wall {
+            let why = Fault::new(Code::Unauthenticated, "token expired");
+            let told = self.error_frame(id, None, &why);
+            let (code, reason) = faults::close(why.code);
+            self.close(line, told, code, reason, now_ms);
+            return None;
         }
-        if let Some(Stage::FirstMessage { until_ms }) = self.conn(id).map(|conn| conn.stage) {
-            next_ms = next_ms.min(until_ms);
-        }
-        self.schedule(id, next_ms);
+        Some(Some(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1))
     }
 
     fn drain_portion(&mut self, now_ms: u64) {
@@ -104,12 +169,12 @@ impl Shard {
             return;
         }
         let portions = drain.portions_left;
-        let open: Vec<SessionId> =
-            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.id).collect();
+        let open: Vec<LineId> =
+            self.conns.iter().flatten().filter(|c| c.wire.is_open()).map(|c| c.line).collect();
         let portions_left = if open.is_empty() { 0 } else { portions - 1 };
         self.drain = Some(Drain { portions_left, next_ms: now_ms + DRAIN_PORTION_MS });
-        for &id in open.iter().take(open.len().div_ceil(portions)) {
-            self.end(id, None, now_ms);
+        for &line in open.iter().take(open.len().div_ceil(portions)) {
+            self.end(line, None, now_ms);
         }
         self.hub.flush(now_ms);
     }

@@ -168,9 +168,10 @@ fn a_hub_waits_for_what_a_socket_holds_back() {
     check(|socket, mut client| {
         let speller = Arc::new(Speller::new("epoch", []));
         let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, 1 << 20);
-        let id = hub.join(socket, Shape::PlainCursor);
+        let line = hub.line(socket);
+        let id = hub.join(line, Shape::PlainCursor);
         let mut sent = 0;
-        while hub.is_flushed(id) {
+        while hub.is_flushed(line) {
             hub.send(id, Bytes::from(vec![b'x'; 8 << 10]));
             hub.flush(0);
             sent += 8 << 10;
@@ -183,15 +184,15 @@ fn a_hub_waits_for_what_a_socket_holds_back() {
             let heard = hear(&mut client, sent);
             (heard, client)
         });
-        while !hub.is_flushed(id) {
-            wait_for(hub.sink(id).expect("it is in"), Interest::WRITABLE);
-            hub.writable(id, 0);
+        while !hub.is_flushed(line) {
+            wait_for(hub.sink(line).expect("it is in"), Interest::WRITABLE);
+            hub.writable(line, 0);
         }
-        assert!(!hub.sink(id).expect("it is in").holds_back());
+        assert!(!hub.sink(line).expect("it is in").holds_back());
         let (heard, _client) = heard.join().expect("all came, though nothing was sent any more");
         assert!(heard.iter().all(|byte| *byte == b'x'));
         // And one that takes nothing is found out.
-        while hub.is_flushed(id) {
+        while hub.is_flushed(line) {
             hub.send(id, Bytes::from(vec![b'x'; 8 << 10]));
             hub.flush(0);
         }

@@ -30,6 +30,8 @@ pub struct Chapter {
 pub enum Example {
     /// A dialogue over a WebSocket.
     Plain(Vec<(usize, Step)>),
+    /// The same, in Socket.IO's packets.
+    SocketIo(Vec<(usize, Step)>),
     /// Requests, each with its response.
     Http(Vec<Exchange>),
 }
@@ -85,6 +87,9 @@ impl Document {
                 .collect();
             let example = match language {
                 "plain" => Example::Plain(steps(&block)),
+                "socketio" => Example::SocketIo(steps(&block)),
+                // Code in a client's language is for people.
+                "js" => continue,
                 "http" => Example::Http(exchanges(&block)),
                 other => panic!("line {number}: {other:?} is no kind of example"),
             };
@@ -98,7 +103,7 @@ impl Document {
         let examples = self.chapters.iter().flat_map(|chapter| &chapter.examples);
         examples.flat_map(|example| match example {
             Example::Http(exchanges) => exchanges.as_slice(),
-            Example::Plain(_) => &[],
+            Example::Plain(_) | Example::SocketIo(_) => &[],
         })
     }
 
@@ -107,7 +112,7 @@ impl Document {
         let examples = self.chapters.iter().flat_map(|chapter| &chapter.examples);
         let steps = examples.flat_map(|example| match example {
             Example::Plain(steps) => steps.as_slice(),
-            Example::Http(_) => &[],
+            Example::Http(_) | Example::SocketIo(_) => &[],
         });
         steps.map(|(_, step)| step)
     }

@@ -21,8 +21,8 @@ const NO_ROW: u64 = 1 << 53;
 pub enum Got {
     /// A text message.
     Text(String),
-    /// A binary message; no endpoint sends any.
-    Binary,
+    /// A binary message.
+    Binary(Vec<u8>),
     /// A pong with this payload.
     Pong(Vec<u8>),
     /// A close frame.
@@ -123,7 +123,7 @@ impl Client {
         let result = reader.receive(&LIMITS, bytes, 0, &mut |incoming| {
             got.extend(match incoming {
                 Incoming::Text(text) => Some(Got::Text(text.to_owned())),
-                Incoming::Binary(_) => Some(Got::Binary),
+                Incoming::Binary(bytes) => Some(Got::Binary(bytes.to_vec())),
                 Incoming::Ping(_) => None,
                 Incoming::Pong(payload) => Some(Got::Pong(payload.to_vec())),
                 Incoming::Close(close) => {

@@ -6,6 +6,7 @@
 //! | `client` | [`Client`]: a blocking WebSocket client that can also send what no client should |
 //! | `http` | [`Dial`] and [`Response`]: requests, upgrades among them, byte by byte |
 //! | `rest` | [`Ask`]: requests of REST |
+//! | `session` | [`Session`]: Engine.IO and Socket.IO by hand, over either transport, begun by a [`Handshake`] |
 //! | `transport` | [`Transport`]: TCP, or TLS on it |
 //! | `talk` | [`Talk`]: HTTP on a connection that is kept, read strictly |
 //! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
@@ -17,6 +18,7 @@ mod client;
 mod http;
 mod rest;
 mod server;
+mod session;
 mod talk;
 mod transport;
 
@@ -30,6 +32,7 @@ pub use client::{Client, Got, frame, masked, start_of_frame, text};
 pub use http::{Dial, Response, read_response};
 pub use rest::Ask;
 pub use server::{Server, Speaks, Token, USER_PASSWORD};
+pub use session::{BAD, Handshake, Heard, Over, Session, UNKNOWN, at};
 pub use talk::{Manner, Reply, Talk};
 pub use transport::{Transport, secure, trusting};
 

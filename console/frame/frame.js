@@ -1,0 +1,79 @@
+// What is around every page: the menu, the state of the connection, who is signed in, light or dark.
+
+import { html, useEffect, useErrorBoundary, useState } from '../vendor/htm-preact.js';
+import { useWatched } from '../live/watched.js';
+import { Account } from './account.js';
+import { link } from './address.js';
+import { ConnectionState, Trouble } from './connection-state.js';
+import { Icon } from './icon.js';
+import { MENU, current } from './routes.js';
+import { SignIn } from './sign-in.js';
+import { ThemeButton } from './theme-button.js';
+
+/** @param {{ app: import('../main.js').App }} props */
+export function Frame({ app }) {
+  const [{ route, params }, setPlace] = useState(current);
+  const [error] = useErrorBoundary();
+  useWatched(app.connection, app.session);
+  useEffect(() => {
+    const moved = () => setPlace(current());
+    addEventListener('hashchange', moved);
+    return () => removeEventListener('hashchange', moved);
+  }, []);
+  useEffect(() => {
+    document.title = `${(route.isLive && params[0]) || route.name} · Bellwire`;
+  }, [route, params[0]]);
+  useEffect(() => {
+    if (route.isLive && app.session.kind === 'unknown') app.connection.connect();
+    else if (app.session.kind === 'unknown') app.session.look().catch(() => undefined);
+  }, [route.isLive]);
+
+  const { condition } = app.connection;
+  useEffect(() => {
+    document.body.dataset.connection = condition;
+  }, [condition]);
+
+  const isAsked = route.isLive && condition === 'signed-out';
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
+    <header class="frame">
+      <a class="brand" href=${link('/#/')}><${Icon} name="bell" />Bellwire</a>
+      <nav aria-label="Pages">
+        ${MENU.map(
+          ({ name, href }) =>
+            html`<a key=${href} href=${link(href)} data-name=${name} aria-current=${href === route.href ? 'page' : undefined}>${name}</a>`,
+        )}
+      </nav>
+      <div class="tools">
+        ${route.isLive && html`<${ConnectionState} connection=${app.connection} />`}
+        <${Account} app=${app} offersSignIn=${!route.isLive && route.page !== SignIn} />
+        <${ThemeButton} />
+      </div>
+    </header>
+    ${route.isLive && html`<${Trouble} connection=${app.connection} />`}
+    <main id="main" tabindex="-1">
+      ${error
+        ? html`<${Broken} error=${error} />`
+        : isAsked
+          ? html`<${SignIn} app=${app} />`
+          : html`<${route.page} key=${route.href} app=${app} params=${params} />`}
+    </main>
+  `;
+}
+
+/** A defect of a page must not look like a home without states. @param {{ error: Error }} props */
+function Broken({ error }) {
+  return html`
+    <section class="notice" role="alert">
+      <h2>This page broke</h2>
+      <p>${String(error.message || error)}</p>
+      <button type="button" onClick=${() => location.reload()}>Load it again</button>
+    </section>
+  `;
+}
+
+/** The address is the route, so the link moves the focus itself. @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}

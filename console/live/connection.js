@@ -1,0 +1,213 @@
+// The live connection to `/api/ws`. It begins with what comes next (`since=now`), lists what there is, and
+// follows. After a break it goes on from the last cursor, so that nothing is missed; where the server cannot
+// do that it says `reset`, and everything is listed anew.
+
+import { Refused, ask, words } from './api.js';
+import { Watched } from './watched.js';
+
+/** After this long without a message the server is asked for one. */
+const QUIET_MS = 30_000;
+/** And it has this long to answer. */
+const ANSWER_MS = 8_000;
+/** The first pause before trying again; it doubles, to the longest. Each is drawn from half to one and a half. */
+const PAUSE_MS = 500;
+const PAUSE_MS_MAX = 20_000;
+/** Rows of a page of the listing: the most that the server gives. */
+const PAGE_LEN = 1_000;
+
+/** Close codes that trying again does not help against. */
+const FINAL = new Map([
+  [1002, 'the connection broke the protocol'],
+  [1003, 'the connection broke the protocol'],
+  [1008, 'the server refuses what this page sends'],
+  [4403, 'the server refuses this page'],
+  [4404, 'this server has no live states'],
+]);
+
+/** @typedef {'connecting' | 'catching-up' | 'live' | 'offline' | 'refused' | 'signed-out'} Condition */
+
+export class Connection extends Watched {
+  /** @type {Condition} */
+  condition = 'connecting';
+  /** Why it is offline or refused. */
+  why = '';
+  /** When it is tried again, in ms since 1970; 0: not. */
+  retryAt = 0;
+  /** @type {WebSocket | undefined} */
+  #socket;
+  /** @type {AbortController | undefined} The listing under way. */
+  #listing;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #silence;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  /** Changes that were missed and are still to come. */
+  #missed = 0;
+  #pauseMs = PAUSE_MS;
+  #told = '';
+
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {import('./states.js').States} states
+   */
+  constructor(session, states) {
+    super();
+    this.session = session;
+    this.states = states;
+    addEventListener('offline', () => this.#socket && this.#ask());
+    addEventListener('online', () => this.condition === 'offline' && this.connect());
+    addEventListener('pageshow', (event) => event.persisted && !this.#socket && this.connect());
+  }
+
+  /** Somebody else is signed in, or nobody: nothing of before is shown on. */
+  restart() {
+    this.#end();
+    this.states.forget();
+    this.#pauseMs = PAUSE_MS;
+    this.connect();
+  }
+
+  /** Connects now, whatever it waited for. */
+  async connect() {
+    this.#end();
+    this.#is('connecting');
+    const attempt = (this.#listing = new AbortController());
+    try {
+      const kind = this.session.kind === 'unknown' ? await this.session.look() : this.session.kind;
+      if (attempt !== this.#listing) return;
+      if (kind === 'nobody') {
+        this.states.forget();
+        this.#is('signed-out');
+      } else {
+        this.#open();
+      }
+    } catch (error) {
+      if (attempt !== this.#listing) return;
+      if (error instanceof Refused && error.status === 403) this.#is('refused', error.message);
+      else this.#again(words(error));
+    }
+  }
+
+  #open() {
+    const since = this.states.complete ? this.states.cursor : 'now';
+    const query = new URLSearchParams({ since: since ?? 'now', ...(this.session.token && { token: this.session.token }) });
+    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/api/ws?${query}`);
+    this.#socket = socket;
+    this.#told = '';
+    this.states.connected();
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return;
+      this.#listen();
+      this.#receive(JSON.parse(data));
+    };
+    socket.onclose = ({ code }) => socket === this.#socket && this.#lost(code);
+    this.#silence = setTimeout(() => this.#lost(0), ANSWER_MS);
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    if (message.type === 'state_changed') {
+      this.states.cursor = message.cursor;
+      this.states.apply(message.data);
+      if (this.#missed > 0 && --this.#missed === 0) this.#list();
+    } else if (message.type === 'resumed') {
+      this.states.cursor = message.cursor;
+      this.#missed = this.states.complete ? message.replayed : 0;
+      if (!this.states.complete) this.#list();
+      else if (this.#missed > 0) this.#is('catching-up');
+      else this.#isLive();
+    } else if (message.type === 'reset') {
+      this.states.cursor = message.cursor;
+      this.states.complete = false;
+      this.#list();
+    } else if (message.error) {
+      this.#told = message.error;
+    }
+  }
+
+  /** Lists all states beside the changes that go on coming; also after a replay, for the times of what was missed. */
+  async #list() {
+    this.#is('catching-up');
+    const { signal } = (this.#listing = new AbortController());
+    try {
+      this.states.beginListing();
+      for (let cursor = ''; cursor !== null; ) {
+        const query = new URLSearchParams({ limit: String(PAGE_LEN), ...(cursor && { cursor }) });
+        const page = await ask(`/api/states?${query}`, { token: this.session.token, signal });
+        if (signal.aborted) return;
+        for (const row of page.items) this.states.list(row);
+        this.states.tell();
+        cursor = page.next;
+      }
+      this.states.endListing();
+      this.#isLive();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#end();
+      if (error instanceof Refused && error.status === 401) this.#lookAgain();
+      else this.#again(words(error));
+    }
+  }
+
+  #isLive() {
+    this.#pauseMs = PAUSE_MS;
+    this.#is('live');
+  }
+
+  /** A network that went away says nothing: who has been quiet for long is asked. */
+  #listen() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#ask(), QUIET_MS);
+  }
+
+  #ask() {
+    clearTimeout(this.#silence);
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send('{"type":"ping"}');
+    this.#silence = setTimeout(() => this.#lost(0), ANSWER_MS);
+  }
+
+  /** @param {number} code the close code; 0: nothing was heard for too long */
+  #lost(code) {
+    this.#end();
+    const final = FINAL.get(code);
+    if (code === 4401) this.#lookAgain();
+    else if (final) this.#is('refused', this.#told || final);
+    else this.#again(code === 1012 ? 'the server restarts' : this.#told);
+  }
+
+  /** The credential is no good any more; who is there now is asked before the next try. */
+  #lookAgain() {
+    this.session.kind = 'unknown';
+    if (this.session.token) this.#is('refused', this.#told || 'the token in the address is no good');
+    else this.#again(this.#told);
+  }
+
+  /** @param {string} why */
+  #again(why) {
+    const pauseMs = this.#pauseMs * (0.5 + Math.random());
+    this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
+    this.#is('offline', why, Date.now() + pauseMs);
+    this.#retry = setTimeout(() => this.connect(), pauseMs);
+  }
+
+  /** Lets go of everything that is under way. */
+  #end() {
+    clearTimeout(this.#silence);
+    clearTimeout(this.#retry);
+    this.#listing?.abort();
+    this.#listing = undefined;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+  }
+
+  /**
+   * @param {Condition} condition
+   * @param {string} [why]
+   * @param {number} [retryAt]
+   */
+  #is(condition, why = '', retryAt = 0) {
+    [this.condition, this.why, this.retryAt] = [condition, why, retryAt];
+    this.tell();
+  }
+}

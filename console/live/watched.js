@@ -1,0 +1,63 @@
+// Things that change, and who looks at them.
+
+import { useEffect, useReducer } from '../vendor/htm-preact.js';
+
+/** Something that tells its watchers when it has changed. */
+export class Watched {
+  /** @type {Set<() => void>} */
+  #watchers = new Set();
+
+  /**
+   * Calls `watcher` after each change, until the function that is returned is called.
+   *
+   * @param {() => void} watcher
+   */
+  watch(watcher) {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** Tells every watcher. */
+  tell() {
+    for (const watcher of this.#watchers) watcher();
+  }
+}
+
+/**
+ * Renders the component that calls it again when one of `things` has changed, at most once per frame: a
+ * thousand changes a second are sixty renderings.
+ *
+ * @param {Watched[]} things
+ */
+export function useWatched(...things) {
+  const [, render] = useReducer((/** @type {number} */ count, _) => count + 1, 0);
+  useEffect(() => {
+    const frame = perFrame(() => render(undefined));
+    const ends = things.map((thing) => thing.watch(frame.ask));
+    return () => {
+      ends.forEach((end) => end());
+      frame.cancel();
+    };
+  }, things);
+}
+
+/**
+ * `ask` has `run` called in the next frame, once however often it was asked.
+ *
+ * @param {() => void} run
+ */
+export function perFrame(run) {
+  let asked = 0;
+  return {
+    ask() {
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        run();
+      });
+    },
+    cancel() {
+      cancelAnimationFrame(asked);
+      asked = 0;
+    },
+  };
+}

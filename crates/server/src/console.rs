@@ -1,0 +1,112 @@
+//! The console: the pages that this server shows to people. What is in the repository's folder `console`
+//! is served as it lies there, under `/console/`; a release binary has it inside, a debug build reads it
+//! from the folder.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::Path,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::{etag::Tags, net::problem};
+
+#[derive(RustEmbed)]
+#[folder = "../../console"]
+struct Files;
+
+/// Where the console is.
+const CONSOLE: &str = "/";
+/// Where the protocol tester is: the places that documents 001 and 002 name.
+const TESTER: [&str; 3] =
+    ["/websocket-test", "/websocket-test/", "/docs/WEBSOCKET_CLIENT_EXAMPLE.html"];
+
+/// The console talks to its own server; `'self'` alone leaves WebSockets out in older browsers.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+/// The tester also talks to any other server that somebody names.
+const TESTER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                             connect-src 'self' ws: wss: http: https:; base-uri 'none'; \
+                             form-action 'none'; frame-ancestors 'none'";
+
+/// Adds the console's pages and its files.
+pub fn add_routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    let router = router
+        .route(CONSOLE, get(async |headers: HeaderMap| file("index.html", POLICY, &headers)))
+        .route(
+            "/console/{*path}",
+            get(async |Path(path): Path<String>, headers: HeaderMap| file(&path, POLICY, &headers)),
+        );
+    TESTER.iter().fold(router, |router, place| {
+        router.route(
+            place,
+            get(async |headers: HeaderMap| file("index.html", TESTER_POLICY, &headers)),
+        )
+    })
+}
+
+/// What a file is, by its ending; `None`: it is not for browsers.
+fn media_type(path: &str) -> Option<&'static str> {
+    let (_, ending) = path.rsplit_once('.')?;
+    Some(match ending {
+        "css" => "text/css; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        _ => return None,
+    })
+}
+
+/// A file with its version. Browsers keep it, and ask each time whether there is another: all files of a
+/// page are of the same version of the server.
+fn file(path: &str, policy: &'static str, headers: &HeaderMap) -> Response {
+    let found = media_type(path).and_then(|media_type| Some((media_type, Files::get(path)?)));
+    let Some((media_type, found)) = found else {
+        return problem::problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here");
+    };
+    let tag = version(&found);
+    let common: [(HeaderName, &str); 5] = [
+        (header::ETAG, &tag),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    if Tags::of(headers, header::IF_NONE_MATCH).is_some_and(|tags| tags.is_named(&tag)) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let bytes = match found.data {
+        std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    (common, [(header::CONTENT_TYPE, media_type)], bytes).into_response()
+}
+
+/// A strong tag, from the digest of the file.
+fn version(file: &EmbeddedFile) -> String {
+    let digits: String =
+        file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_type_or_is_for_developers() {
+        let mut served = 0;
+        for path in Files::iter() {
+            let for_developers =
+                path.ends_with(".md") || path.ends_with(".d.ts") || path == "jsconfig.json";
+            assert!(media_type(&path).is_some() != for_developers, "{path}");
+            served += usize::from(!for_developers);
+        }
+        assert!(served > 20, "{served}");
+    }
+}

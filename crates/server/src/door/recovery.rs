@@ -1,0 +1,304 @@
+//! Connections that may be recovered: their rows are written before they are told anything, and a
+//! change of what they listen to before it is acknowledged.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Weak};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bellwire_services::{
+    kit::{Code, Fault, Principal, Tx},
+    live_sessions::{self, Listened, LiveSession, PID_LEN},
+};
+use bellwire_store::{change::Offset, log::Reason, sqlite::ReadJob, tx::ReadTx};
+
+use super::{Door, Lane, overloaded};
+use crate::{
+    audience::Audience,
+    credentials::chance,
+    opening::{
+        self, Credential, Opened,
+        recovery::{Before, Found, Wish},
+    },
+};
+
+/// A connection that asks to be recovered, now or later.
+#[derive(Debug, Clone)]
+pub struct Recoverable {
+    /// Who it is.
+    pub credential: Credential,
+    /// Where it connects; it is recovered there alone.
+    pub namespace: &'static str,
+    /// The service of that namespace, if its names alone count there.
+    pub within: Option<&'static str>,
+    /// Its own id, new and never used again.
+    pub sid: String,
+    /// The names of the topics that it listens to if it begins anew.
+    pub names: Vec<String>,
+    /// Its `pid` from before, as the client says.
+    pub pid: Option<String>,
+    /// The cursor of the last event that it was told, as the client says; none, if it was told none.
+    pub offset: Option<String>,
+}
+
+/// A connection that has a row by now, and can go live.
+#[derive(Debug)]
+pub struct Recovered {
+    /// What it is told first, what it missed among it, and what it may hear.
+    pub opened: Opened,
+    /// By this it may come back; `None`: the disk is full, so it cannot.
+    pub pid: Option<String>,
+    /// Whether it goes on from where it was, having missed nothing.
+    pub recovered: bool,
+    /// The connection that had the `pid` until now, if it still lives as far as is known: nobody has it
+    /// twice, so that one is to be ended.
+    pub replaced: Option<String>,
+}
+
+/// Whose row it is that remembers what a connection listens to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// By what it may come back.
+    pub pid: String,
+    /// The connection.
+    pub sid: String,
+}
+
+/// What a session is to listen to.
+#[derive(Debug, Clone)]
+pub struct Listen<'a> {
+    /// The service whose names alone count, if its namespace is one's own.
+    pub within: Option<&'a str>,
+    /// The names of all topics.
+    pub names: Vec<String>,
+    /// What it listened to until now.
+    pub before: Vec<Listened>,
+}
+
+impl Kept {
+    fn write(&self, tx: &mut Tx<'_>, topics: &[Listened]) -> Result<(), Fault> {
+        if live_sessions::listen(tx, &self.pid, &self.sid, topics)? {
+            Ok(())
+        } else {
+            Err(Fault::new(Code::Conflict, "conflict: another connection goes on with this one"))
+        }
+    }
+}
+
+/// A [`Recoverable`] on its way, with what its names mean.
+struct Recovery {
+    call: Recoverable,
+    audience: Audience,
+    /// Whether somebody waits for it.
+    wanted: Weak<()>,
+}
+
+impl Door {
+    /// Finds out whether a new connection can go on from where one before it was, reads what it
+    /// missed, and gives it a row. `answer` is called after COMMIT, on the writer's thread, or where it
+    /// was refused; not at all if nobody waits for it any more. Whoever gets an answer for a connection
+    /// that has ended meanwhile says so with [`leave`](Door::leave).
+    ///
+    /// A fresh start after a `pid` that was of no use says why in [`Opened::reset`]. There are no frames.
+    /// If the hub wants the read done again ([`Need::Reread`](crate::hub::Need::Reread)), the same call
+    /// with the `pid` that was given and the same `sid` goes on from the same place; without an `offset`,
+    /// if it began anew. Whether it is recovered, the first answer says.
+    ///
+    /// # Errors
+    /// What can be said at once: a name means nothing, or too much waits already.
+    pub fn recoverable(
+        self: &Arc<Self>,
+        call: Recoverable,
+        wanted: Weak<()>,
+        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let names = call.names.iter().map(String::as_str);
+        let audience = self.tables.audience(call.within, names)?;
+        let lane = match (&call.pid, &call.offset) {
+            (Some(_), Some(offset)) => self.lane_from(offset),
+            _ => Lane::Usual,
+        };
+        let recovery = Recovery { call, audience, wanted: wanted.clone() };
+        self.read_while(lane, wanted, self.recovery(lane, recovery, answer))
+    }
+
+    /// The read of a recovery. If it finds in the usual lane that rows have to come from disk, it waits
+    /// in the other: where a client without an offset was, only its row says.
+    fn recovery(
+        self: &Arc<Self>,
+        lane: Lane,
+        recovery: Recovery,
+        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
+    ) -> ReadJob {
+        let door = self.clone();
+        Box::new(move |tx| {
+            if recovery.wanted.strong_count() == 0 {
+                return;
+            }
+            match tx.and_then(|tx| door.find(tx, lane, &recovery)) {
+                Ok(Some(found)) => door.settle(recovery, found, answer),
+                Ok(None) => {
+                    let job = door.recovery(Lane::Replays, recovery, answer);
+                    if let Err(job) = door.store.replay(job) {
+                        job(Err(overloaded()));
+                    }
+                }
+                Err(fault) => {
+                    door.note_if_ended(&recovery.call.credential, &fault);
+                    answer(Err(fault));
+                }
+            }
+        })
+    }
+
+    fn find(
+        &self,
+        tx: &ReadTx<'_>,
+        lane: Lane,
+        Recovery { call, audience, .. }: &Recovery,
+    ) -> Result<Option<Found>, Fault> {
+        let wish = Wish {
+            credential: &call.credential,
+            namespace: call.namespace,
+            audience,
+            pid: call.pid.as_deref(),
+            offset: call.offset.as_deref(),
+            from_disk: lane == Lane::Replays,
+        };
+        let meant = |topics: &[Listened]| {
+            self.tables.audience(call.within, topics.iter().map(|topic| topic.name.as_str()))
+        };
+        let mut found =
+            self.with_sources(|sources| opening::recovery::recover(tx, &wish, meant, sources))?;
+        if let Some(before) = found.as_mut().and_then(|found| found.before.as_mut()) {
+            let after = self.tables.counts_after(&before.session.topics);
+            // What came before a topic was asked for was not missed: a snapshot may have had it.
+            before.opened.opening.rows.retain(|row| {
+                let after = row.logged.event.as_ref().and_then(&after);
+                after.is_some_and(|after| after < row.offset())
+            });
+        }
+        Ok(found)
+    }
+
+    /// Writes the row of a connection, and answers. What was found is claimed if it is still so: who
+    /// comes second finds another connection there, and begins anew.
+    fn settle(
+        &self,
+        Recovery { call, wanted, .. }: Recovery,
+        Found { mut fresh, before }: Found,
+        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
+    ) {
+        let session = LiveSession {
+            pid: new_pid(),
+            sid: call.sid,
+            principal: fresh.principal.id.clone(),
+            namespace: call.namespace.to_owned(),
+            topics: self.tables.since(call.names, &[], fresh.opening.at),
+            at: fresh.opening.at,
+            left_at: None,
+        };
+        let (old, new) = (before.as_ref().map(|before| before.session.clone()), session.clone());
+        let work = move |tx: &mut Tx<'_>, _| {
+            if let Some(found) = &old
+                && live_sessions::claim(tx, found, &new.sid)?
+            {
+                return Ok(true);
+            }
+            live_sessions::insert(tx, &new)?;
+            Ok(false)
+        };
+        let (partings, clock) = (self.partings.clone(), self.clock.clone());
+        let reply = move |claimed: Result<bool, Fault>| {
+            let sid = session.sid.clone();
+            let result = match (claimed, before) {
+                (Ok(true), Some(before)) => Ok(recovered(before, &session.sid)),
+                // Live events go on, as all that is only read.
+                (Err(fault), _) if fault.code == Code::Full => Ok(began(fresh, None)),
+                (Err(fault), _) => Err(fault),
+                (Ok(_), lost) => {
+                    fresh.reset = fresh.reset.or(lost.map(|_| Reason::Expired));
+                    fresh.topics = Some(session.topics);
+                    Ok(began(fresh, Some(session.pid)))
+                }
+            };
+            match result {
+                Ok(gone) if wanted.strong_count() == 0 => {
+                    gone.pid
+                        .into_iter()
+                        .for_each(|pid| partings.left(pid, sid.clone(), clock.now()));
+                }
+                result => answer(result),
+            }
+        };
+        self.write_own(work, reply);
+    }
+
+    /// Reads what a session needs to listen to something else. `after` is the last row that it was
+    /// told, or need not be: what it misses while it is suspended is told to it, as far as the new
+    /// audience hears it. With `kept`, its row remembers that, before `answer` is called.
+    ///
+    /// # Errors
+    /// When a name means nothing, or too much waits already.
+    pub fn listen(
+        self: &Arc<Self>,
+        principal: Arc<Principal>,
+        wish: Listen<'_>,
+        after: Offset,
+        kept: Option<Kept>,
+        wanted: Weak<()>,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let Listen { within, names, before } = wish;
+        let audience = self.tables.audience(within, names.iter().map(String::as_str))?;
+        let topics = self.tables.since(names, &before, after);
+        let door = self.clone();
+        self.catch_up(principal, audience, after, wanted, move |result| {
+            let keeps = result.map(|opened| Opened { topics: Some(topics), ..opened });
+            door.keep(kept, keeps, answer);
+        })
+    }
+
+    /// Answers, once the row remembers the topics that the connection listens to from now on.
+    pub(super) fn keep(
+        &self,
+        kept: Option<Kept>,
+        opened: Result<Opened, Fault>,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) {
+        match (kept, opened) {
+            (Some(kept), Ok(opened)) => {
+                let topics = opened.topics.clone().unwrap_or_default();
+                self.write_own(
+                    move |tx, _| kept.write(tx, &topics),
+                    move |written| answer(written.map(|()| opened)),
+                );
+            }
+            (_, opened) => answer(opened),
+        }
+    }
+}
+
+/// The connection begins anew.
+fn began(opened: Opened, pid: Option<String>) -> Recovered {
+    Recovered { opened, pid, recovered: false, replaced: None }
+}
+
+/// The connection `sid` goes on from where one before it was.
+fn recovered(Before { session, opened }: Before, sid: &str) -> Recovered {
+    let lives = session.left_at.is_none() && session.sid != sid;
+    Recovered {
+        opened: Opened { topics: Some(session.topics), ..opened },
+        pid: Some(session.pid),
+        recovered: true,
+        replaced: lives.then_some(session.sid),
+    }
+}
+
+/// 120 bits of chance as text.
+fn new_pid() -> String {
+    let pid = URL_SAFE_NO_PAD.encode(&chance()[..PID_LEN / 4 * 3]);
+    debug_assert_eq!(pid.len(), PID_LEN);
+    pid
+}

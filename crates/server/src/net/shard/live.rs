@@ -1,0 +1,286 @@
+//! How sessions begin, go live, and end: the reads that they wait for, and what comes of them.
+
+use std::sync::Arc;
+
+use bellwire_services::kit::{Code, Fault, Principal};
+
+use super::{Message, Shard, place};
+use crate::{
+    audience::Audience,
+    door::{Kept, Listen, Recoverable, Recovered, SubscribeCall},
+    hub::{LineId, SessionId, recent::Shape},
+    net::{
+        conn::{Admission, Speech},
+        said::{self, Asked},
+        talk::{FIRST_MESSAGE_MAX_MS, Mount, Reading, Stage, Talk},
+    },
+    opening::{Opened, Since},
+};
+
+impl Shard {
+    /// Begins a session on a new connection, the only one there.
+    pub(super) fn begin_plain(
+        &mut self,
+        line: LineId,
+        stream: usize,
+        since: Since,
+        admission: Admission,
+        now_ms: u64,
+    ) {
+        let cursor = since != Since::Unasked;
+        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
+        let id = self.hub.join(line, shape);
+        let mount = Mount::Stream(stream as u16);
+        let audience = Audience::of(stream);
+        place(&mut self.talks, id.slot, Talk { audience, ..Talk::new(id, line, mount, cursor) });
+        self.with_conn(line, |conn| conn.speech = Speech::Plain(id));
+        match admission {
+            Admission::Credential(credential) => {
+                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+            }
+            Admission::FirstMessage => {
+                self.with_talk(id, |talk| {
+                    talk.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
+                    talk.reading = Some(Box::new(Reading::FirstMessage { since }));
+                });
+            }
+            Admission::Refused(why) => self.end(line, Some(&why), now_ms),
+        }
+    }
+
+    /// Ends a session that lost the right to be there, and what depends on it; the client is told why.
+    pub(super) fn end_session(&mut self, id: SessionId, why: &Fault, now_ms: u64) {
+        let wall = self.setup.clock.now();
+        let Some(talk) = self.talk(id) else { return };
+        let line = talk.line;
+        let expires_at = talk.principal.as_ref().and_then(|principal| principal.expires_at);
+        let is_expired = expires_at.is_some_and(|at| at <= wall);
+        match talk.mount {
+            Mount::Namespace(_) if why.code == Code::Unauthenticated && !is_expired => {
+                self.disconnect(id, why, now_ms);
+            }
+            _ => self.end(line, Some(why), now_ms),
+        }
+    }
+
+    /// Starts the read that a session needs to go live.
+    pub(super) fn read_for(&mut self, id: SessionId, reading: Reading, now_ms: u64) {
+        let Some(door) = self.door() else { return };
+        let after = self.hub.told_upto(id);
+        let kept = self.kept(id);
+        let Some(talk) = self.talk(id) else { return };
+        let (audience, mount) = (talk.audience.clone(), talk.mount);
+        let principal = talk.principal.clone();
+        let topics = match (&reading, &talk.listening) {
+            (Reading::Subscribe { .. } | Reading::Listen { .. }, Some(listening)) => {
+                listening.topics.clone()
+            }
+            _ => Vec::new(),
+        };
+        talk.reading = Some(Box::new(reading.clone()));
+        talk.reads = talk.reads.wrapping_add(1);
+        let read = talk.reads;
+        let wanted = talk.awaited.insert(Arc::new(()));
+        let wanted = Arc::downgrade(wanted);
+        let feed = self.inlet.feed.clone();
+        let answer = move |result| {
+            feed.send(Message::Opened(id, read, Box::new(result)));
+        };
+        let queued = match (reading, principal) {
+            (Reading::Connect { credential, since }, _) => {
+                door.connect(credential, audience, since, wanted, answer)
+            }
+            (Reading::Recover(call), _) => {
+                let (feed, sid) = (self.inlet.feed.clone(), call.sid.clone());
+                let answer = move |result| {
+                    feed.send(Message::Recovered(id, read, Box::new((sid, result))));
+                };
+                door.recoverable(call, wanted, answer)
+            }
+            (Reading::CatchUp { after }, Some(principal)) => {
+                door.catch_up(principal, audience, after, wanted, answer)
+            }
+            (Reading::Subscribe { name, fields, .. }, Some(principal)) => {
+                let payload = serde_json::from_str(&fields).unwrap_or_default();
+                let call = SubscribeCall { name: &name, payload, topics };
+                door.subscribe(call, principal, audience, kept, wanted, answer)
+            }
+            (Reading::Listen { names, .. }, Some(principal)) => {
+                let within = match mount {
+                    Mount::Namespace(space) => door.tables.spaces[usize::from(space)].service(),
+                    Mount::Stream(_) => None,
+                };
+                let wish = Listen { within, names, before: topics };
+                door.listen(principal, wish, after, kept, wanted, answer)
+            }
+            (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
+        };
+        if let Err(fault) = queued {
+            self.opened(id, read, Err(fault), now_ms);
+        }
+    }
+
+    /// The row that remembers what a session listens to, if there is one.
+    fn kept(&mut self, id: SessionId) -> Option<Kept> {
+        let talk = self.talk(id)?;
+        let listening = talk.listening.as_ref()?;
+        Some(Kept { pid: listening.pid.clone()?, sid: listening.sid.clone() })
+    }
+
+    /// What was read and written for a connection that may be recovered. One that ended meanwhile left.
+    pub(super) fn recovered(
+        &mut self,
+        id: SessionId,
+        read: u32,
+        (sid, result): (String, Result<Recovered, Fault>),
+        now_ms: u64,
+    ) {
+        let waits = |talk: &Talk| talk.stage == Stage::Opening && talk.reads == read;
+        let is_wanted = self.talk(id).is_some_and(|talk| waits(talk));
+        if let Ok(Recovered { replaced: Some(replaced), .. }) = &result {
+            self.replace(replaced);
+        }
+        let recovered = match result {
+            Ok(recovered) if is_wanted => recovered,
+            Ok(recovered) => {
+                if let (Some(door), Some(pid)) = (self.door(), recovered.pid) {
+                    door.leave(pid, sid);
+                }
+                return;
+            }
+            Err(fault) => return self.opened(id, read, Err(fault), now_ms),
+        };
+        let Some(talk) = self.talk(id) else { return };
+        if let Some(Reading::Recover(call)) = talk.reading.as_deref_mut() {
+            // If it is to be read again, it goes on from here.
+            let is_fresh = !recovered.recovered;
+            let offset = call.offset.take().filter(|_| !is_fresh);
+            *call = Recoverable { pid: recovered.pid.clone(), offset, ..call.clone() };
+        }
+        let listening = talk.listening.get_or_insert_default();
+        let before = std::mem::replace(&mut listening.pid, recovered.pid);
+        // It was read again, and could not go on from the row that it had by then.
+        if before != listening.pid
+            && let (Some(door), Some(pid)) = (self.door(), before)
+        {
+            door.forget(pid, sid);
+        }
+        self.opened(id, read, Ok(recovered.opened), now_ms);
+    }
+
+    /// A read came back: the session goes live, continues as before, or ends.
+    pub(super) fn opened(
+        &mut self,
+        id: SessionId,
+        read: u32,
+        result: Result<Opened, Fault>,
+        now_ms: u64,
+    ) {
+        let Some(talk) = self.talk(id) else { return };
+        if matches!(talk.stage, Stage::Ending | Stage::Leaving) || talk.reads != read {
+            return;
+        }
+        match result {
+            Ok(opened) => self.go_live(id, opened, now_ms),
+            Err(fault) => self.not_opened(id, &fault, now_ms),
+        }
+    }
+
+    fn go_live(&mut self, id: SessionId, mut opened: Opened, now_ms: u64) {
+        if let Some(reason) = opened.reset {
+            self.setup.metrics.reset(reason);
+        }
+        let first = self.first_frame(id, &mut opened);
+        opened.opening.frames.splice(0..0, first);
+        let principal = self.shared(opened.principal);
+        let audience = Audience { streams: opened.streams, keys: opened.opening.keys.clone() };
+        if !self.hub.open(id, principal.clone(), opened.opening, now_ms) {
+            return; // It is read again, or ends.
+        }
+        let expires = principal.expires_at.is_some();
+        let Some(talk) = self.talk(id) else { return };
+        let line = talk.line;
+        if let Some(listening) = &mut talk.listening {
+            listening.known = listening.known.and(audience.streams);
+            if let Some(topics) = opened.topics {
+                listening.topics = topics;
+            }
+        }
+        talk.audience = audience;
+        talk.principal = Some(principal);
+        talk.stage = Stage::Open;
+        let reading = talk.reading.take();
+        talk.forget_read();
+        if expires {
+            self.schedule(line, now_ms + 1_000);
+        }
+        match reading.as_deref() {
+            Some(Reading::Subscribe { call, .. }) => {
+                self.calls(id, |calls| calls.answer(*call, None, false));
+            }
+            Some(Reading::Listen { call, first: false, .. }) => self.answer_listening(id, *call),
+            _ => {
+                // Whoever is let in is counted elsewhere.
+                self.engine(line).into_iter().for_each(|engine| engine.counted = None);
+            }
+        }
+        self.work(id, now_ms);
+    }
+
+    /// What a session hears first: that it is in its namespace, or its snapshot.
+    fn first_frame(&mut self, id: SessionId, opened: &mut Opened) -> Option<bytes::Bytes> {
+        let at = self.setup.speller.cursor(opened.opening.at);
+        let talk = self.talks.get(id.slot as usize)?.as_ref()?;
+        let path = self.path(talk.mount);
+        match talk.reading.as_deref()? {
+            Reading::Connect { .. } | Reading::Recover(_) => {
+                Some(self.connect_frame(path?, talk.listening.as_deref()?))
+            }
+            Reading::Subscribe { call, .. } => {
+                let call = talk.calls.as_ref()?.unanswered(*call)?;
+                let cursor = talk.cursor.then_some(at.as_str());
+                let asked = Asked { ack: call.ack, id: call.id.as_deref() };
+                Some(said::snapshot(path, asked, opened.snapshot.take()?, cursor))
+            }
+            _ => None,
+        }
+    }
+
+    fn not_opened(&mut self, id: SessionId, fault: &Fault, now_ms: u64) {
+        let Some(talk) = self.talk(id) else { return };
+        let is_definite =
+            matches!(fault.code, Code::Unauthenticated | Code::Forbidden | Code::Invalid);
+        // Another connection goes on with this one.
+        let is_replaced = fault.code == Code::Conflict;
+        match (talk.mount, talk.reading.as_deref()) {
+            (_, Some(Reading::Subscribe { call, .. } | Reading::Listen { call, .. }))
+                if fault.code != Code::Unauthenticated && !is_replaced =>
+            {
+                let call = *call;
+                talk.stage = Stage::Open;
+                talk.forget_read();
+                self.hub.resume(id, now_ms);
+                self.answer_call(id, call, Err(fault));
+                self.work(id, now_ms);
+            }
+            (Mount::Namespace(_), Some(Reading::Connect { .. } | Reading::Recover(_)))
+                if is_definite =>
+            {
+                self.refuse_session(id, fault, now_ms);
+            }
+            _ => self.end_session(id, fault, now_ms),
+        }
+    }
+
+    /// The one copy of this principal that all its connections share.
+    fn shared(&mut self, principal: Arc<Principal>) -> Arc<Principal> {
+        let key = if principal.token.is_empty() { &principal.id } else { &principal.token };
+        match self.principals.get(key) {
+            Some(known) if **known == *principal => known.clone(),
+            _ => {
+                self.principals.insert(key.clone(), principal.clone());
+                principal
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+"""python-socketio with threads, `requests` and `websocket-client`: the steps of `steps.py`."""
+
+import faulthandler
+import os
+import queue
+import sys
+import threading
+
+import socketio
+
+import steps
+
+
+class Peer:
+    """A blocking client that writes down what happens to it, by namespace and event."""
+
+    def __init__(self, url, namespaces, transports):
+        self.url, self.namespaces, self.transports = url, namespaces, transports
+        self.client = socketio.Client(**steps.EAGER)
+        self.lock = threading.Lock()
+        self.queues = {}
+        self.asked = 0
+        # What the server's requests are acknowledged with.
+        self.acknowledgement = ()
+        for namespace in namespaces:
+            for event in ["connect", "disconnect", "connect_error"]:
+                self.client.on(event, self.noting(namespace, event), namespace=namespace)
+            self.client.on("*", self.noting_any(namespace), namespace=namespace)
+
+    def noting(self, namespace, event):
+        """A handler that writes down its arguments."""
+        return lambda *args: self.queue(namespace, event).put(args)
+
+    def noting_any(self, namespace):
+        """A handler of any event. What it gives back is the acknowledgement if one was asked for."""
+
+        def note(event, *args):
+            self.queue(namespace, event).put(args)
+            return self.acknowledgement
+
+        return note
+
+    def queue(self, namespace, event):
+        """What happened under this name and was not asked for yet."""
+        # Handlers run in threads of their own.
+        with self.lock:
+            return self.queues.setdefault((namespace, event), queue.Queue())
+
+    async def connect(self, auth):
+        """Asks to be let in; whether it was is heard."""
+        self.client.connect(
+            self.url, auth=auth, namespaces=self.namespaces, transports=self.transports, wait=False
+        )
+
+    async def ask(self, event, *args, namespace="/"):
+        """Sends an event that asks for an acknowledgement; its number."""
+        self.asked += 1
+        number = self.asked
+        note = self.noting(namespace, number)
+        self.client.emit(event, args, namespace=namespace, callback=note)
+        return namespace, number
+
+    async def answer(self, asked):
+        """What it was acknowledged with."""
+        return await self.heard(*asked)
+
+    async def call(self, event, *args, namespace="/"):
+        """Sends an event and waits for its acknowledgement."""
+        return await self.answer(await self.ask(event, *args, namespace=namespace))
+
+    async def emit(self, event, *args, namespace="/"):
+        """Sends an event."""
+        self.client.emit(event, args, namespace=namespace)
+
+    async def heard(self, namespace, event):
+        """The arguments of the next event of this name."""
+        try:
+            return self.queue(namespace, event).get(timeout=steps.WAIT_S)
+        except queue.Empty:
+            raise steps.Difference(f"no {event} in {namespace}") from None
+
+    def unheard(self, namespace):
+        """The names of what happened in a namespace and was not asked for."""
+        with self.lock:
+            return [event for (where, event), one in self.queues.items() if where == namespace and not one.empty()]
+
+    def transport(self):
+        """What it is connected over."""
+        return self.client.transport()
+
+    async def disconnect(self):
+        """Leaves for good: the library never counts the last packets as sent."""
+        # While a request to send is under way the library would not say that it leaves.
+        self.client.eio.queue.join()
+        self.client.disconnect()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.disconnect()
+
+
+def main():
+    """Runs the steps, which never give way here."""
+    # The library hands each packet to a thread of its own. A thread that is not interrupted is done with an event's
+    # text before the next one gets the bytes that belong to it.
+    sys.setswitchinterval(steps.LIMIT_S)
+    faulthandler.dump_traceback_later(steps.LIMIT_S, exit=True)
+    given = steps.arguments()
+    playing = steps.Test(Peer, given).play()
+    try:
+        playing.send(None)
+    except StopIteration:
+        print(f"ok: python-socketio with threads over {given.transport} played {len(steps.STEPS)} steps", flush=True)
+        return 0
+    except steps.Difference as difference:
+        print(difference, file=sys.stderr, flush=True)
+        return 1
+    raise AssertionError("a step gave way")
+
+
+if __name__ == "__main__":
+    # Threads that still read do not hold up the end.
+    os._exit(main())
