@@ -16,6 +16,11 @@ use super::problem::problem;
 /// How long a body may take.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long a body is going to be, if its request says.
+pub fn announced_len(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// A body, if it is at most so long.
 ///
 /// # Errors
@@ -30,9 +35,7 @@ pub async fn bytes(
         let why = format!("a body has at most {len_max} bytes");
         refuse(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &why)
     };
-    let announced = headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|len| len > len_max as u64) {
+    if announced_len(headers).is_some_and(|len| len > len_max as u64) {
         return too_large();
     }
     match timeout(BODY_TIME_MAX, Limited::new(body, len_max).collect()).await {

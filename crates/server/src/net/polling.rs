@@ -16,7 +16,7 @@ use bellwire_wire::engine::{PACKET_LEN_MAX, PAYLOAD_LEN_MAX, Refusal, read_paylo
 use tokio::sync::oneshot;
 
 use super::{
-    body::bytes,
+    body::{announced_len, bytes},
     caller::{FOREIGN_PAGE, GUESTS_ARE_LOCAL, NO_CREDENTIAL, parameter},
     conn::{Admission, Endpoint},
     crowd::Counted,
@@ -178,9 +178,7 @@ async fn post(site: &Site, sid: Sid, request: Request) -> Response {
 /// How long a body may be. One that may be longer than a message takes memory before it is looked at: so it is
 /// taken from a session alone whose client was let in somewhere.
 async fn body_len_max(site: &Site, sid: Sid, headers: &HeaderMap) -> Result<usize, Box<Response>> {
-    let announced = headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|len| len <= PACKET_LEN_MAX) {
+    if announced_len(headers).is_some_and(|len| len <= PACKET_LEN_MAX as u64) {
         return Ok(PAYLOAD_LEN_MAX);
     }
     match ask(site, sid.shard(), Asks::Find(sid)).await {

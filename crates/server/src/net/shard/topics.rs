@@ -9,10 +9,7 @@ use super::Shard;
 use crate::{
     door::{Door, UNSUBSCRIBE},
     hub::SessionId,
-    net::{
-        said::Asked,
-        talk::{Listening, Mount, Reading, Stage},
-    },
+    net::talk::{Listening, Mount, Reading, Stage},
 };
 
 /// What `subscribe` and `unsubscribe` ask for.
@@ -80,9 +77,7 @@ impl Shard {
             return;
         };
         let said = Said::response(&call.name, payload);
-        let (ack, echo) = (call.ack, call.id.clone());
-        let words = self.words(id, Asked { ack, id: echo.as_deref() }, said);
-        self.calls(id, |calls| calls.answer(number, words, false));
+        self.answer_with(id, number, said, false);
     }
 
     /// On `/`, the first call to a service begins to listen to it, and starts when that is done. Says

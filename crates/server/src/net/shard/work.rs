@@ -158,9 +158,16 @@ impl Shard {
             (None, Err(fault)) => Said::refusal(&call.name, fault),
             (None, Ok(_)) => return,
         };
+        self.answer_with(id, number, said, result.is_err());
+    }
+
+    /// Answers a call with what is said to it, if it still waits for that.
+    pub(super) fn answer_with(&mut self, id: SessionId, number: u32, said: Said, refused: bool) {
+        let calls = self.talk(id).and_then(|talk| talk.calls.as_ref());
+        let Some(call) = calls.and_then(|calls| calls.unanswered(number)) else { return };
         let (ack, echo) = (call.ack, call.id.clone());
         let words = self.words(id, Asked { ack, id: echo.as_deref() }, said);
-        self.calls(id, |calls| calls.answer(number, words, result.is_err()));
+        self.calls(id, |calls| calls.answer(number, words, refused));
     }
 
     /// The refusal of a call of this name that could not be read.
