@@ -31,5 +31,6 @@ export interface Socket {
   on(event: string, heard: (...args: any[]) => void): void;
   onAny(heard: (event: string, ...args: any[]) => void): void;
   emit(event: string, ...args: any[]): void;
+  timeout(ms: number): { emitWithAck(event: string, ...args: any[]): Promise<any> };
 }
 export function io(url: string, options: Record<string, unknown>): Socket;
