@@ -2,14 +2,30 @@
 
 import { html, render } from './vendor/htm-preact.js';
 import { Frame } from './frame/frame.js';
+import { current } from './frame/routes.js';
+import { Areas } from './live/areas.js';
 import { Connection } from './live/connection.js';
 import { Session } from './live/session.js';
 import { States } from './live/states.js';
 
 const session = new Session(new URLSearchParams(location.search).get('token'));
 const states = new States();
+const areas = new Areas();
 const connection = new Connection(session, states);
+const areasConnection = new Connection(session, areas);
 
-/** @typedef {{ session: Session, states: States, connection: Connection }} App what pages are given */
+/** Somebody else is signed in, or nobody. */
+function restart() {
+  connection.restart();
+  areasConnection.restart();
+}
 
-render(html`<${Frame} app=${{ session, states, connection }} />`, document.body);
+/**
+ * @typedef {{ session: Session, states: States, connection: Connection, areas: Areas, areasConnection: Connection,
+ *   restart: () => void }} App what pages are given
+ */
+
+/** @type {App} */
+const app = { session, states, connection, areas, areasConnection, restart };
+const { route } = current();
+render(route.isBare ? html`<${route.page} app=${app} params=${[]} />` : html`<${Frame} app=${app} />`, document.body);

@@ -3,6 +3,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import { go } from '../frame/address.js';
 import { Icon } from '../frame/icon.js';
+import { useNow } from '../frame/now.js';
 import { State } from '../frame/state.js';
 import { ago, recent, whole } from '../frame/times.js';
 import { Refused, words } from '../live/api.js';
@@ -20,8 +21,6 @@ const RANGES = [
   { name: '7 d', label: 'the last 7 days', ms: 7 * 24 * HOUR_MS },
   { name: '10 d', label: 'the last 10 days', ms: 10 * 24 * HOUR_MS },
 ];
-/** The right edge of the plot follows the time. */
-const MOVE_MS = 1_000;
 /** A plot of less time than this would show nothing but its edges. */
 const SPAN_MS_MIN = 60_000;
 /** Changes that are also listed in words. */
@@ -35,6 +34,7 @@ export function EntityPane({ id, states, session, connection }) {
   useWatched(states, connection);
   const [range, setRange] = useState(RANGES[1]);
   const { history, version, error, retry } = useHistory(id, range.ms, states, session);
+  // The right edge of the plot follows the time.
   const now = useNow();
   const began = useBegan(history);
   // What is longer than all that is known would look the same.
@@ -245,14 +245,4 @@ function joined(loaded, heard) {
     heard.slice(0, count).every(({ state }, at) => loaded[loaded.length - count + at].state === state);
   while (!ends(both)) both -= 1;
   return [...loaded, ...heard.slice(both)];
-}
-
-/** The time, rendered as it goes on. */
-function useNow() {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), MOVE_MS);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
 }

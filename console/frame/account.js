@@ -6,14 +6,14 @@ import { useWatched } from '../live/watched.js';
 import { link } from './address.js';
 
 /** @param {{ app: import('../main.js').App, offersSignIn: boolean }} props `offersSignIn` to those whom no page asks */
-export function Account({ app: { session, connection }, offersSignIn }) {
+export function Account({ app: { session, restart }, offersSignIn }) {
   useWatched(session);
   const [problem, setProblem] = useState('');
   const leave = async () => {
     try {
       await session.signOut();
       setProblem('');
-      connection.restart();
+      restart();
     } catch (error) {
       setProblem(words(error));
     }

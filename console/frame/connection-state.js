@@ -1,6 +1,7 @@
 // Whether what is shown is true now: a word in the header, and a bar below it when it is not.
 
 import { html, useEffect, useState } from '../vendor/htm-preact.js';
+import { sentence } from '../live/api.js';
 import { useWatched } from '../live/watched.js';
 
 const WORDS = {
@@ -26,13 +27,13 @@ export function Trouble({ connection }) {
   const left = useSecondsTo(retryAt);
   if (condition !== 'offline' && condition !== 'refused') return null;
   const isOffline = condition === 'offline';
-  const shown = connection.states.entities.size > 0 ? 'What you see may be out of date.' : 'Nothing is loaded yet.';
+  const shown = connection.feed.isEmpty ? 'Nothing is loaded yet.' : 'What you see may be out of date.';
   const what = isOffline ? shown : 'The server does not let this page in.';
   return html`
     <div class=${`trouble ${condition}`}>
       <p>
         <strong>${WORDS[condition]}.</strong> ${what}
-        ${why && html` <span class="why">${why.charAt(0).toUpperCase() + why.slice(1)}.</span>`}
+        ${why && html` <span class="why">${sentence(why)}</span>`}
       </p>
       <p class="retry">
         ${isOffline && html`<span>${left > 0 ? `Trying again in ${left} s` : 'Trying again'}</span>`}

@@ -14,26 +14,29 @@ import { ThemeButton } from './theme-button.js';
 export function Frame({ app }) {
   const [{ route, params }, setPlace] = useState(current);
   const [error] = useErrorBoundary();
-  useWatched(app.connection, app.session);
+  const { session, connection, areasConnection } = app;
+  useWatched(connection, areasConnection, session);
   useEffect(() => {
     const moved = () => setPlace(current());
     addEventListener('hashchange', moved);
     return () => removeEventListener('hashchange', moved);
   }, []);
+  const followed = route.followed?.(app);
+  const isLive = followed !== undefined;
   useEffect(() => {
-    document.title = `${(route.isLive && params[0]) || route.name} · Bellwire`;
+    document.title = `${(isLive && params[0]) || route.name} · Bellwire`;
   }, [route, params[0]]);
   useEffect(() => {
-    if (route.isLive && app.session.kind === 'unknown') app.connection.connect();
-    else if (app.session.kind === 'unknown') app.session.look().catch(() => undefined);
-  }, [route.isLive]);
+    if (isLive) connection.start();
+    else if (session.kind === 'unknown') session.look().catch(() => undefined);
+  }, [isLive, session.kind]);
 
-  const { condition } = app.connection;
+  const condition = (followed ?? connection).condition;
   useEffect(() => {
     document.body.dataset.connection = condition;
   }, [condition]);
 
-  const isAsked = route.isLive && condition === 'signed-out';
+  const isAsked = isLive && condition === 'signed-out';
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <header class="frame">
@@ -45,12 +48,12 @@ export function Frame({ app }) {
         )}
       </nav>
       <div class="tools">
-        ${route.isLive && html`<${ConnectionState} connection=${app.connection} />`}
-        <${Account} app=${app} offersSignIn=${!route.isLive && route.page !== SignIn} />
+        ${followed && html`<${ConnectionState} key=${followed.feed.path} connection=${followed} />`}
+        <${Account} app=${app} offersSignIn=${!isLive && route.page !== SignIn} />
         <${ThemeButton} />
       </div>
     </header>
-    ${route.isLive && html`<${Trouble} connection=${app.connection} />`}
+    ${followed && html`<${Trouble} key=${followed.feed.path} connection=${followed} />`}
     <main id="main" tabindex="-1">
       ${error
         ? html`<${Broken} error=${error} />`

@@ -1,6 +1,9 @@
 // The pages, as a table. A page has a place of its own on the server (`path`), or one inside the console,
 // behind the `#` of its address.
 
+import { AreasPage } from '../areas/page.js';
+import { PairPage } from '../areas/pair.js';
+import { Screen } from '../screen/page.js';
 import { ENTITY_ID, States } from '../states/page.js';
 import { Tester } from '../tester/page.js';
 import { here } from './address.js';
@@ -12,10 +15,17 @@ import { SignIn } from './sign-in.js';
  * @property {string} name its title
  * @property {string} href where it is found
  * @property {RegExp} place what its address looks like, as `path#hash`; groups become `params`
- * @property {(props: { app: import('../main.js').App, params: string[] }) => any} page
+ * @property {(props: { app: App, params: string[] }) => any} page
  * @property {boolean} inMenu
- * @property {boolean} isLive whether it shows what the live connection brings, and so asks who one is
+ * @property {(app: App) => import('../live/connection.js').Connection} [followed] the live connection that it shows;
+ *   a page with one asks who one is
+ * @property {boolean} [isBare] whether it stands alone, without menu and session
  */
+
+/** @typedef {import('../main.js').App} App */
+
+/** What is told of areas is told to admins. @type {(app: App) => import('../live/connection.js').Connection} */
+const ofAdmins = ({ session, connection, areasConnection }) => (session.role === 'admin' ? areasConnection : connection);
 
 /** @type {Route[]} The first whose place fits is shown. */
 export const ROUTES = [
@@ -25,16 +35,18 @@ export const ROUTES = [
     place: /^\/(?:websocket-test\/?|docs\/WEBSOCKET_CLIENT_EXAMPLE\.html)#/,
     page: Tester,
     inMenu: true,
-    isLive: false,
   },
-  { name: 'Sign in', href: '/#/sign-in', place: /^\/#\/sign-in$/, page: SignIn, inMenu: false, isLive: false },
+  { name: 'Screen', href: '/screen', place: /^\/(?:screen|pairing)\/?#/, page: Screen, inMenu: false, isBare: true },
+  { name: 'Sign in', href: '/#/sign-in', place: /^\/#\/sign-in$/, page: SignIn, inMenu: false },
+  { name: 'Pair a screen', href: '/pair', place: /^\/pair\/?#/, page: PairPage, inMenu: false, followed: ofAdmins },
+  { name: 'Areas', href: '/#/areas', place: /^\/#\/areas$/, page: AreasPage, inMenu: true, followed: ofAdmins },
   {
     name: 'States',
     href: '/#/',
     place: new RegExp(`^/#(?:/(?:entity/(${ENTITY_ID}))?)?$`),
     page: States,
     inMenu: true,
-    isLive: true,
+    followed: ({ connection }) => connection,
   },
 ];
 
@@ -42,7 +54,7 @@ export const ROUTES = [
 export const MENU = ROUTES.filter(({ inMenu }) => inMenu).reverse();
 
 /** @type {Route} What is shown if no route fits. */
-const NOT_FOUND = { name: 'Not found', href: '', place: /^/, page: NotFound, inMenu: false, isLive: false };
+const NOT_FOUND = { name: 'Not found', href: '', place: /^/, page: NotFound, inMenu: false };
 
 /** The route of the address, and what it says besides. */
 export function current() {

@@ -6,7 +6,7 @@ import { go, link } from './address.js';
 import { Icon } from './icon.js';
 
 /** @param {{ app: import('../main.js').App }} props */
-export function SignIn({ app: { session, connection } }) {
+export function SignIn({ app: { session, restart } }) {
   const [wrong, setWrong] = useState(session.token && session.kind === 'nobody' ? 'the token in the address is no good' : '');
   const [isBusy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
@@ -22,7 +22,7 @@ export function SignIn({ app: { session, connection } }) {
       await session.signIn(username.value, password.value);
       form.current?.reset();
       if (location.hash === '#/sign-in') go('/');
-      connection.restart();
+      restart();
     } catch (error) {
       setWrong(words(error));
       password.select();

@@ -1,5 +1,8 @@
 // Requests to the server that served this page.
 
+/** Items of a page of a list: the most that the server gives. */
+const PAGE_LEN = 1_000;
+
 /** A request that was answered, and refused: the problem of RFC 9457 that the server told. */
 export class Refused extends Error {
   /**
@@ -31,6 +34,22 @@ export async function ask(path, { method = 'GET', body, token, signal, credentia
   return text === '' ? null : JSON.parse(text);
 }
 
+/**
+ * The pages of a list, one after the other.
+ *
+ * @param {(path: string) => Promise<any>} ask
+ * @param {string} path of the list, without a query
+ * @returns {AsyncGenerator<any[]>} the items of each page
+ */
+export async function* pages(ask, path) {
+  for (let cursor = ''; cursor !== null; ) {
+    const query = new URLSearchParams({ limit: String(PAGE_LEN), ...(cursor && { cursor }) });
+    const page = await ask(`${path}?${query}`);
+    yield page.items;
+    cursor = page.next;
+  }
+}
+
 /** @param {string} text */
 function detail(text) {
   try {
@@ -48,4 +67,10 @@ function detail(text) {
 export function words(error) {
   if (error instanceof Refused) return error.message;
   return 'the server cannot be reached';
+}
+
+/** Words as a sentence. @param {string} words */
+export function sentence(words) {
+  const begun = words.charAt(0).toUpperCase() + words.slice(1);
+  return /[.?!]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -1,6 +1,6 @@
-// The live connection to `/api/ws`. It begins with what comes next (`since=now`), lists what there is, and
-// follows. After a break it goes on from the last cursor, so that nothing is missed; where the server cannot
-// do that it says `reset`, and everything is listed anew.
+// A live connection to one of the server's endpoints. It begins with what comes next (`since=now`), lists what
+// there is, and follows. After a break it goes on from the last cursor, so that nothing is missed; where the
+// server cannot do that it says `reset`, and everything is listed anew. What it brings is kept by a feed.
 
 import { Refused, ask, words } from './api.js';
 import { Watched } from './watched.js';
@@ -12,8 +12,6 @@ const ANSWER_MS = 8_000;
 /** The first pause before trying again; it doubles, to the longest. Each is drawn from half to one and a half. */
 const PAUSE_MS = 500;
 const PAUSE_MS_MAX = 20_000;
-/** Rows of a page of the listing: the most that the server gives. */
-const PAGE_LEN = 1_000;
 
 /** Close codes that trying again does not help against. */
 const FINAL = new Map([
@@ -21,10 +19,24 @@ const FINAL = new Map([
   [1003, 'the connection broke the protocol'],
   [1008, 'the server refuses what this page sends'],
   [4403, 'the server refuses this page'],
-  [4404, 'this server has no live states'],
+  [4404, 'this server has nothing live here'],
 ]);
 
-/** @typedef {'connecting' | 'catching-up' | 'live' | 'offline' | 'refused' | 'signed-out'} Condition */
+/**
+ * @typedef {'connecting' | 'catching-up' | 'live' | 'offline' | 'refused' | 'signed-out'} Condition
+ *
+ * @typedef {object} Feed what a connection brings, and where it comes from
+ * @property {string} path the endpoint
+ * @property {Record<string, string>} query what it is asked for, besides `since`
+ * @property {boolean} complete whether everything is here up to `cursor`
+ * @property {string | undefined} cursor where the server's log goes on
+ * @property {boolean} isEmpty whether there is nothing to show
+ * @property {boolean} isReplayedWhole whether all that it tells is told again after a break
+ * @property {(message: any) => void} hear an event
+ * @property {(ask: (path: string) => Promise<any>) => Promise<void>} list all that there is, beside the events that go
+ *   on coming
+ * @property {() => void} forget everything: it may not be for whoever comes next
+ */
 
 export class Connection extends Watched {
   /** @type {Condition} */
@@ -45,30 +57,45 @@ export class Connection extends Watched {
   #missed = 0;
   #pauseMs = PAUSE_MS;
   #told = '';
+  /** Whether somebody wants what it brings. */
+  #isWanted = false;
 
   /**
    * @param {import('./session.js').Session} session
-   * @param {import('./states.js').States} states
+   * @param {Feed} feed
    */
-  constructor(session, states) {
+  constructor(session, feed) {
     super();
     this.session = session;
-    this.states = states;
+    this.feed = feed;
     addEventListener('offline', () => this.#socket && this.#ask());
     addEventListener('online', () => this.condition === 'offline' && this.connect());
-    addEventListener('pageshow', (event) => event.persisted && !this.#socket && this.connect());
+    addEventListener('pageshow', (event) => event.persisted && this.#isWanted && !this.#socket && this.connect());
+  }
+
+  /** Connects, unless it has begun to. */
+  start() {
+    if (!this.#isWanted) this.connect();
+  }
+
+  /** Ends until it is started again, and then goes on from where it was. */
+  stop() {
+    this.#isWanted = false;
+    this.#end();
+    this.#is('connecting');
   }
 
   /** Somebody else is signed in, or nobody: nothing of before is shown on. */
   restart() {
     this.#end();
-    this.states.forget();
+    this.feed.forget();
     this.#pauseMs = PAUSE_MS;
-    this.connect();
+    if (this.#isWanted) this.connect();
   }
 
   /** Connects now, whatever it waited for. */
   async connect() {
+    this.#isWanted = true;
     this.#end();
     this.#is('connecting');
     const attempt = (this.#listing = new AbortController());
@@ -76,7 +103,7 @@ export class Connection extends Watched {
       const kind = this.session.kind === 'unknown' ? await this.session.look() : this.session.kind;
       if (attempt !== this.#listing) return;
       if (kind === 'nobody') {
-        this.states.forget();
+        this.feed.forget();
         this.#is('signed-out');
       } else {
         this.#open();
@@ -89,12 +116,12 @@ export class Connection extends Watched {
   }
 
   #open() {
-    const since = this.states.complete ? this.states.cursor : 'now';
-    const query = new URLSearchParams({ since: since ?? 'now', ...(this.session.token && { token: this.session.token }) });
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/api/ws?${query}`);
+    const { path, query: asked, complete, cursor } = this.feed;
+    const since = (complete && cursor) || 'now';
+    const query = new URLSearchParams({ ...asked, since, ...(this.session.token && { token: this.session.token }) });
+    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}${path}?${query}`);
     this.#socket = socket;
     this.#told = '';
-    this.states.connected();
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
       this.#listen();
@@ -106,45 +133,40 @@ export class Connection extends Watched {
 
   /** @param {any} message */
   #receive(message) {
-    if (message.type === 'state_changed') {
-      this.states.cursor = message.cursor;
-      this.states.apply(message.data);
-      if (this.#missed > 0 && --this.#missed === 0) this.#list();
-    } else if (message.type === 'resumed') {
-      this.states.cursor = message.cursor;
-      this.#missed = this.states.complete ? message.replayed : 0;
-      if (!this.states.complete) this.#list();
-      else if (this.#missed > 0) this.#is('catching-up');
-      else this.#isLive();
+    if (message.type === 'pong') return;
+    if (message.cursor) this.feed.cursor = message.cursor;
+    if (message.type === 'resumed') {
+      this.#missed = this.feed.complete ? message.replayed : 0;
+      if (this.#missed > 0) this.#is('catching-up');
+      else if (this.feed.complete && this.feed.isReplayedWhole) this.#isLive();
+      else this.#list();
     } else if (message.type === 'reset') {
-      this.states.cursor = message.cursor;
-      this.states.complete = false;
+      this.feed.complete = false;
       this.#list();
     } else if (message.error) {
       this.#told = message.error;
+    } else {
+      this.feed.hear(message);
+      if (message.cursor && this.#missed > 0 && --this.#missed === 0) this.#list();
     }
   }
 
-  /** Lists all states beside the changes that go on coming; also after a replay, for the times of what was missed. */
+  /** Lists everything, also after a replay: it may not tell all, like the times of what was missed. */
   async #list() {
     this.#is('catching-up');
     const { signal } = (this.#listing = new AbortController());
     try {
-      this.states.beginListing();
-      for (let cursor = ''; cursor !== null; ) {
-        const query = new URLSearchParams({ limit: String(PAGE_LEN), ...(cursor && { cursor }) });
-        const page = await ask(`/api/states?${query}`, { token: this.session.token, signal });
-        if (signal.aborted) return;
-        for (const row of page.items) this.states.list(row);
-        this.states.tell();
-        cursor = page.next;
-      }
-      this.states.endListing();
+      await this.feed.list(async (path) => {
+        const answer = await ask(path, { token: this.session.token, signal });
+        signal.throwIfAborted();
+        return answer;
+      });
       this.#isLive();
     } catch (error) {
       if (signal.aborted) return;
       this.#end();
       if (error instanceof Refused && error.status === 401) this.#lookAgain();
+      else if (error instanceof Refused && error.status === 403) this.#is('refused', error.message);
       else this.#again(words(error));
     }
   }

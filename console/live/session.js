@@ -22,6 +22,8 @@ export class Session extends Watched {
   kind = 'unknown';
   /** What to call the caller. */
   name = '';
+  /** What the caller is to the server: `admin`, `user`, ..; empty if nobody, or not known. */
+  role = '';
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
 
@@ -40,18 +42,18 @@ export class Session extends Watched {
     // A guest's first question would be a refusal, which browsers show as an error.
     const areGuestsLetIn = !this.token && !mayHaveSession() ? await isGuest('omit') : undefined;
     if (areGuestsLetIn) {
-      this.#is('guest', '');
+      this.#is('guest');
       return this.kind;
     }
     try {
       const { role, userId, expiresAt } = await ask('/api/auth/verify', { token: this.token });
-      this.#is(this.token ? 'token' : 'user', userId && !this.token ? this.name || role : role);
+      this.#is(this.token ? 'token' : 'user', userId && !this.token ? this.name || role : role, role);
       if (userId && !this.token) await this.#renew(expiresAt);
     } catch (error) {
       if (!(error instanceof Refused && error.status === 401)) throw error;
       if (!this.token) hint(false);
-      if (this.token) this.#is('nobody', '');
-      else this.#is((areGuestsLetIn ?? (await isGuest())) ? 'guest' : 'nobody', '');
+      if (this.token) this.#is('nobody');
+      else this.#is((areGuestsLetIn ?? (await isGuest())) ? 'guest' : 'nobody');
     }
     return this.kind;
   }
@@ -63,7 +65,7 @@ export class Session extends Watched {
   async signIn(username, password) {
     const login = await ask('/api/auth/login', { method: 'POST', body: { username, password } });
     // A token in the address would be shown instead of the session.
-    if (this.token) history.replaceState(null, '', `${location.pathname}${location.hash}`);
+    if (this.token) history.replaceState(null, '', withoutToken(location.href));
     this.token = null;
     this.#signedIn(login);
   }
@@ -72,7 +74,7 @@ export class Session extends Watched {
     clearTimeout(this.#renewal);
     await ask('/api/auth/logout', { method: 'POST' });
     hint(false);
-    this.#is('unknown', '');
+    this.#is('unknown');
   }
 
   /**
@@ -89,10 +91,10 @@ export class Session extends Watched {
     }
   }
 
-  /** @param {{ expiresAt: string, user: { username: string } }} login */
+  /** @param {{ expiresAt: string, user: { username: string, role: string } }} login */
   #signedIn({ expiresAt, user }) {
     hint(true);
-    this.#is('user', user.username);
+    this.#is('user', user.username, user.role);
     this.#renewLater(expiresAt);
   }
 
@@ -105,12 +107,20 @@ export class Session extends Watched {
 
   /**
    * @param {Kind} kind
-   * @param {string} name
+   * @param {string} [name]
+   * @param {string} [role]
    */
-  #is(kind, name) {
-    [this.kind, this.name] = [kind, name];
+  #is(kind, name = '', role = '') {
+    [this.kind, this.name, this.role] = [kind, name, role];
     this.tell();
   }
+}
+
+/** @param {string} address */
+function withoutToken(address) {
+  const url = new URL(address);
+  url.searchParams.delete('token');
+  return url;
 }
 
 /** Whether there may be a session: not if this browser says that nobody signed in here. */

@@ -1,5 +1,6 @@
 // The states that are known here: what the server listed, and every change that it told since.
 
+import { pages } from './api.js';
 import { Watched } from './watched.js';
 
 /**
@@ -23,11 +24,14 @@ import { Watched } from './watched.js';
  */
 
 export class States extends Watched {
+  path = '/api/ws';
+  /** @type {Record<string, string>} */
+  query = {};
+  isReplayedWhole = true;
   /** @type {Map<string, Entity>} by id */
   entities = new Map();
-  /** Whether everything is here up to `cursor`. */
   complete = false;
-  /** @type {string | undefined} Where the server's log goes on. */
+  /** @type {string | undefined} */
   cursor;
   /** Changes when entities come, go, or are called by another name. */
   structure = 0;
@@ -35,24 +39,57 @@ export class States extends Watched {
   listings = 0;
   /** @type {Set<(change: Change) => void>} Who hears each change. */
   listeners = new Set();
-  /** @type {Set<string>} Entities of which this connection has heard: a listing may be older than that. */
+  /** @type {Set<string>} Entities of which was heard since a listing began: it may be older than that. */
   #heard = new Set();
-  /** @type {Set<string>} Entities of the listing that comes in. */
-  #listed = new Set();
 
-  /** A new connection: nothing was heard on it yet. */
-  connected() {
-    this.#heard.clear();
+  get isEmpty() {
+    return this.entities.size === 0;
   }
 
-  /** A listing begins. Pages of it may cross with changes; what a change told holds, as it comes in order. */
-  beginListing() {
-    this.#listed.clear();
+  /** What people call an entity, also one that is not there. @param {string} id */
+  nameOf(id) {
+    return this.entities.get(id)?.name ?? nameOf(id, {});
+  }
+
+  /** @param {{ type: string, data: Change }} message */
+  hear({ type, data }) {
+    if (type === 'state_changed') this.#apply(data);
+  }
+
+  /**
+   * Pages of the listing may cross with changes; what a change told holds, as it comes in order. What is not in it, and
+   * was not heard of meanwhile, is gone.
+   *
+   * @param {(path: string) => Promise<any>} ask
+   */
+  async list(ask) {
+    this.#heard.clear();
+    const listed = new Set(/** @type {string[]} */ ([]));
+    for await (const rows of pages(ask, '/api/states')) {
+      for (const row of rows) {
+        listed.add(row.entity_id);
+        this.#list(row);
+      }
+      this.tell();
+    }
+    for (const id of this.entities.keys()) {
+      if (!listed.has(id) && !this.#heard.has(id)) this.#remove(id);
+    }
+    this.complete = true;
+    this.listings += 1;
+    this.tell();
+  }
+
+  forget() {
+    this.entities.clear();
+    this.#heard.clear();
+    [this.complete, this.cursor] = [false, undefined];
+    this.structure += 1;
+    this.tell();
   }
 
   /** @param {Row} row one of the listing */
-  list(row) {
-    this.#listed.add(row.entity_id);
+  #list(row) {
     const [changedAt, updatedAt] = [Date.parse(row.last_changed), Date.parse(row.last_updated)];
     if (!this.#heard.has(row.entity_id)) {
       this.#put(row.entity_id, row, changedAt, updatedAt, false);
@@ -63,18 +100,8 @@ export class States extends Watched {
     if (known?.state === row.state) [known.changedAt, known.updatedAt] = [changedAt, updatedAt];
   }
 
-  /** The listing has ended: what is not in it, and was not heard of meanwhile, is gone. */
-  endListing() {
-    for (const id of this.entities.keys()) {
-      if (!this.#listed.has(id) && !this.#heard.has(id)) this.#remove(id);
-    }
-    this.complete = true;
-    this.listings += 1;
-    this.tell();
-  }
-
-  /** @param {Change} change one that the server told */
-  apply(change) {
+  /** @param {Change} change */
+  #apply(change) {
     const { entity_id: id, new_state: state } = change;
     this.#heard.add(id);
     if (state) {
@@ -84,15 +111,6 @@ export class States extends Watched {
       this.#remove(id);
     }
     for (const listener of this.listeners) listener(change);
-    this.tell();
-  }
-
-  /** Forgets everything: it may not be for whoever comes next. */
-  forget() {
-    this.entities.clear();
-    this.#heard.clear();
-    [this.complete, this.cursor] = [false, undefined];
-    this.structure += 1;
     this.tell();
   }
 

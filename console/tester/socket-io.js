@@ -140,5 +140,5 @@ function add(direction, { type, data }, log) {
   log.add(direction, 'packet', `${DIGITS[type] ?? type}${type === 'message' ? masked(rest) : rest}`, bytesOf(rest) + 1);
 }
 
-/** A CONNECT packet without its token: a log is saved and sent to others. @param {string} data */
-const masked = (data) => (data.startsWith('0') ? data.replace(/("token":")[^"]*/, '$1...') : data);
+/** A packet without the secrets that it shows or hands out: a log is saved and sent to others. @param {string} data */
+const masked = (data) => data.replace(/("(?:token|deviceCode)":")[^"]*/g, '$1...');
