@@ -147,6 +147,22 @@ pub fn event_frame(name: &str, payload: &str, form: Form, cursor: Option<&str>) 
     with_pieces(name, payload, form, cursor, frame::text_of)
 }
 
+/// An event whose payload says all, without its name, laid straight into a WebSocket text frame. With a cursor,
+/// `"cursor":"..."` is the last key; a payload that cannot have one is spelled as [`event`] does.
+pub fn bare_frame(name: &str, payload: &str, form: Form, cursor: Option<&str>) -> Bytes {
+    let Some(cursor) = cursor else { return frame::text_of(&[payload]) };
+    match members(payload, true) {
+        Some("") | None => event_frame(name, payload, form, Some(cursor)),
+        Some(members) => frame::text_of(&["{", members, ",\"cursor\":\"", &escaped(cursor), "\"}"]),
+    }
+}
+
+/// Events that are told together, as the payload of one: `{"events":[..]}`, each as [`event`] spells it.
+pub fn batch<'a>(events: impl IntoIterator<Item = (&'a str, &'a str, Form)>) -> String {
+    let texts = events.into_iter().map(|(name, payload, form)| event(name, payload, form, None));
+    ["{\"events\":[", &texts.collect::<Vec<_>>().join(","), "]}"].concat()
+}
+
 /// An event as the pieces of its text, in order: what both shapes are built from.
 fn with_pieces<R>(
     name: &str,

@@ -107,6 +107,33 @@ pub fn event_frame(namespace: &str, name: &str, payload: &str, cursor: Option<&s
     }
 }
 
+/// The same, asking for an acknowledgement with this id. The payload has the id of the event as its last key,
+/// `eventId`, by which a program knows one that it was told before.
+///
+/// # Panics
+///
+/// In debug builds, if `payload` is not a JSON object with a key.
+pub fn request_frame(namespace: &str, id: u64, name: &str, payload: &str, event: &str) -> Bytes {
+    check(payload);
+    debug_assert!(payload.ends_with('}') && payload.len() > 2, "an object with a key");
+    let [slash, comma] = prefix(namespace);
+    let (name, event) = (escaped(name), escaped(event));
+    let members = payload.strip_suffix('}').unwrap_or(payload);
+    frame::text_of(&[
+        "42",
+        slash,
+        comma,
+        &id.to_string(),
+        "[\"",
+        &name,
+        "\",",
+        members,
+        ",\"eventId\":\"",
+        &event,
+        "\"}]",
+    ])
+}
+
 /// A packet whose JSON is an array, with a name as its first element if it is an event's.
 fn with_array(
     kind: &str,

@@ -28,6 +28,7 @@ pub use crate::engine::Violation;
 pub use decode::Decoder;
 pub use encode::{
     ack, binary_ack, binary_event, connect, connect_error, disconnect, event, event_frame, request,
+    request_frame,
 };
 
 use bytes::Bytes;
