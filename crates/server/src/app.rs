@@ -46,8 +46,9 @@ use crate::{
         limits::ConnectionLimits,
         shards::{self, Common, Shards},
         tls,
-        tries::Tries,
+        tries::{Paces, Tries},
     },
+    presence,
     sequencer::{Feed, ReplyTo, Sequencer},
     supervisor::{self, Supervisor},
 };
@@ -134,6 +135,7 @@ impl Core {
             lag,
             settings,
             slow,
+            presence: Arc::default(),
             partings,
         };
         Ok(Core { door: Arc::new(door), metrics })
@@ -210,11 +212,16 @@ async fn run(
     }
     housekeeping::begin(door).await?;
     let control = control::listen(&config.data, door.clone())?;
-    let (log, history) = (config.log.keep(), config::micros(config.states.history));
-    let housekeeping = housekeeping::run(door.clone(), metrics.clone(), log, history);
+    let kept = housekeeping::Kept {
+        log: config.log.keep(),
+        states: config::micros(config.states.history),
+        areas: config::micros(config.areas.history),
+    };
+    let housekeeping = housekeeping::run(door.clone(), metrics.clone(), kept);
     let (watcher, watched) = (supervisor.clone(), door.clone());
     let watch = async move { watcher.watch(&watched).await };
-    let mut tasks = vec![control, tokio::spawn(housekeeping), tokio::spawn(watch)];
+    let presence = tokio::spawn(presence::run(door.clone()));
+    let mut tasks = vec![control, tokio::spawn(housekeeping), tokio::spawn(watch), presence];
     if let Some(tls) = listeners.tls() {
         tasks.push(tokio::spawn(watch_certificate(tls, door.clock.clone())));
     }
@@ -222,6 +229,7 @@ async fn run(
         true => {
             tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed)));
             accounts::add_samples(door).await?;
+            demo::add_area(door).await?;
             demo::greet(door).await?;
             None
         }
@@ -326,6 +334,7 @@ impl Server {
             limits,
             lobby: Crowd::new(config.proxies.clone()),
             tries: Tries::new(),
+            paces: Paces::of(&core.door.tables.routes),
             rules: rules(config),
             loopback_only: purpose == Purpose::Demo,
             draining: AtomicBool::new(false),

@@ -18,8 +18,9 @@ use crate::{etag::Tags, net::problem};
 #[folder = "../../console"]
 struct Files;
 
-/// Where the console is.
-const CONSOLE: &str = "/";
+/// Where the console is, beside `/`: where an admin approves what a screen shows, and what screens show, at the
+/// place that document 001 names too.
+const CONSOLE: [&str; 6] = ["/pair", "/pair/", "/screen", "/screen/", "/pairing", "/pairing/"];
 /// Where the protocol tester is: the places that documents 001 and 002 name.
 const TESTER: [&str; 3] =
     ["/websocket-test", "/websocket-test/", "/docs/WEBSOCKET_CLIENT_EXAMPLE.html"];
@@ -35,18 +36,24 @@ const TESTER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
 
 /// Adds the console's pages and its files.
 pub fn add_routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    let router = router
-        .route(CONSOLE, get(async |headers: HeaderMap| file("index.html", POLICY, &headers)))
-        .route(
-            "/console/{*path}",
-            get(async |Path(path): Path<String>, headers: HeaderMap| file(&path, POLICY, &headers)),
-        );
+    let router = router.route(
+        "/console/{*path}",
+        get(async |Path(path): Path<String>, headers: HeaderMap| file(&path, POLICY, &headers)),
+    );
+    let router = CONSOLE.iter().fold(router, |router, place| {
+        router.route(place, get(async |headers: HeaderMap| index(&headers)))
+    });
     TESTER.iter().fold(router, |router, place| {
         router.route(
             place,
             get(async |headers: HeaderMap| file("index.html", TESTER_POLICY, &headers)),
         )
     })
+}
+
+/// The document of all pages.
+pub fn index(headers: &HeaderMap) -> Response {
+    file("index.html", POLICY, headers)
 }
 
 /// What a file is, by its ending; `None`: it is not for browsers.

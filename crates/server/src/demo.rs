@@ -5,6 +5,7 @@ use std::{collections::HashSet, io::Read, path::Path, sync::Arc, time::Duration}
 
 use anyhow::{Context as _, anyhow, bail};
 use bellwire_services::{
+    areas::{self, AreaId, ClientId, SampleArea, SampleClient},
     kit::{Code, Fault, Payload, Principal},
     states,
 };
@@ -83,24 +84,54 @@ pub fn refuse(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The screen of document 001: its area, and one with what the recording is about.
+const SCREEN: SampleClient = SampleClient {
+    client: ClientId(123),
+    name: "Kitchen tablet",
+    areas: &[
+        SampleArea { area: AreaId(123), name: "Kitchen", entities: &["light.kitchen"] },
+        SampleArea {
+            area: AreaId(124),
+            name: "Downstairs",
+            entities: &[
+                "light.kitchen_lights",
+                "light.living_room_rgbww_lights",
+                "climate.ecobee",
+                "cover.kitchen_window",
+                "cover.hall_window",
+                "lock.kitchen_door",
+                "media_player.kitchen",
+            ],
+        },
+    ],
+};
+
+/// Makes the sample screen and its areas, if it is not there yet.
+///
+/// # Errors
+/// The store's.
+pub async fn add_area(door: &Door) -> anyhow::Result<()> {
+    let added = door.maintain(|tx, now| areas::add_sample(tx, now, &SCREEN)).await;
+    added.map_err(|fault| anyhow!(fault.to_string()))
+}
+
 /// Makes tokens to try and prints them, with the sample users' logins.
 ///
 /// # Errors
 /// When the tokens cannot be made.
 pub async fn greet(door: &Door) -> anyhow::Result<()> {
     let mut tokens = Vec::new();
-    for (words, role, scopes) in [
-        ("may do everything", "admin", json!([])),
+    let lights = json!(["states:read:light.*", "states:read:lock.front_door"]);
+    for (words, mut request) in [
+        ("may do everything", json!({ "role": "admin" })),
+        ("reads lights and one lock", json!({ "role": "user", "scopes": lights })),
         (
-            "reads lights and one lock",
-            "user",
-            json!(["states:read:light.*", "states:read:lock.front_door"]),
+            "is the screen client_123, with the areas Kitchen and Downstairs",
+            json!({ "role": "client", "subject": SCREEN.client }),
         ),
     ] {
-        let payload = match json!({ "role": role, "scopes": scopes, "ttl": 86_400 }) {
-            serde_json::Value::Object(payload) => payload,
-            _ => Payload::new(),
-        };
+        request["ttl"] = 86_400.into();
+        let payload = request.as_object().cloned().unwrap_or_default();
         let reply = door.ask("tokens.create", payload, Arc::new(Principal::operator())).await;
         let reply = reply.map_err(|fault| anyhow!(fault.to_string()))?;
         let token: serde_json::Value = serde_json::from_str(reply.get())?;

@@ -9,6 +9,10 @@
 //! | `CONFLICT` | 409 | 1008 | after looking again |
 //! | `PRECONDITION_FAILED` | 412 | 1008 | after looking again |
 //! | `RATE_LIMITED` | 429 | 4429 | after a while |
+//! | `AUTHORIZATION_PENDING` | 400 | 1008 | after a while |
+//! | `SLOW_DOWN` | 400 | 1008 | after a while |
+//! | `ACCESS_DENIED` | 400 | 1008 | with another code |
+//! | `EXPIRED_TOKEN` | 400 | 1008 | with another code |
 //! | `OVERLOADED` | 503 | 1013 | after a while |
 //! | `FULL` | 507 | 1013 | when there is room |
 //! | `TIMEOUT` | 503 | 1013 | after a while |
@@ -27,6 +31,9 @@ pub fn status(code: Code) -> StatusCode {
         Code::Conflict => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::AuthorizationPending | Code::SlowDown | Code::AccessDenied | Code::ExpiredToken => {
+            StatusCode::BAD_REQUEST
+        }
         Code::Overloaded | Code::Timeout => StatusCode::SERVICE_UNAVAILABLE,
         Code::Full => StatusCode::INSUFFICIENT_STORAGE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -36,7 +43,13 @@ pub fn status(code: Code) -> StatusCode {
 /// The code and reason of a close frame (RFC 6455 section 7.4; 44xx are ours, after HTTP's).
 pub fn close(code: Code) -> (u16, &'static str) {
     match code {
-        Code::Invalid | Code::Conflict | Code::PreconditionFailed => (1008, "policy violation"),
+        Code::Invalid
+        | Code::Conflict
+        | Code::PreconditionFailed
+        | Code::AuthorizationPending
+        | Code::SlowDown
+        | Code::AccessDenied
+        | Code::ExpiredToken => (1008, "policy violation"),
         Code::Unauthenticated => (4401, "unauthenticated"),
         Code::Forbidden => (4403, "forbidden"),
         Code::NotFound => (4404, "not found"),
@@ -46,19 +59,13 @@ pub fn close(code: Code) -> (u16, &'static str) {
     }
 }
 
-/// The code's name on the wire.
-pub fn name(code: Code) -> &'static str {
-    match code {
-        Code::Invalid => "INVALID",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-        Code::Forbidden => "FORBIDDEN",
-        Code::NotFound => "NOT_FOUND",
-        Code::Conflict => "CONFLICT",
-        Code::PreconditionFailed => "PRECONDITION_FAILED",
-        Code::RateLimited => "RATE_LIMITED",
-        Code::Overloaded => "OVERLOADED",
-        Code::Full => "FULL",
-        Code::Timeout => "TIMEOUT",
-        Code::Internal => "INTERNAL",
-    }
+/// The code by which clients of RFC 8628 (section 3.5) know a refusal, if it is one of theirs.
+pub fn oauth_error(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::AuthorizationPending => "authorization_pending",
+        Code::SlowDown => "slow_down",
+        Code::AccessDenied => "access_denied",
+        Code::ExpiredToken => "expired_token",
+        _ => return None,
+    })
 }

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use bellwire_services::{
-    identity,
-    kit::{Code, Fault, Micros, Tx, idempotency},
+    acknowledgements, areas, identity,
+    kit::{Code, Fault, Micros, Payload, Principal, Tx, idempotency},
     live_sessions,
     states::retention::{self, Place},
 };
-use bellwire_store::log::{Keep, prune};
+use bellwire_store::log::{Keep, kept_after, prune};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
@@ -33,6 +33,10 @@ const SLICES_MAX: usize = 50;
 /// # Errors
 /// The store's, but for a full disk.
 pub async fn begin(door: &Door) -> Result<(), Fault> {
+    match door.ask("clients.nobody", Payload::new(), Arc::new(Principal::system())).await {
+        Err(fault) if fault.code != Code::Full => return Err(fault),
+        _ => {}
+    }
     loop {
         match door.maintain(|tx, now| live_sessions::leave_all(tx, now, SLICE_LEFT)).await {
             Ok(0) => return Ok(()),
@@ -47,9 +51,19 @@ pub async fn begin(door: &Door) -> Result<(), Fault> {
     }
 }
 
-/// Runs until it is aborted. The log keeps what `log` says, and states are kept for so many
-/// microseconds.
-pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept: Micros) {
+/// What is kept, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// Of the log.
+    pub log: Keep,
+    /// States, in microseconds.
+    pub states: Micros,
+    /// What paired clients were told, in microseconds.
+    pub areas: Micros,
+}
+
+/// Runs until it is aborted.
+pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = Place::default();
@@ -57,7 +71,7 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept
     loop {
         ticks.tick().await;
         metrics.sum_up();
-        if let Err(fault) = tidy(&door, log, history_kept, &mut place).await {
+        if let Err(fault) = tidy(&door, kept, &mut place).await {
             let now_ms = door.clock.elapsed_ms();
             if fault.code != Code::Full || disk_full.admit(now_ms).is_some() {
                 tracing::warn!(%fault, "housekeeping goes on later");
@@ -67,11 +81,11 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, log: Keep, history_kept
 }
 
 /// One run: the log, then replies kept for retries, tokens and tickets that ended, connections that were
-/// not recovered while the log surely had what they missed, then the history.
+/// not recovered while the log surely had what they missed, acknowledgements of what it has no more, pairings
+/// and what clients were told, then the history.
 pub(crate) async fn tidy(
     door: &Door,
-    log: Keep,
-    history_kept: Micros,
+    Kept { log, states, areas }: Kept,
     place: &mut Place,
 ) -> Result<(), Fault> {
     loop {
@@ -95,10 +109,19 @@ pub(crate) async fn tidy(
         live_sessions::prune(tx, now.saturating_sub(log.time), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
+    let forget = |tx: &mut Tx<'_>, _| {
+        let kept_after = kept_after(tx)?;
+        acknowledgements::prune(tx, kept_after, SLICE_FORGOTTEN)
+    };
+    while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
+    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+        areas::forget(tx, now, now.saturating_sub(areas), SLICE_FORGOTTEN)
+    };
+    while door.maintain(forget).await? > 0 {}
     for _ in 0..SLICES_MAX {
         let from = *place;
         let sweep =
-            move |tx: &mut Tx<'_>, now| retention::sweep(tx, now - history_kept, from, SLICE_ROWS);
+            move |tx: &mut Tx<'_>, now| retention::sweep(tx, now - states, from, SLICE_ROWS);
         let next = door.maintain(sweep).await?;
         *place = next.unwrap_or_default();
         if next.is_none() {

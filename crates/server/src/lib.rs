@@ -24,6 +24,7 @@
 //! | [`control`] | the operator's way in while the server runs |
 //! | [`backup`] | a data directory copied while it is served, put back, and checked |
 //! | [`plain`] | opens files that are no links, pipes or devices |
+//! | [`presence`] | which paired clients are connected |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
 //! | [`memory`] | how the allocator gives memory back |
@@ -65,6 +66,7 @@ pub mod metrics;
 pub mod net;
 pub mod opening;
 pub mod plain;
+pub mod presence;
 pub mod rest;
 pub mod sequencer;
 #[cfg(test)]

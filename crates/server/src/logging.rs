@@ -3,6 +3,8 @@
 
 use std::io::IsTerminal as _;
 
+use bellwire_services::{areas, kit::Principal};
+
 use crate::config::{Format, Logging};
 
 /// Begins to log, for the whole process. To be called once.
@@ -21,20 +23,49 @@ pub fn start(logging: &Logging) {
     }
 }
 
-/// The query parameters that carry secrets.
-const SECRET_PARAMETERS: [&str; 3] = ["token", "ticket", "auth"];
+/// Whether the log has a line for what a paired client is told.
+pub fn says_what_is_told() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
+/// A session is told an event: that line, if there is one, in the words of document 001.
+pub fn telling(event: &str, principal: &Principal) {
+    if says_what_is_told()
+        && let Some(client) = areas::rights::caller(principal)
+    {
+        tracing::debug!("[WebSocket] Emitting '{event}' to client {client}");
+    }
+}
+
+/// The query parameters that carry secrets, or would if they were taken for those of a body: `code` and
+/// `userCode` are what a screen shows that waits to be paired, `deviceCode` is its own.
+const SECRET_PARAMETERS: [&str; 6] = ["token", "ticket", "auth", "code", "userCode", "deviceCode"];
+/// What stands in a path before such a code.
+const BEFORE_CODE: &str = "pairing";
+/// What may stand there instead, and is no secret.
+const NO_CODE: [&str; 2] = ["", "token"];
 /// What stands for a secret.
 const REDACTED: &str = "***";
 
-/// A request's target without secrets: the values of the parameters `token`, `ticket` and `auth`,
-/// however they are spelt, and whatever has the shape of a signed token (RFC 7519), wherever it
+/// A request's target without secrets: the values of the parameters that carry them, however these are spelt, the
+/// code in a path that is about a pairing, and whatever has the shape of a signed token (RFC 7519), wherever it
 /// stands, become `***`.
 pub fn redact(uri: &str) -> String {
     let (path, query) = match uri.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (uri, None),
     };
-    let mut redacted = path.split('/').map(unsigned).collect::<Vec<_>>().join("/");
+    let mut before = String::new();
+    let segments = path.split('/').map(|segment| {
+        let this = decode(segment);
+        let is_code = before.eq_ignore_ascii_case(BEFORE_CODE) && !NO_CODE.contains(&this.as_str());
+        // A slash too many hides nothing.
+        if !this.is_empty() {
+            before = this;
+        }
+        if is_code { REDACTED } else { unsigned(segment) }
+    });
+    let mut redacted = segments.collect::<Vec<_>>().join("/");
     if let Some(query) = query {
         let pairs: Vec<_> = query.split('&').map(redact_pair).collect();
         redacted.push('?');
@@ -128,6 +159,21 @@ mod tests {
             ("?&&=&token=x", "?&&=&token=***"),
             ("/eyJ.a.b/light.kitchen", "/eyJ.a.b/light.kitchen"),
             ("/a.b.c.d?x=1.2.3", "/a.b.c.d?x=1.2.3"),
+            ("/api/pairing", "/api/pairing"),
+            ("/api/pairing?limit=1", "/api/pairing?limit=1"),
+            ("/api/pairing/token", "/api/pairing/token"),
+            ("/api/pairing/token/", "/api/pairing/token/"),
+            ("/api/pairing/WDJB-MJHT/approve", "/api/pairing/***/approve"),
+            ("/api/pairing/wdjbmjht/deny/", "/api/pairing/***/deny/"),
+            ("/api/pairing/%57DJBMJHT/deny?x=1", "/api/pairing/***/deny?x=1"),
+            ("/api/pairing//WDJB-MJHT", "/api/pairing//***"),
+            ("/api/p%61iring/WDJB-MJHT", "/api/p%61iring/***"),
+            ("/API/Pairing/WDJB-MJHT", "/API/Pairing/***"),
+            ("/api/pairing/Token", "/api/pairing/***"),
+            ("/pair?code=WDJB-MJHT", "/pair?code=***"),
+            ("/pair?Cod%65=WDJB-MJHT&x", "/pair?Cod%65=***&x"),
+            ("/pair?codes=x", "/pair?codes=x"),
+            ("/x?deviceCode=a&usercode=b", "/x?deviceCode=***&usercode=***"),
         ];
         for (uri, expected) in rows {
             assert_eq!(redact(uri), expected, "{uri}");

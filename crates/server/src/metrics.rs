@@ -12,8 +12,6 @@ pub struct Metrics {
     batch_rows: Histogram,
     decide_seconds: Histogram,
     commit_seconds: Histogram,
-    /// Frames of events written or queued for sessions.
-    pub events_told: Counter,
     /// Messages that clients sent.
     pub messages: Counter,
     /// Answers that were refusals.
@@ -66,7 +64,6 @@ impl Metrics {
             batch_rows: histogram("bellwire_batch_rows_size"),
             decide_seconds: histogram("bellwire_decide_seconds"),
             commit_seconds: histogram("bellwire_commit_fsync_seconds"),
-            events_told: counter("bellwire_events_told_total"),
             messages: counter("bellwire_messages_total"),
             refusals: counter("bellwire_refusals_total"),
             accepted: counter("bellwire_connections_accepted_total"),
@@ -83,6 +80,14 @@ impl Metrics {
         self.batch_rows.record(stats.rows as f64);
         self.decide_seconds.record(stats.decide);
         self.commit_seconds.record(stats.commit);
+    }
+
+    /// An event was told to so many sessions.
+    pub fn told(&self, event: &str, frames: u64) {
+        let labels = vec![Label::new("event", event.to_owned())];
+        self.recorder
+            .register_counter(&Key::from_parts("bellwire_events_told_total", labels), &METADATA)
+            .increment(frames);
     }
 
     /// A client's cursor could not be resumed from.
@@ -122,7 +127,8 @@ const HELP: &[(&str, &str)] = &[
     ("bellwire_decide_seconds", "From a batch's first command to its COMMIT."),
     ("bellwire_commit_fsync_seconds", "COMMIT with its fsync."),
     ("bellwire_hub_lag_seconds", "How far the slowest shard is behind the log."),
-    ("bellwire_events_told_total", "Event frames written or queued for sessions."),
+    ("bellwire_events_told_total", "Event frames written or queued for sessions, by event."),
+    ("bellwire_connected_clients", "Paired clients that are connected."),
     ("bellwire_messages_total", "Messages that clients sent."),
     ("bellwire_refusals_total", "Answers that were refusals."),
     ("bellwire_connections_accepted_total", "TCP connections accepted."),

@@ -3,11 +3,17 @@
 
 pub(crate) mod recovery;
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry as Slot},
+    sync::Arc,
+};
 
 use bellwire_services::{
+    areas::pairing::{self, Waiting},
     identity,
-    kit::{Code, Fault, Micros, Principal, ReadTx, Said, Snapshot, Stream, Topic},
+    kit::{
+        Claims, Code, Event, Fault, Micros, Principal, ReadTx, Said, Snapshot, Stream, Topic, Words,
+    },
     live_sessions::Listened,
 };
 use bellwire_store::{
@@ -18,7 +24,7 @@ use bellwire_wire::frame;
 use bytes::Bytes;
 
 use crate::{
-    audience::{Audience, Streams},
+    audience::{Audience, Roots, Streams},
     hub::{
         Held, Opening, holds,
         recent::{Entry, Recent, Speller},
@@ -44,6 +50,11 @@ pub enum Credential {
         /// The token's own id.
         jti: String,
     },
+    /// The device code of a screen that waits to be paired.
+    DeviceCode {
+        /// What is kept of it.
+        digest: String,
+    },
 }
 
 /// Where a connection wants to begin.
@@ -61,6 +72,8 @@ pub enum Since {
 pub struct Sources<'a> {
     /// The live endpoints, whose rules say who may hear what.
     pub streams: &'a [Stream],
+    /// On which streams topics are heard.
+    pub roots: &'a Roots,
     /// The newest rows, in memory.
     pub recent: &'a Recent,
     /// Spells cursors.
@@ -82,6 +95,8 @@ pub struct Opened {
     pub topics: Option<Vec<Listened>>,
     /// The snapshot that it asked for; it is said before what the opening tells.
     pub snapshot: Option<Said>,
+    /// A token that waited for it.
+    pub handed: Option<Said>,
     /// What it is told first, and what it may hear.
     pub opening: Opening,
     /// Why it could not go on from the place that the client knew, if so.
@@ -91,15 +106,14 @@ pub struct Opened {
 /// Reads what a new connection needs.
 ///
 /// # Errors
-/// [`Code::Unauthenticated`] when the token's row says so; the store's faults.
+/// The store's.
 pub fn connect(
     tx: &ReadTx<'_>,
-    credential: &Credential,
+    principal: Arc<Principal>,
     audience: &Audience,
     since: &Since,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let principal = principal(tx, credential, sources.now)?;
     let mut opened = opened(tx, principal, audience, sources)?;
     match since {
         Since::Unasked => {}
@@ -112,17 +126,28 @@ pub fn connect(
     Ok(opened)
 }
 
+/// Who comes.
+pub struct Caller {
+    /// Who it is.
+    pub principal: Arc<Principal>,
+    /// A screen that was paired meanwhile is told this, with a token in it.
+    pub handed: Option<(Words, Claims)>,
+}
+
 /// Who shows this credential.
-fn principal(
-    tx: &ReadTx<'_>,
-    credential: &Credential,
-    now: Micros,
-) -> Result<Arc<Principal>, Fault> {
-    let principal = match credential {
-        Credential::Guest => Principal::guest(),
-        Credential::Token { jti } => identity::principal(tx, jti, now)?,
+///
+/// # Errors
+/// [`Code::Unauthenticated`] when the token's row says so; of device codes what [`pairing::waiting`] refuses.
+pub fn caller(tx: &ReadTx<'_>, credential: &Credential, now: Micros) -> Result<Caller, Fault> {
+    let (principal, handed) = match credential {
+        Credential::Guest => (Principal::guest(), None),
+        Credential::Token { jti } => (identity::principal(tx, jti, now)?, None),
+        Credential::DeviceCode { digest } => match pairing::waiting(tx, digest, now)? {
+            Waiting::For(principal) => (principal, None),
+            Waiting::Handed(principal, words, claims) => (principal, Some((words, claims))),
+        },
     };
-    Ok(Arc::new(principal))
+    Ok(Caller { principal: Arc::new(principal), handed })
 }
 
 fn resume(
@@ -134,7 +159,7 @@ fn resume(
     let at = opened.opening.at;
     let reason = match log::resume(tx, cursor)? {
         Resume::Reset(reason) => reason,
-        Resume::From(after) if add_missed(tx, after, sources, opened)? => {
+        Resume::From(after) if missed(tx, after, sources, opened)? => {
             let (place, replayed) = (first_place(&opened.opening), opened.opening.rows.len());
             opened.opening.frames.push(resumed(&sources.speller.cursor(place), replayed));
             return Ok(());
@@ -148,7 +173,7 @@ fn resume(
 
 /// Where a session stands that was told nothing but `resumed`: before the rows that follow it. A client
 /// that had the cursor of a later place, and lost its connection in between, would miss those rows.
-fn first_place(opening: &Opening) -> Offset {
+pub fn first_place(opening: &Opening) -> Offset {
     mutant!(ResumedTooFar => return opening.at);
     opening.rows.first().map_or(opening.at, |row| row.offset() - 1)
 }
@@ -170,7 +195,7 @@ pub fn catch_up(
     if !is_kept(tx, after, sources)? {
         return Err(too_far());
     }
-    if add_missed(tx, after, sources, &mut opened)? { Ok(opened) } else { Err(too_far()) }
+    if missed(tx, after, sources, &mut opened)? { Ok(opened) } else { Err(too_far()) }
 }
 
 /// Whether the log still holds what follows a place.
@@ -223,19 +248,37 @@ fn opened(
     audience: &Audience,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let held = held(audience.topics(sources.streams, &principal), &[]);
-    let keys = audience.keys.clone();
-    let opening = Opening { at: tx.head()?, held, keys, ..Opening::default() };
-    let streams = audience.streams;
-    Ok(Opened { principal, streams, topics: None, snapshot: None, opening, reset: None })
+    let held = held(audience.topics(tx, sources.streams, &principal)?, &[]);
+    let Audience { streams, keys } = audience.clone();
+    let opening = Opening { at: tx.head()?, held, streams, keys, ..Opening::default() };
+    Ok(Opened {
+        principal,
+        streams,
+        topics: None,
+        snapshot: None,
+        handed: None,
+        opening,
+        reset: None,
+    })
 }
 
 /// Adds the rows after `after` that the principal is entitled to; `false` if they are past the limits
 /// of a replay.
-fn add_missed(
+pub(crate) fn missed(
     tx: &ReadTx<'_>,
     after: Offset,
     sources: &Sources<'_>,
+    opened: &mut Opened,
+) -> Result<bool, Fault> {
+    missed_of(tx, after, sources, &|_| true, opened)
+}
+
+/// The same of certain events alone; others count for no limit.
+pub(crate) fn missed_of(
+    tx: &ReadTx<'_>,
+    after: Offset,
+    sources: &Sources<'_>,
+    wanted: &dyn Fn(&Event) -> bool,
     opened: &mut Opened,
 ) -> Result<bool, Fault> {
     let Opened { principal, opening, .. } = opened;
@@ -245,9 +288,39 @@ fn add_missed(
     }
     let topics = opening.held.iter().map(|held| held.topic.clone());
     opening.held = held(topics.collect(), &grants);
-    let Some(rows) = rows(tx, after, opening, sources)? else { return Ok(false) };
+    let Some(mut rows) = rows(tx, after, opening, sources, wanted)? else { return Ok(false) };
+    retain_allowed(tx, principal, sources, &mut rows)?;
     opening.rows = rows;
     Ok(true)
+}
+
+/// Keeps the rows that their services still let the principal be told; each is asked once for what an event is
+/// about.
+fn retain_allowed(
+    tx: &ReadTx<'_>,
+    principal: &Principal,
+    sources: &Sources<'_>,
+    rows: &mut Vec<Arc<Entry>>,
+) -> Result<(), Fault> {
+    let mut known: HashMap<(usize, String), bool> = HashMap::new();
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows.drain(..) {
+        let Some(event) = &row.logged.event else { continue };
+        let mut streams = sources.roots.of_event(event).numbers();
+        let asked = streams.find_map(|number| Some((number, sources.streams.get(number)?.still?)));
+        let is_allowed = match asked {
+            None => true,
+            Some((number, still)) => match known.entry((number, event.key.clone())) {
+                Slot::Occupied(slot) => *slot.get(),
+                Slot::Vacant(slot) => *slot.insert(still(tx, principal, event)?),
+            },
+        };
+        if is_allowed {
+            kept.push(row);
+        }
+    }
+    *rows = kept;
+    Ok(())
 }
 
 /// Topics as rights; one that was granted meanwhile holds from its grant on.
@@ -266,8 +339,10 @@ fn rows(
     after: Offset,
     opening: &Opening,
     sources: &Sources<'_>,
+    wanted: &dyn Fn(&Event) -> bool,
 ) -> Result<Option<Vec<Arc<Entry>>>, Fault> {
-    let mut rows = Rows { opening, kept: Vec::new(), from_memory: true, bytes: 0 };
+    let roots = sources.roots;
+    let mut rows = Rows { opening, roots, wanted, kept: Vec::new(), from_memory: true, bytes: 0 };
     let mut from = after;
     if let Some(entries) = sources.recent.range(after, opening.at, usize::MAX) {
         from = entries.last().map_or(after, |entry| entry.offset());
@@ -293,6 +368,8 @@ fn rows(
 /// Rows within the limits of a replay.
 struct Rows<'a> {
     opening: &'a Opening,
+    roots: &'a Roots,
+    wanted: &'a dyn Fn(&Event) -> bool,
     kept: Vec<Arc<Entry>>,
     /// Whether the rows being added are shared ones.
     from_memory: bool,
@@ -304,9 +381,14 @@ impl Rows<'_> {
     /// Keeps the row if it is to be told; `false` when that is past a limit.
     fn add(&mut self, entry: Arc<Entry>) -> bool {
         let Some(event) = &entry.logged.event else { return true };
+        if !(self.wanted)(event) {
+            return true;
+        }
         let held = &self.opening.held;
         let entitled = event.variants.iter().any(|v| holds(held, &v.topics, entry.offset()));
-        let filtered = self.opening.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key));
+        let filter = self.opening.keys.as_ref();
+        let filtered =
+            filter.is_some_and(|filter| filter.leaves_out(event, self.roots.of_event(event)));
         if !filtered && entitled {
             self.bytes += if self.from_memory { 0 } else { entry.memory_len() };
             self.kept.push(entry);

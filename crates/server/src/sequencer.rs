@@ -166,7 +166,7 @@ impl Sequencer {
         let (mut items, mut rows, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for answer in batch.answers {
             let (result, logged) = match answer.result.map(|committed| committed.into_parts()) {
-                Ok((reply, logged)) => (Ok(reply), logged),
+                Ok((reply, logged)) => (reply.granted(), logged),
                 Err(fault) => (Err(fault), Vec::new()),
             };
             match answer.to {

@@ -6,12 +6,14 @@
 //!
 //! Adding a service is a `mod` line and an entry in [`all`].
 
+pub mod acknowledgements;
+pub mod areas;
 pub mod identity;
 pub mod kit;
 pub mod live_sessions;
 pub mod states;
 
-use kit::{Fault, Principal, Service, Topic};
+use kit::{Fault, Principal, ReadTx, Role, Service, Topic, Words};
 
 /// Every service of this server.
 pub fn all() -> Vec<Service> {
@@ -19,13 +21,33 @@ pub fn all() -> Vec<Service> {
         kit::idempotency::service(),
         identity::service(),
         live_sessions::service(),
+        acknowledgements::service(),
         states::service(),
+        areas::service(),
     ]
 }
 
 /// All topics that a principal may hear now, over all services.
-pub fn readable_topics(principal: &Principal) -> Vec<Topic> {
-    states::rights::topics(principal)
+///
+/// # Errors
+/// The store's.
+pub fn readable_topics(tx: &ReadTx<'_>, principal: &Principal) -> Result<Vec<Topic>, Fault> {
+    let mut topics = states::rights::topics(tx, principal)?;
+    topics.extend(areas::rights::topics(tx, principal)?);
+    Ok(topics)
+}
+
+/// Judges for whom a token is to be made, by the rules of all services.
+///
+/// # Errors
+/// [`Code::Invalid`](kit::Code::Invalid) when a service forbids it.
+pub fn check_subject(tx: &ReadTx<'_>, role: Role, subject: Option<&str>) -> Result<(), Fault> {
+    areas::check_subject(tx, role, subject)
+}
+
+/// What the sessions of a token with this role are told last when an admin revokes it, if a service has words for it.
+pub fn last_words(role: Role) -> Option<Words> {
+    areas::last_words(role)
 }
 
 /// Judges a change of a token's rights, by the rules of all services.

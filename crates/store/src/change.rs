@@ -77,11 +77,66 @@ pub enum Effect {
         /// What is no longer heard.
         topic: Topic,
     },
+    /// The topic stays, and less is told on it from here on: what was told on it before and still waits for a slow
+    /// reader, or is read again, is no longer for who hears it by this topic alone.
+    Narrow {
+        /// The topic.
+        topic: Topic,
+        /// Only events with these keys; absent: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keys: Option<Vec<String>>,
+    },
     /// Every session of `principal` ends: its credential was revoked.
     Revoke {
         /// Whose sessions end.
         principal: String,
+        /// What they are told last; absent: that the token was revoked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<Words>,
     },
+    /// Every live session of `principal` is told this now, with a token that is signed for it then. The row keeps
+    /// what the token says, never its text; a replay does not tell it again.
+    Hand {
+        /// Who is told.
+        principal: String,
+        /// What; its payload is an object.
+        words: Words,
+        /// What the token says, as JSON.
+        claims: String,
+    },
+}
+
+/// Something that is said to live sessions because of a change, and is no event of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// The name of the event.
+    pub event: String,
+    /// The payload, as JSON text.
+    pub payload: String,
+}
+
+impl Effect {
+    /// The name of the principal whom it concerns; `None` if that is whoever hears its topic.
+    pub fn principal(&self) -> Option<&str> {
+        match self {
+            Effect::Grant { principal, .. }
+            | Effect::Evict { principal, .. }
+            | Effect::Revoke { principal, .. }
+            | Effect::Hand { principal, .. } => Some(principal),
+            Effect::Narrow { .. } => None,
+        }
+    }
+
+    /// As the index of effects has it: the principal, empty if there is none, what kind it is, and the topic.
+    pub(crate) fn indexed(&self) -> (&str, &'static str, Option<&str>) {
+        match self {
+            Effect::Grant { principal, topic } => (principal, "grant", Some(topic)),
+            Effect::Evict { principal, topic } => (principal, "evict", Some(topic)),
+            Effect::Narrow { topic, .. } => ("", "narrow", Some(topic)),
+            Effect::Revoke { principal, .. } => (principal, "revoke", None),
+            Effect::Hand { principal, .. } => (principal, "hand", None),
+        }
+    }
 }
 
 /// One row of the log: an event to tell, and effects to apply right after it was told.
@@ -150,6 +205,14 @@ pub enum Code {
     PreconditionFailed,
     /// This caller asks too often; try again later.
     RateLimited,
+    /// A person has yet to decide; ask again later (RFC 8628 section 3.5, like the three that follow).
+    AuthorizationPending,
+    /// The same, and this was asked too soon: ask more slowly.
+    SlowDown,
+    /// A person decided against it.
+    AccessDenied,
+    /// The time to decide is over, or what was to be decided is not known: begin anew.
+    ExpiredToken,
     /// Too much at once or too fast; try again later.
     Overloaded,
     /// The disk is full: nothing is written until there is room.
@@ -158,6 +221,29 @@ pub enum Code {
     Timeout,
     /// A fault of ours; it was logged.
     Internal,
+}
+
+impl Code {
+    /// Its name, on the wire and everywhere else.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Invalid => "INVALID",
+            Code::Unauthenticated => "UNAUTHENTICATED",
+            Code::Forbidden => "FORBIDDEN",
+            Code::NotFound => "NOT_FOUND",
+            Code::Conflict => "CONFLICT",
+            Code::PreconditionFailed => "PRECONDITION_FAILED",
+            Code::RateLimited => "RATE_LIMITED",
+            Code::AuthorizationPending => "AUTHORIZATION_PENDING",
+            Code::SlowDown => "SLOW_DOWN",
+            Code::AccessDenied => "ACCESS_DENIED",
+            Code::ExpiredToken => "EXPIRED_TOKEN",
+            Code::Overloaded => "OVERLOADED",
+            Code::Full => "FULL",
+            Code::Timeout => "TIMEOUT",
+            Code::Internal => "INTERNAL",
+        }
+    }
 }
 
 /// A refusal: a stable code, and words for a person.

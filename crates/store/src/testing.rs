@@ -251,7 +251,7 @@ fn log_order(db: &mut impl Backend) {
         Ok(Outcome::reply(0)
             .event(event("a", "1", &["x"], "1"))
             .event(event("b", "2", &["y"], "2"))
-            .effect(Effect::Revoke { principal: "bob".to_owned() }))
+            .effect(Effect::Revoke { principal: "bob".to_owned(), last: None }))
     };
     let batch = db.batch(vec![
         write(0, 10, move |_| Ok(Outcome::reply(0).effect(grant()))),

@@ -69,6 +69,8 @@ pub struct Config {
     pub log: Log,
     /// Home states.
     pub states: States,
+    /// Areas and paired clients.
+    pub areas: Areas,
     /// What is measured.
     pub metrics: Metrics,
     /// How the server ends.
@@ -125,6 +127,13 @@ pub struct States {
     pub history: Duration,
 }
 
+/// Areas and paired clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Areas {
+    /// How long it is kept what clients were told, a minute at the least.
+    pub history: Duration,
+}
+
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
@@ -165,6 +174,7 @@ impl Default for Config {
             limits: Limits::default(),
             log: Log { bytes_max: 1 << 30, kept: Duration::from_secs(10 * 60) },
             states: States { history: Duration::from_secs(10 * 86_400) },
+            areas: Areas { history: Duration::from_secs(10 * 86_400) },
             metrics: Metrics { open: true },
             drain: Drain { time_max: Duration::from_secs(10) },
             logging: Logging { level: LevelFilter::INFO, format: Format::Auto },

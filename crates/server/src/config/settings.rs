@@ -70,6 +70,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     log.kept: "a duration of 10m or more, e.g. \"24h\"", if |kept: &Duration| *kept >= 10 * MINUTE;
     states.history: "a duration of 1m or more, e.g. \"10d\"",
         if |history: &Duration| *history >= MINUTE;
+    areas.history: "a duration of 1m or more, e.g. \"10d\"",
+        if |history: &Duration| *history >= MINUTE;
     metrics.open: "true or false";
     drain.time_max: "a duration from 1s to 1h, e.g. \"10s\"",
         if |time_max: &Duration| *time_max <= 60 * MINUTE;

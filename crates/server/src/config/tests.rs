@@ -176,6 +176,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("log.bytes_max", r#" -1 | 65535 | "63KiB" | "1GB" | "MiB" | 1.5 | "16777216TiB" "#),
     ("log.kept", r#" 600 | "9m" | "599s" | "-1h" | "+1h" | "1 h" | "100001d" "#),
     ("states.history", r#" "59s" | 10 | "99999999999999999999d" | "1\u00b5" "#),
+    ("areas.history", r#" "59s" | 10 | "-1d" "#),
     ("metrics.open", r#" "yes" "#),
     ("drain.time_max", r#" "0s" | "61m" | "1.5s" "#),
     ("logging.level", r#" "loud" | 3 | "" "#),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bellwire_services::{
     identity,
     kit::{
-        Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Look, Payload, Principal, Work,
-        idempotency,
+        Answer, BoundCommand, Claims, Code, Command, Ctx, Decision, Fault, Look, Payload,
+        Principal, Work, idempotency,
     },
 };
 use bellwire_store::tx::ReadTx;
@@ -16,7 +16,11 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{Door, Lane, Precondition, overloaded, retries_as, unknown};
+use super::{
+    Asking, Door, Lane, Precondition,
+    connecting::{TOKEN_USED, used},
+    overloaded, retries_as, unknown,
+};
 use crate::{opening::Credential, sequencer::ReplyTo};
 
 /// How much slow work (hashing a password) is done at once: it takes a core and 19 MiB each.
@@ -87,6 +91,8 @@ pub struct Call<'a> {
     pub principal: Arc<Principal>,
     /// What the caller saw of the thing that is to be changed.
     pub precondition: Option<Precondition>,
+    /// The origin at which the caller found this server; empty where nobody knows.
+    pub origin: String,
 }
 
 impl Door {
@@ -101,7 +107,8 @@ impl Door {
         payload: Payload,
         principal: Arc<Principal>,
     ) -> Result<Box<RawValue>, Fault> {
-        let call = Call { name, payload, principal, precondition: None };
+        let origin = String::new();
+        let call = Call { name, payload, principal, precondition: None, origin };
         Ok(self.call(call).await?.json)
     }
 
@@ -110,7 +117,7 @@ impl Door {
     /// # Errors
     /// What the call refuses.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, Fault> {
-        let Call { name, payload, principal, precondition } = call;
+        let Call { name, payload, principal, precondition, origin } = call;
         if self.tables.queries.contains_key(name) {
             let (sender, answer) = oneshot::channel();
             // Held as long as the caller waits: who has gone is passed over.
@@ -134,7 +141,8 @@ impl Door {
         };
         let (sender, answer) = oneshot::channel();
         let to = ReplyTo::Function(Box::new(move |result| drop(sender.send(result))));
-        let write = self.write_of(command, principal, key, precondition, decision, to);
+        let asking = Asking { principal, key, precondition, origin };
+        let write = self.write_of(command, asking, decision, to);
         self.store.write(write).map_err(|_| overloaded())?;
         Ok(self.signed(answer.await.map_err(|_| overloaded())??))
     }
@@ -203,7 +211,15 @@ impl Door {
         if found.as_ref().is_err_and(|fault| fault.code == Code::Unauthenticated) {
             self.keyring.note_ended(jti);
         }
-        found.map(Arc::new)
+        let principal = found?;
+        if principal.unused {
+            let noted = self.ask(TOKEN_USED, used(&principal), Arc::new(Principal::system()));
+            noted.await.map(drop).or_else(|fault| match fault.code {
+                Code::Full => Ok(()),
+                _ => Err(fault),
+            })?;
+        }
+        Ok(Arc::new(principal))
     }
 
     /// Uses a ticket up, and gives the credential that it stands for; `None` if it is no good ticket.
@@ -227,13 +243,17 @@ impl Door {
     /// The answer, with what it has to sign in its reply: in the first place, behind an `id`.
     fn signed(&self, answer: Answer) -> Answer {
         let Some(claims) = &answer.sign else { return answer };
-        let mut reply: Payload =
-            serde_json::from_str(answer.json.get()).expect("a signed reply is an object");
+        Answer { json: self.with_token(answer.json.get(), claims), ..answer }
+    }
+
+    /// An object, as JSON text, with a token that says this.
+    pub(super) fn with_token(&self, object: &str, claims: &Claims) -> Box<RawValue> {
+        let mut members: Payload =
+            serde_json::from_str(object).expect("a service's own object is JSON");
         let key = if claims.is_ticket() { "ticket" } else { "token" };
-        let place = usize::from(reply.keys().next().is_some_and(|first| first == "id"));
-        reply.shift_insert(place, key.into(), self.keyring.sign(claims).into());
-        let json = serde_json::value::to_raw_value(&reply).expect("an object serialises");
-        Answer { json, ..answer }
+        let place = usize::from(members.keys().next().is_some_and(|first| first == "id"));
+        members.shift_insert(place, key.into(), self.keyring.sign(claims).into());
+        serde_json::value::to_raw_value(&members).expect("an object serialises")
     }
 }
 

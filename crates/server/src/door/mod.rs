@@ -8,29 +8,31 @@
 //! What a live session listens to enters here too: names of topics in `names`, namespaces in `spaces`,
 //! connections that are to be recovered in `recovery` and `partings`.
 
+mod acknowledged;
 mod call;
+mod connecting;
 mod names;
 mod partings;
 mod recovery;
 mod spaces;
+mod tables;
 
+pub use acknowledged::{Acknowledgement, Unsettled};
 pub use call::{Call, SlowWork};
+pub use connecting::Wish;
 pub use names::NAMES_MAX;
 pub use partings::Partings;
 pub use recovery::{Kept, Listen, Recoverable, Recovered};
-pub use spaces::{SUBSCRIBE, Space, UNSUBSCRIBE};
+pub use spaces::{Hears, SUBSCRIBE, Space, UNSUBSCRIBE};
+pub use tables::{Kind, Tables};
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, Weak},
-};
+use std::sync::{Arc, Mutex, Weak};
 
 use bellwire_services::{
     identity,
     kit::{
-        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Names,
-        Payload, Principal, Query, Reply as _, Route, Service, Settings, Stream, Subscribe,
-        Subscription, idempotency,
+        Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Payload,
+        Principal, Reply as _, Settings, Subscribe, idempotency,
     },
     live_sessions::Listened,
 };
@@ -44,44 +46,15 @@ use bellwire_store::{
 use tokio::sync::oneshot;
 
 use crate::{
-    audience::{Audience, Streams},
+    audience::{Audience, Filter},
     clock::Clock,
     credentials::{Keyring, chance},
     etag::Tags,
     hub::recent::{Recent, Speller},
-    opening::{self, Asked, Credential, Opened, REPLAY_TIME_MAX_MS, Since, Sources},
+    opening::{self, Asked, Opened, REPLAY_TIME_MAX_MS, Sources},
+    presence::Presence,
     sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
 };
-
-/// What a name in a message means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It changes something.
-    Command,
-    /// It answers.
-    Query,
-    /// It changes what the connection hears, and answers with a snapshot.
-    Subscription,
-    /// It changes which topics a session of Socket.IO hears.
-    Topics,
-}
-
-/// What all services offer, by name.
-pub struct Tables {
-    commands: HashMap<&'static str, Command>,
-    queries: HashMap<&'static str, Query>,
-    subscriptions: HashMap<&'static str, Subscription>,
-    /// The services whose topics have names, and what these mean.
-    names: Vec<(&'static str, Names)>,
-    /// The services of events.
-    events: HashMap<&'static str, &'static str>,
-    /// The live endpoints.
-    pub streams: Vec<Stream>,
-    /// The namespaces of Socket.IO; the first is `/`.
-    pub spaces: Vec<Space>,
-    /// Where calls are found over HTTP.
-    pub routes: Vec<Route>,
-}
 
 /// The tables of all services, and what calls need to run.
 pub struct Door {
@@ -105,6 +78,8 @@ pub struct Door {
     pub settings: Arc<Settings>,
     /// Turns for slow work.
     pub slow: SlowWork,
+    /// Which paired clients are connected. Shared with their connections.
+    pub presence: Arc<Presence>,
     /// Connections that ended and are to be noted. Shared with the writes that note them.
     pub partings: Arc<Partings>,
 }
@@ -117,64 +92,6 @@ pub struct SubscribeCall<'a> {
     pub payload: Payload,
     /// The topics that the connection listens to so far.
     pub topics: Vec<Listened>,
-}
-
-impl Tables {
-    /// The tables of these services.
-    pub fn of(services: Vec<Service>) -> Tables {
-        let mut tables = Tables {
-            commands: HashMap::new(),
-            queries: HashMap::new(),
-            subscriptions: HashMap::new(),
-            names: Vec::new(),
-            events: HashMap::new(),
-            streams: Vec::new(),
-            spaces: Space::all(&services),
-            routes: Vec::new(),
-        };
-        let named = |service: &Service| {
-            let commands = service.commands.iter().map(|command| command.name);
-            commands.chain(service.queries.iter().map(|query| query.name)).collect::<Vec<_>>()
-        };
-        let mut names: Vec<_> = services.iter().flat_map(named).collect();
-        names.sort_unstable();
-        assert!(names.is_sorted_by(|one, other| one < other), "two calls of one name: {names:?}");
-        for service in services {
-            tables.commands.extend(service.commands.into_iter().map(|c| (c.name, c)));
-            tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
-            tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
-            tables.names.extend(service.names.map(|named| (service.name, named)));
-            tables.events.extend(service.events.iter().map(|(name, _)| (*name, service.name)));
-            tables.streams.extend(service.streams);
-            tables.routes.extend(service.routes);
-        }
-        assert!(tables.spaces.len() <= usize::from(u8::MAX), "more namespaces than have a number");
-        assert!(tables.streams.len() <= Streams::MAX, "more streams than a set of them holds");
-        let call = |route: &Route| tables.access(route.call).is_some();
-        let lost = tables.routes.iter().find(|route| !call(route));
-        assert!(lost.is_none(), "a route leads to no call: {lost:?}");
-        tables
-    }
-
-    /// What `name` means on a stream of `service`; `None` if nothing.
-    pub fn kind(&self, service: &str, name: &str) -> Option<Kind> {
-        self.meaning(name).filter(|(offers, _)| *offers == service).map(|(_, kind)| kind)
-    }
-
-    /// The service that offers a call of this name, and what kind of call that is.
-    fn meaning(&self, name: &str) -> Option<(&'static str, Kind)> {
-        let command = self.commands.get(name).map(|command| (command.service, Kind::Command));
-        let query = || self.queries.get(name).map(|query| (query.service, Kind::Query));
-        let subscription =
-            || self.subscriptions.get(name).map(|found| (found.service, Kind::Subscription));
-        command.or_else(query).or_else(subscription)
-    }
-
-    /// Who may make this call; `None` if there is no such command or query.
-    pub fn access(&self, name: &str) -> Option<Access> {
-        let command = self.commands.get(name).map(|command| command.access);
-        command.or_else(|| self.queries.get(name).map(|query| query.access))
-    }
 }
 
 /// What the caller of a command has seen of the thing that it changes: the query that shows the thing,
@@ -205,6 +122,15 @@ impl Precondition {
     }
 }
 
+/// Who asks for a command, and how.
+struct Asking {
+    principal: Arc<Principal>,
+    key: Option<idempotency::Key>,
+    precondition: Option<Precondition>,
+    /// The origin at which the caller found this server, if that is known.
+    origin: String,
+}
+
 /// A command that can be decided, and everything else that its transaction needs.
 struct Bound {
     command: &'static str,
@@ -213,6 +139,7 @@ struct Bound {
     key: Option<idempotency::Key>,
     precondition: Option<Precondition>,
     decision: Decision,
+    origin: String,
     now: Micros,
     seed: [u8; 32],
 }
@@ -229,7 +156,8 @@ impl Bound {
         let changed = identity::check(tx, &self.principal, self.now)?;
         let principal = changed.as_ref().unwrap_or(&self.principal);
         self.access.check(principal)?;
-        let ctx = Ctx { now: self.now, principal, ids: Ids::new(self.seed), settings };
+        let (now, ids, origin) = (self.now, Ids::new(self.seed), self.origin.as_str());
+        let ctx = Ctx { now, principal, ids, settings, origin };
         let decide = |tx: &mut Tx<'_>| {
             if let Some(precondition) = &self.precondition {
                 precondition.check(tables, tx, &ctx)?;
@@ -267,12 +195,17 @@ impl Door {
     ) -> Result<Write<Answer, ReplyTo>, Fault> {
         let (command, key, bound) = self.bind(name, payload, &principal)?;
         match bound {
+            // What strangers may ask has its limits by address over HTTP.
+            BoundCommand::Decide(_)
+                if matches!(command.access, Access::Anyone | Access::Visitor) =>
+            {
+                Err(asked_over_http(name))
+            }
             BoundCommand::Decide(decision) => {
-                Ok(self.write_of(command, principal, key, None, decision, to))
+                let asked = Asking { principal, key, precondition: None, origin: String::new() };
+                Ok(self.write_of(command, asked, decision, to))
             }
-            BoundCommand::Prepare(_) => {
-                Err(Fault::new(Code::Invalid, format!("{name:?} is asked over HTTP")))
-            }
+            BoundCommand::Prepare(_) => Err(asked_over_http(name)),
         }
     }
 
@@ -289,22 +222,21 @@ impl Door {
         }
         let key = idempotency::Key::take(&mut payload, self.keyring.digest_secret())?;
         // Keys are kept per principal: who is nobody yet has none.
-        let key = key.filter(|_| command.access != Access::Anyone);
+        let key = key.filter(|_| !matches!(command.access, Access::Anyone | Access::Visitor));
         Ok((command, key, (command.bind)(payload)?))
     }
 
     fn write_of(
         &self,
         command: &Command,
-        principal: Arc<Principal>,
-        key: Option<idempotency::Key>,
-        precondition: Option<Precondition>,
+        Asking { principal, key, precondition, origin }: Asking,
         decision: Decision,
         to: ReplyTo,
     ) -> Write<Answer, ReplyTo> {
         let (command, access) = (command.name, command.access);
         let (now, seed) = (self.clock.now(), chance());
-        let bound = Bound { command, access, principal, key, precondition, decision, now, seed };
+        let bound =
+            Bound { command, access, principal, key, precondition, decision, origin, now, seed };
         let (tables, settings) = (self.tables.clone(), self.settings.clone());
         let run = move |tx: &mut Tx<'_>| bound.run(&tables, &settings, tx);
         Write { at: now, run: Box::new(run), to }
@@ -347,49 +279,10 @@ impl Door {
                 let changed = identity::check(tx, &principal, now)?;
                 let principal = changed.as_ref().unwrap_or(&principal);
                 let ids = Ids::new(chance());
-                read(tx, &Ctx { now, principal, ids, settings: &settings })
+                read(tx, &Ctx { now, principal, ids, settings: &settings, origin: "" })
             };
             answer(tx.and_then(run));
         })
-    }
-
-    /// Reads what a new connection needs to go live.
-    ///
-    /// # Errors
-    /// When too much waits already.
-    pub fn connect(
-        self: &Arc<Self>,
-        credential: Credential,
-        audience: Audience,
-        since: Since,
-        wanted: Weak<()>,
-        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
-    ) -> Result<(), Fault> {
-        let door = self.clone();
-        let lane = match &since {
-            Since::Cursor(cursor) => self.lane_from(cursor),
-            Since::Unasked | Since::Now => Lane::Usual,
-        };
-        self.read_while(lane, wanted, move |tx| {
-            let result = tx.and_then(|tx| {
-                door.with_sources(|sources| {
-                    opening::connect(tx, &credential, &audience, &since, sources)
-                })
-            });
-            if let Err(fault) = &result {
-                door.note_if_ended(&credential, fault);
-            }
-            answer(result);
-        })
-    }
-
-    /// Remembers that a token is no good any more, if that is why it was refused.
-    fn note_if_ended(&self, credential: &Credential, fault: &Fault) {
-        if let Credential::Token { jti } = credential
-            && fault.code == Code::Unauthenticated
-        {
-            self.keyring.note_ended(jti);
-        }
     }
 
     /// Reads on for a session that fell behind what is in memory.
@@ -435,7 +328,8 @@ impl Door {
         let own = self.tables.streams_of(subscription.service);
         let heard = audience.streams;
         let streams = if heard.meets(own) { heard } else { heard.and(own) };
-        let audience = Audience { streams, keys: keys.map(Arc::new) };
+        let filter = keys.map(|keys| Arc::new(Filter { streams: own, keys }));
+        let audience = Audience { streams, keys: filter };
         let (before, names) = (call.topics, topics);
         let service = subscription.service;
         let door = self.clone();
@@ -541,6 +435,7 @@ impl Door {
         let out_of_time = || self.clock.elapsed_ms() - started_ms > REPLAY_TIME_MAX_MS;
         f(&Sources {
             streams: &self.tables.streams,
+            roots: &self.tables.roots,
             recent: &self.recent,
             speller: &self.speller,
             now: self.clock.now(),
@@ -560,6 +455,10 @@ enum Lane {
 
 pub(crate) fn unknown(name: &str) -> Fault {
     Fault::new(Code::Invalid, format!("unknown operation {name:?}"))
+}
+
+fn asked_over_http(name: &str) -> Fault {
+    Fault::new(Code::Invalid, format!("{name:?} is asked over HTTP"))
 }
 
 /// What is said when too much waits already.

@@ -12,7 +12,7 @@ use bellwire_services::{
 use bellwire_store::change::Offset;
 
 use super::Tables;
-use crate::audience::{Audience, Streams};
+use crate::audience::{Audience, Filter, Streams};
 
 /// How many topics one connection may ask for.
 pub const NAMES_MAX: usize = 1_000;
@@ -24,7 +24,7 @@ impl Tables {
     /// whose names alone count, for a connection to a namespace of its own.
     ///
     /// Whoever asks for all of a service hears all of it, whatever single things are named besides.
-    /// A filter by key is one for the whole session, so those of one service go with no other.
+    /// A session has one filter by key, which is of one service.
     ///
     /// # Errors
     /// [`Code::Invalid`] for an unknown name, too many, or such a mixture.
@@ -57,17 +57,17 @@ impl Tables {
             }
         }
         let filtered: Vec<_> = filtered.difference(&whole).copied().collect();
-        match (whole.len(), filtered.as_slice()) {
-            (_, []) => {
-                let streams = whole.into_iter().flat_map(|service| self.numbers_of(service));
-                Ok(Audience { streams: streams.collect(), keys: None })
-            }
-            (0, [service]) => {
-                Ok(Audience { streams: self.streams_of(service), keys: Some(Arc::new(keys)) })
+        let streams: Streams = whole.iter().flat_map(|service| self.numbers_of(service)).collect();
+        match filtered.as_slice() {
+            [] => Ok(Audience { streams, keys: None }),
+            [service] => {
+                let own = self.streams_of(service);
+                let filter = Filter { streams: own, keys };
+                Ok(Audience { streams: streams.and(own), keys: Some(Arc::new(filter)) })
             }
             _ => Err(Fault::new(
                 Code::Invalid,
-                "topics: single things of one service go with no topic of another",
+                "topics: single things of one service go with none of another",
             )),
         }
     }
@@ -144,24 +144,24 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use bellwire_services::{
-        kit::{Service, Topic},
+        kit::{Access, Service, Topic},
         states,
     };
 
     use super::*;
 
-    /// The product's services, and two made up: `rooms` has streams 1 and 2, `posts` stream 3.
+    /// The product's services, and two made up: `rooms` has streams 2 and 3, `posts` stream 4.
     fn tables() -> Tables {
         let dialect = states::service().streams[0].dialect;
         let rooms = Service::new("rooms", &[], &[])
-            .stream("/rooms", dialect, |_| vec![Topic::Borrowed("rooms")])
-            .stream("/room", dialect, |_| vec![Topic::Borrowed("rooms")])
+            .stream("/rooms", dialect, Access::Caller, |_, _| Ok(vec![Topic::Borrowed("rooms")]))
+            .stream("/room", dialect, Access::Caller, |_, _| Ok(vec![Topic::Borrowed("rooms")]))
             .names(|name| match name.strip_prefix("room/") {
                 Some(room) => Some(Named::Key(room.to_owned())),
                 None => (name == "rooms").then_some(Named::All),
             });
         let posts = Service::new("posts", &[], &[])
-            .stream("/posts", dialect, |_| vec![Topic::Borrowed("posts")])
+            .stream("/posts", dialect, Access::Caller, |_, _| Ok(vec![Topic::Borrowed("posts")]))
             .names(|name| (name == "posts").then_some(Named::All));
         let own = bellwire_services::all();
         Tables::of(own.into_iter().chain([rooms, posts]).collect())
@@ -178,7 +178,8 @@ mod tests {
             let audience =
                 tables.audience(within, names.iter().copied()).expect("it is an audience");
             assert_eq!(audience.streams.numbers().collect::<Vec<_>>(), streams, "{names:?}");
-            let filter = audience.keys.map(|keys| BTreeSet::from_iter(keys.iter().cloned()));
+            let filter = audience.keys;
+            let filter = filter.map(|filter| BTreeSet::from_iter(filter.keys.iter().cloned()));
             let wanted = BTreeSet::from_iter(texts(keys));
             assert_eq!(filter.unwrap_or_default(), wanted, "{names:?}");
         };
@@ -188,12 +189,13 @@ mod tests {
         check(None, &["entity/a.b"], &[0], &["a.b"]);
         check(None, &["entity/a.b", "entity/c.d", "entity/a.b"], &[0], &["a.b", "c.d"]);
         check(None, &["entity/a.b", "states"], &[0], &[]);
-        check(None, &["rooms"], &[1, 2], &[]);
-        check(None, &["room/7"], &[1, 2], &["7"]);
-        check(None, &["states", "rooms", "posts"], &[0, 1, 2, 3], &[]);
-        check(None, &["room/7", "states", "rooms"], &[0, 1, 2], &[]);
+        check(None, &["entity/a.b", "rooms"], &[0, 2, 3], &["a.b"]);
+        check(None, &["rooms"], &[2, 3], &[]);
+        check(None, &["room/7"], &[2, 3], &["7"]);
+        check(None, &["states", "rooms", "posts"], &[0, 2, 3, 4], &[]);
+        check(None, &["room/7", "states", "rooms"], &[0, 2, 3], &[]);
         check(Some("states"), &["states"], &[0], &[]);
-        check(Some("rooms"), &["room/7", "room/8"], &[1, 2], &["7", "8"]);
+        check(Some("rooms"), &["room/7", "room/8"], &[2, 3], &["7", "8"]);
         check(Some("states"), &[], &[], &[]);
     }
 
@@ -242,9 +244,9 @@ mod tests {
         check(None, &["entity/a"], r#"topics: unknown topic "entity/a""#);
         check(Some("rooms"), &["rooms", "states"], r#"topics: unknown topic "states""#);
         check(Some("identity"), &["states"], r#"topics: unknown topic "states""#);
-        let mixed = "topics: single things of one service go with no topic of another";
-        check(None, &["entity/a.b", "rooms"], mixed);
+        let mixed = "topics: single things of one service go with none of another";
         check(None, &["entity/a.b", "room/7"], mixed);
+        check(None, &["entity/a.b", "posts", "room/7"], mixed);
         let long =
             tables.audience(None, [&*"x".repeat(99_999)].into_iter()).expect_err("it is unknown");
         assert!(long.message.len() < 300);
@@ -261,7 +263,7 @@ mod tests {
                 .audience(None, names(count).iter().map(String::as_str))
                 .expect("they are few enough")
                 .keys;
-            assert_eq!(keys.map(|keys| keys.len()), Some(count));
+            assert_eq!(keys.map(|filter| filter.keys.len()), Some(count));
         }
         let fault = tables
             .audience(None, names(NAMES_MAX + 1).iter().map(String::as_str))

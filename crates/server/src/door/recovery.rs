@@ -13,9 +13,8 @@ use bellwire_services::{
 };
 use bellwire_store::{change::Offset, log::Reason, sqlite::ReadJob, tx::ReadTx};
 
-use super::{Door, Lane, overloaded};
+use super::{Door, Hears, Lane, Unsettled, overloaded};
 use crate::{
-    audience::Audience,
     credentials::chance,
     opening::{
         self, Credential, Opened,
@@ -34,8 +33,10 @@ pub struct Recoverable {
     pub within: Option<&'static str>,
     /// Its own id, new and never used again.
     pub sid: String,
-    /// The names of the topics that it listens to if it begins anew.
-    pub names: Vec<String>,
+    /// What it listens to if it begins anew.
+    pub hears: Hears,
+    /// Whether it acknowledges critical events.
+    pub asks: bool,
     /// Its `pid` from before, as the client says.
     pub pid: Option<String>,
     /// The cursor of the last event that it was told, as the client says; none, if it was told none.
@@ -86,12 +87,20 @@ impl Kept {
     }
 }
 
-/// A [`Recoverable`] on its way, with what its names mean.
+/// A [`Recoverable`] on its way.
 struct Recovery {
     call: Recoverable,
-    audience: Audience,
     /// Whether somebody waits for it.
     wanted: Weak<()>,
+}
+
+/// What was read for one.
+struct Read {
+    found: Found,
+    /// The names of the topics that it listens to if it begins anew.
+    names: Vec<String>,
+    /// What is to be written if it acknowledges.
+    unsettled: Unsettled,
 }
 
 impl Door {
@@ -113,13 +122,11 @@ impl Door {
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        let names = call.names.iter().map(String::as_str);
-        let audience = self.tables.audience(call.within, names)?;
         let lane = match (&call.pid, &call.offset) {
             (Some(_), Some(offset)) => self.lane_from(offset),
             _ => Lane::Usual,
         };
-        let recovery = Recovery { call, audience, wanted: wanted.clone() };
+        let recovery = Recovery { call, wanted: wanted.clone() };
         self.read_while(lane, wanted, self.recovery(lane, recovery, answer))
     }
 
@@ -137,7 +144,13 @@ impl Door {
                 return;
             }
             match tx.and_then(|tx| door.find(tx, lane, &recovery)) {
-                Ok(Some(found)) => door.settle(recovery, found, answer),
+                Ok(Some(read)) => {
+                    let principal = read.found.fresh.principal.clone();
+                    door.after_first_use(&principal, move |door, noted| match noted {
+                        Ok(()) => door.settle(recovery, read, answer),
+                        Err(fault) => answer(Err(fault)),
+                    });
+                }
                 Ok(None) => {
                     let job = door.recovery(Lane::Replays, recovery, answer);
                     if let Err(job) = door.store.replay(job) {
@@ -156,12 +169,14 @@ impl Door {
         &self,
         tx: &ReadTx<'_>,
         lane: Lane,
-        Recovery { call, audience, .. }: &Recovery,
-    ) -> Result<Option<Found>, Fault> {
+        Recovery { call, .. }: &Recovery,
+    ) -> Result<Option<Read>, Fault> {
+        let principal = opening::caller(tx, &call.credential, self.clock.now())?.principal;
+        let (audience, names) = self.tables.heard_by(&call.hears, &principal)?;
         let wish = Wish {
-            credential: &call.credential,
+            principal,
             namespace: call.namespace,
-            audience,
+            audience: &audience,
             pid: call.pid.as_deref(),
             offset: call.offset.as_deref(),
             from_disk: lane == Lane::Replays,
@@ -169,9 +184,10 @@ impl Door {
         let meant = |topics: &[Listened]| {
             self.tables.audience(call.within, topics.iter().map(|topic| topic.name.as_str()))
         };
-        let mut found =
+        let found =
             self.with_sources(|sources| opening::recovery::recover(tx, &wish, meant, sources))?;
-        if let Some(before) = found.as_mut().and_then(|found| found.before.as_mut()) {
+        let Some(mut found) = found else { return Ok(None) };
+        if let Some(before) = &mut found.before {
             let after = self.tables.counts_after(&before.session.topics);
             // What came before a topic was asked for was not missed: a snapshot may have had it.
             before.opened.opening.rows.retain(|row| {
@@ -179,7 +195,15 @@ impl Door {
                 after.is_some_and(|after| after < row.offset())
             });
         }
-        Ok(found)
+        let mut unsettled = Some(Unsettled::default());
+        if call.asks {
+            unsettled = self.add_unacknowledged(tx, lane, &mut found.fresh)?;
+            if let (Some(_), Some(before)) = (&unsettled, &mut found.before) {
+                unsettled = self.add_unacknowledged(tx, lane, &mut before.opened)?;
+            }
+        }
+        let names = names.unwrap_or_default();
+        Ok(unsettled.map(|unsettled| Read { found, names, unsettled }))
     }
 
     /// Writes the row of a connection, and answers. What was found is claimed if it is still so: who
@@ -187,7 +211,7 @@ impl Door {
     fn settle(
         &self,
         Recovery { call, wanted, .. }: Recovery,
-        Found { mut fresh, before }: Found,
+        Read { found: Found { mut fresh, before }, names, unsettled }: Read,
         answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
     ) {
         let session = LiveSession {
@@ -195,12 +219,13 @@ impl Door {
             sid: call.sid,
             principal: fresh.principal.id.clone(),
             namespace: call.namespace.to_owned(),
-            topics: self.tables.since(call.names, &[], fresh.opening.at),
+            topics: self.tables.since(names, &[], fresh.opening.at),
             at: fresh.opening.at,
             left_at: None,
         };
         let (old, new) = (before.as_ref().map(|before| before.session.clone()), session.clone());
         let work = move |tx: &mut Tx<'_>, _| {
+            unsettled.write(tx)?;
             if let Some(found) = &old
                 && live_sessions::claim(tx, found, &new.sid)?
             {

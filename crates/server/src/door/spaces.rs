@@ -1,10 +1,12 @@
 //! Namespaces of Socket.IO: `/` for all services that are found there, and one for each.
 
-use bellwire_services::kit::{Dialect, Namespace, Service};
+use bellwire_services::kit::{
+    Dialect, Fault, Micros, Namespace, Principal, Role, Said, Service, Stream,
+};
 use bellwire_wire::socketio::ROOT;
 
 use super::{Kind, Tables};
-use crate::audience::Streams;
+use crate::audience::{Audience, Streams};
 
 /// The event by which a client adds topics to those that it hears.
 pub const SUBSCRIBE: &str = "subscribe";
@@ -32,14 +34,85 @@ impl Space {
     pub fn service(&self) -> Option<&'static str> {
         self.own.map(|own| own.service)
     }
+}
 
-    /// The names of the topics that are heard there unasked.
-    pub fn topics(&self) -> Vec<String> {
-        self.own.iter().map(|own| own.topic.to_owned()).collect()
-    }
+/// What a new connection is to hear.
+#[derive(Debug, Clone)]
+pub enum Hears {
+    /// All of one stream, by its number.
+    Stream(usize),
+    /// The topics of these names, in the namespace of this number.
+    Named(u8, Vec<String>),
+    /// What is heard unasked in the namespace of this number.
+    Unasked(u8),
 }
 
 impl Tables {
+    /// What a principal that comes with this wish listens to, and the names of that in a namespace.
+    ///
+    /// # Errors
+    /// When it is not let in, or a name means nothing.
+    pub fn heard_by(
+        &self,
+        hears: &Hears,
+        principal: &Principal,
+    ) -> Result<(Audience, Option<Vec<String>>), Fault> {
+        let (space, names) = match hears {
+            Hears::Stream(stream) => {
+                self.streams[*stream].access.check(principal)?;
+                return Ok((Audience::of(*stream), None));
+            }
+            Hears::Named(space, names) => (&self.spaces[usize::from(*space)], names.clone()),
+            Hears::Unasked(space) => {
+                let space = &self.spaces[usize::from(*space)];
+                (space, self.unasked(space, principal))
+            }
+        };
+        let own = space.own.and_then(|own| self.stream_of(own.service));
+        // Who waits to be paired may wait anywhere.
+        if let Some(stream) = own.filter(|_| principal.role != Role::Pairing) {
+            stream.access.check(principal)?;
+        }
+        let audience = self.audience(space.service(), names.iter().map(String::as_str))?;
+        Ok((audience, Some(names)))
+    }
+
+    /// The names of the topics that a principal hears unasked in a namespace.
+    fn unasked(&self, space: &Space, principal: &Principal) -> Vec<String> {
+        let hears = |own: &Namespace| space.own.is_some() || (own.unasked)(principal);
+        let all = self.spaces.iter().filter_map(|other| other.own);
+        let there = all.filter(|own| space.own.is_none_or(|space| space.path == own.path));
+        there.filter(hears).map(|own| own.topic.to_owned()).collect()
+    }
+
+    /// What a principal is told first on these streams.
+    pub fn greetings(&self, streams: Streams, principal: &Principal, now: Micros) -> Vec<Said> {
+        let heard = streams.numbers().filter_map(|number| self.streams.get(number));
+        heard.filter_map(|stream| (stream.greeting?)(principal, now)).collect()
+    }
+
+    /// What is said of a fault that belongs to no operation, to a principal in a namespace: as the service spells
+    /// it that is there, or that the principal hears there unasked.
+    pub fn error_in(
+        &self,
+        space: &Space,
+        principal: &Principal,
+        fault: &Fault,
+        now: Micros,
+    ) -> Said {
+        let unasked =
+            || self.spaces.iter().filter_map(|s| s.own).find(|own| (own.unasked)(principal));
+        let own = space.own.or_else(unasked).and_then(|own| self.stream_of(own.service));
+        match own {
+            Some(stream) => (stream.dialect.error)(fault, now),
+            None => Said::refused("error".to_owned(), fault),
+        }
+    }
+
+    fn stream_of(&self, service: &str) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.service == service)
+    }
+
     /// The number of the namespace with this path.
     pub fn space(&self, path: &str) -> Option<u8> {
         self.spaces.iter().position(|space| space.path == path).map(|number| number as u8)
@@ -67,7 +140,7 @@ impl Tables {
     /// How the service that offers this call spells its answers.
     pub fn dialect_of(&self, name: &str) -> Option<Dialect> {
         let (service, _) = self.meaning(name)?;
-        self.streams.iter().find(|stream| stream.service == service).map(|stream| stream.dialect)
+        self.stream_of(service).map(|stream| stream.dialect)
     }
 
     fn namespace_of(&self, service: &str) -> Option<Namespace> {
@@ -105,7 +178,12 @@ mod tests {
         let (topic, streams) = tables.heard_by_calling("states:get").expect("it is heard");
         assert_eq!((topic, streams), ("states", Streams::one(0)));
         assert!(tables.heard_by_calling("tokens.create").is_none());
-        assert_eq!(tables.spaces[0].topics(), Vec::<String>::new());
-        assert_eq!(tables.spaces[1].topics(), ["states"]);
+        let screen = Principal { role: Role::Client, ..Principal::guest() };
+        let unasked =
+            |space: usize, principal: &Principal| tables.unasked(&tables.spaces[space], principal);
+        assert_eq!(unasked(0, &Principal::guest()), Vec::<String>::new());
+        assert_eq!(unasked(0, &screen), ["areas"]);
+        assert_eq!(unasked(1, &screen), ["states"]);
+        assert_eq!(unasked(2, &Principal::operator()), ["areas"]);
     }
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::{
     Hub, Need, SessionId,
     outbox::{Fate, Frame, LINE, Outbox, Written, pass_on},
-    recent::Entry,
-    session::Place,
+    recent::{Entry, Shape},
+    session::{Place, Session},
     tick::Tick,
 };
 
@@ -33,9 +33,24 @@ pub(super) struct Line<S> {
     pub first: Option<u32>,
     /// Whether its last words were said.
     pub ending: bool,
+    /// The sessions for which rows that go out together are one frame, and their shapes.
+    pub batching: Option<Box<Batching>>,
+}
+
+/// Sessions for which rows that go out together are one frame, and their shapes.
+#[derive(Debug, Default)]
+pub(super) struct Batching {
+    pub sessions: Vec<(u32, Shape)>,
 }
 
 impl<S> Line<S> {
+    /// A session that is gone has no batches.
+    pub fn no_batches(&mut self, session: u32) {
+        if let Some(batching) = &mut self.batching {
+            batching.sessions.retain(|(slot, _)| *slot != session);
+        }
+    }
+
     /// How many bytes wait for its socket.
     pub fn queued_len(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
@@ -60,8 +75,24 @@ impl<S: Write> Hub<S> {
     pub fn line(&mut self, sink: S) -> LineId {
         self.serials = self.serials.wrapping_add(1);
         let serial = self.serials;
-        let line = Line { sink, serial, chain: None, outbox: None, first: None, ending: false };
+        let line = Line {
+            sink,
+            serial,
+            chain: None,
+            outbox: None,
+            first: None,
+            ending: false,
+            batching: None,
+        };
         LineId { slot: self.lines.insert(line) as u32, serial }
+    }
+
+    /// From now on rows that go out to a session together are one frame.
+    pub fn batch(&mut self, id: SessionId) {
+        let Some(slot) = self.slot_of(id) else { return };
+        let Session { line, shape, .. } = self.sessions[slot as usize];
+        let batching = self.lines[line as usize].batching.get_or_insert_default();
+        batching.sessions.push((slot, shape));
     }
 
     /// The sessions on a line.
@@ -121,7 +152,11 @@ impl<S: Write> Hub<S> {
     pub(super) fn flush_one(&mut self, slot: u32, now_ms: u64) {
         let Some(line) = self.lines.get_mut(slot as usize) else { return };
         let Some(chain) = line.chain.take() else { return };
-        let written = self.tick.write(chain, &mut line.sink, &mut line.outbox, now_ms);
+        self.tick.gather(chain);
+        if let Some(batching) = &line.batching {
+            self.tick.batch(&self.speller, &batching.sessions);
+        }
+        let written = self.tick.write(&mut line.sink, &mut line.outbox, now_ms);
         self.settle(slot, written, now_ms);
     }
 

@@ -18,6 +18,7 @@
 //! block while it holds back something that it took, as TLS does. A hub belongs to one thread, so
 //! nothing here is locked.
 
+mod acks;
 mod line;
 pub mod outbox;
 pub mod recent;
@@ -28,6 +29,7 @@ mod tests;
 mod tick;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     io::Write,
     mem,
@@ -35,16 +37,20 @@ use std::{
 };
 
 use bellwire_services::kit::Principal;
-use bellwire_store::change::{Effect, Event, Offset, Topic};
+use bellwire_store::change::{Effect, Event, Offset, Topic, Words};
 use bytes::Bytes;
 use slab::Slab;
 
+use crate::{
+    audience::{Roots, Streams},
+    logging,
+};
 use line::Line;
 pub use line::LineId;
 use outbox::{Fate, Frame};
 use recent::{Entry, Recent, Shape, Speller};
-use session::{Behind, Place, Session, concerned};
-pub use session::{Held, Keys, Opening, SessionId, holds};
+use session::{Ahead, Behind, Place, Session};
+pub use session::{Held, Last, Opening, SessionId, holds};
 use tick::Tick;
 
 /// Rows are fetched, and a session that is behind is fed, this much at a time.
@@ -65,7 +71,16 @@ pub enum Need {
     /// What was read for a session is older than what is in memory: read it again.
     Reread(SessionId),
     /// The session must end, as its credential was revoked; the driver says so in its dialect.
-    Revoked(SessionId),
+    Revoked(SessionId, Last),
+    /// The session is to be told something with a token in it, which the driver signs.
+    Hand {
+        /// Which session.
+        session: SessionId,
+        /// What.
+        words: Words,
+        /// What the token says, as JSON.
+        claims: String,
+    },
     /// The peer does not read fast enough: the connection must end.
     Slow(LineId),
     /// The peer is gone.
@@ -77,11 +92,12 @@ pub enum Need {
 pub struct Hub<S> {
     recent: Arc<Recent>,
     speller: Arc<Speller>,
+    roots: Arc<Roots>,
     lines: Slab<Line<S>>,
     sessions: Slab<Session>,
-    /// Live sessions without a filter, by topic.
+    /// Live sessions by topic, but for topics that their filter concerns.
     topics: HashMap<Topic, Vec<u32>>,
-    /// Live sessions with a filter, by key.
+    /// Live sessions with a filter, by its keys.
     keys: HashMap<String, Vec<u32>>,
     /// All sessions whose principal is known, by all of its names: whom effects concern.
     principals: HashMap<String, Vec<u32>>,
@@ -89,6 +105,8 @@ pub struct Hub<S> {
     nobody: Arc<Principal>,
     /// Lines for whose sockets something waits.
     blocked: HashSet<u32>,
+    /// Sessions that have yet to acknowledge something.
+    asked: HashSet<u32>,
     /// Everything up to here was told to whom it concerns.
     at: Offset,
     tick: Tick,
@@ -96,17 +114,23 @@ pub struct Hub<S> {
     serials: u32,
     /// The most that waits for one socket, in bytes.
     outbox_len_max: usize,
-    /// Event frames since somebody asked.
-    told: u64,
+    /// Event frames since somebody asked, by the name of the event.
+    told: Vec<(Cow<'static, str>, u64)>,
 }
 
 impl<S: Write> Hub<S> {
     /// A hub without sessions that goes on after what `recent` holds.
-    pub fn new(recent: Arc<Recent>, speller: Arc<Speller>, outbox_len_max: usize) -> Self {
+    pub fn new(
+        recent: Arc<Recent>,
+        speller: Arc<Speller>,
+        roots: Arc<Roots>,
+        outbox_len_max: usize,
+    ) -> Self {
         let at = recent.head();
         Hub {
             recent,
             speller,
+            roots,
             lines: Slab::new(),
             sessions: Slab::new(),
             topics: HashMap::new(),
@@ -114,12 +138,13 @@ impl<S: Write> Hub<S> {
             principals: HashMap::new(),
             nobody: Arc::new(Principal::nobody()),
             blocked: HashSet::new(),
+            asked: HashSet::new(),
             at,
             tick: Tick::default(),
             needs: Vec::new(),
             serials: 0,
             outbox_len_max,
-            told: 0,
+            told: Vec::new(),
         }
     }
 
@@ -140,8 +165,10 @@ impl<S: Write> Hub<S> {
             floor: 0,
             principal: self.nobody.clone(),
             held: Vec::new(),
+            streams: Streams::default(),
             keys: None,
             rights_at: 0,
+            awaited: shape.asks().then(Box::default),
         };
         let slot = self.sessions.insert(session) as u32;
         self.lines[line as usize].first = Some(slot);
@@ -178,7 +205,7 @@ impl<S: Write> Hub<S> {
     ///
     /// Effects on `principal` between the place of the read and the hub's own are found in
     /// [`Recent`]; a read that is older than that is to be done again, and so is one after which
-    /// the session lost a right: its snapshot may show what is no longer to be seen.
+    /// the session lost a right, or part of one: its snapshot may show what is no longer to be seen.
     ///
     /// Says whether it was of use; if not, the session is still pending, or ends.
     pub fn open(
@@ -192,29 +219,36 @@ impl<S: Write> Hub<S> {
         if !matches!(self.sessions[slot as usize].place, Place::Pending(_)) {
             return false;
         }
+        let is_first = Arc::ptr_eq(&self.sessions[slot as usize].principal, &self.nobody);
         self.identify(slot, principal);
         let session = &mut self.sessions[slot as usize];
         let Some(ahead) = self.recent.range(opening.at, self.at, usize::MAX) else {
             self.needs.push(Need::Reread(id));
             return false;
         };
-        let mut behind = Behind { rows: opening.rows.into(), at: opening.at, lost: Vec::new() };
-        if behind.look_ahead(&ahead, &session.principal) {
-            self.needs.push(Need::Revoked(id));
+        let (rows, at) = (opening.rows.into(), opening.at);
+        let mut behind = Behind { rows, at, ..Behind::default() };
+        let Ahead { revoked, handed } = behind.look_ahead(&ahead, &session.principal);
+        if let Some(last) = revoked {
+            self.needs.push(Need::Revoked(id, last));
             return false;
         }
         mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
         mutant!(PlaceOffByOne => behind.at += 1);
-        if opening.held.iter().any(|held| behind.is_lost(&held.topic, opening.at)) {
+        if opening.held.iter().any(|held| behind.is_less(&held.topic, opening.at)) {
             self.needs.push(Need::Reread(id));
             return false;
         }
         session.take_rights(opening.held, opening.at);
+        session.streams = opening.streams;
         session.keys = opening.keys;
         session.place = Place::Behind(Box::new(behind));
         for bytes in opening.frames {
             self.push(slot, Frame::of(bytes));
         }
+        // Whoever was known before was handed it already.
+        let handed = handed.into_iter().filter(|_| is_first);
+        self.needs.extend(handed.map(|(words, claims)| Need::Hand { session: id, words, claims }));
         self.advance(slot, now_ms);
         true
     }
@@ -271,14 +305,13 @@ impl<S: Write> Hub<S> {
             session.floor = session.floor.max(behind.at);
             mutant!(FloorForgotten => session.floor = 0);
         }
-        match &session.keys {
-            Some(keys) => {
-                keys.iter().for_each(|key| self.keys.entry(key.clone()).or_default().push(slot))
+        for key in session.keys.iter().flat_map(|filter| &filter.keys) {
+            self.keys.entry(key.clone()).or_default().push(slot);
+        }
+        for Held { topic, .. } in &session.held {
+            if !session.filters(topic, &self.roots) {
+                self.topics.entry(topic.clone()).or_default().push(slot);
             }
-            None => session
-                .held
-                .iter()
-                .for_each(|held| self.topics.entry(held.topic.clone()).or_default().push(slot)),
         }
     }
 
@@ -287,12 +320,18 @@ impl<S: Write> Hub<S> {
     fn tell_behind(&mut self, slot: u32, entry: &Arc<Entry>) -> usize {
         let session = &mut self.sessions[slot as usize];
         let offset = entry.offset();
-        let variant = entry.logged.event.as_ref().and_then(|event| session.variant(event, offset));
+        let event = entry.logged.event.as_ref();
+        let variant = event.and_then(|event| session.variant(event, &self.roots, offset));
         let mut told = 0;
-        if let Some(variant) = variant {
+        if let (Some(variant), Some(event)) = (variant, &entry.logged.event) {
             let frame = Frame::telling(&self.speller, entry, variant, session.shape);
             told = frame.bytes.len();
-            self.told += 1;
+            count(&mut self.told, event, 1);
+            if session.shape.asks() && self.speller.asks(&event.name) {
+                session.await_acknowledgement(entry, variant);
+                self.asked.insert(slot);
+            }
+            logging::telling(&event.name, &session.principal);
             self.push(slot, frame);
         }
         let session = &mut self.sessions[slot as usize];
@@ -302,14 +341,16 @@ impl<S: Write> Hub<S> {
             return told;
         }
         let mut granted = Vec::new();
-        for effect in entry
-            .logged
-            .effects
-            .iter()
-            .filter(|effect| session.principal.is_named(concerned(effect)))
+        for effect in
+            entry.logged.effects.iter().filter(|effect| {
+                effect.principal().is_some_and(|who| session.principal.is_named(who))
+            })
         {
             match effect {
-                Effect::Grant { topic, .. } if !behind.is_lost(topic, offset) => {
+                Effect::Grant { topic, .. }
+                    if session.streams.meets(self.roots.streams_of(topic))
+                        && !behind.is_lost(topic, offset) =>
+                {
                     granted.push(topic)
                 }
                 Effect::Evict { topic, .. } => {
@@ -341,16 +382,26 @@ impl<S: Write> Hub<S> {
     }
 
     fn tell(&mut self, entry: &Arc<Entry>, event: &Event) {
-        let Hub { lines, sessions, topics, keys, tick, speller, told, .. } = self;
+        let Hub { lines, sessions, topics, keys, tick, speller, roots, told, asked, .. } = self;
         let offset = entry.offset();
         let filtered = keys.get(&event.key);
+        let (mut frames_len, asks) = (0, speller.asks(&event.name));
+        let logs = logging::says_what_is_told();
+        let heard_on = roots.of_event(event);
         for (number, variant) in event.variants.iter().enumerate() {
             // One frame per shape for all receivers of this variant.
             let mut frames = [None; Shape::COUNT];
             let mut add = |slot: u32, session: &mut Session| {
                 session.floor = offset;
-                *told += 1;
+                frames_len += 1;
                 let shape = session.shape;
+                if asks && shape.asks() {
+                    session.await_acknowledgement(entry, number);
+                    asked.insert(slot);
+                }
+                if logs {
+                    logging::telling(&event.name, &session.principal);
+                }
                 let frame = *frames[shape as usize].get_or_insert_with(|| {
                     tick.frame(Frame::telling(speller, entry, number, shape))
                 });
@@ -360,7 +411,7 @@ impl<S: Write> Hub<S> {
                 for &slot in topics.get(topic).into_iter().flatten() {
                     let session = &mut sessions[slot as usize];
                     if session.floor < offset
-                        && (event.except.is_empty() || !session.skips(event, offset))
+                        && (event.except.is_empty() || !session.skips(event, heard_on, offset))
                     {
                         add(slot, session);
                     }
@@ -370,12 +421,13 @@ impl<S: Write> Hub<S> {
                 let session = &mut sessions[slot as usize];
                 if session.floor < offset
                     && session.holds(&variant.topics, offset)
-                    && !session.skips(event, offset)
+                    && !session.skips(event, heard_on, offset)
                 {
                     add(slot, session);
                 }
             }
         }
+        count(told, event, frames_len);
     }
 
     /// Queues a frame for one session, unless it ends; it goes out with the next flush.
@@ -431,7 +483,9 @@ impl<S: Write> Hub<S> {
     /// Takes a session out of every list.
     fn forget(&mut self, slot: u32) {
         self.unlist(slot);
+        self.asked.remove(&slot);
         let session = self.sessions.remove(slot as usize);
+        self.lines[session.line as usize].no_batches(slot);
         let names = session.principal.names();
         names.iter().for_each(|name| remove(&mut self.principals, name, slot));
         let first = &mut self.lines[session.line as usize].first;
@@ -474,8 +528,8 @@ impl<S: Write> Hub<S> {
         self.lines.is_empty()
     }
 
-    /// How many event frames were told since this was asked last.
-    pub fn take_told(&mut self) -> u64 {
+    /// How many event frames were told since this was asked last, by the name of the event.
+    pub fn take_told(&mut self) -> Vec<(Cow<'static, str>, u64)> {
         mem::take(&mut self.told)
     }
 
@@ -492,12 +546,25 @@ impl<S: Write> Hub<S> {
         if !matches!(session.place, Place::Live) {
             return;
         }
-        match &session.keys {
-            Some(listed) => listed.iter().for_each(|key| remove(&mut self.keys, key, slot)),
-            None => {
-                session.held.iter().for_each(|held| remove(&mut self.topics, &held.topic, slot))
+        for key in session.keys.iter().flat_map(|filter| &filter.keys) {
+            remove(&mut self.keys, key, slot);
+        }
+        for Held { topic, .. } in &session.held {
+            if !session.filters(topic, &self.roots) {
+                remove(&mut self.topics, topic, slot);
             }
         }
+    }
+}
+
+/// Counts frames of an event.
+fn count(told: &mut Vec<(Cow<'static, str>, u64)>, event: &Event, frames: u64) {
+    if frames == 0 {
+        return;
+    }
+    match told.iter_mut().find(|(known, _)| *known == event.name) {
+        Some((_, count)) => *count += frames,
+        None => told.push((event.name.clone(), frames)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock, RwLock},
 };
 
-use bellwire_services::kit::Spelling;
+use bellwire_services::kit::{Spelling, Told};
 use bellwire_store::{
     change::{Logged, Offset},
     log::Cursor,
@@ -25,24 +25,95 @@ pub enum Shape {
     Plain,
     /// The same with `cursor` as the last key.
     PlainCursor,
+    /// The payload alone, as a plain WebSocket text frame.
+    Bare,
+    /// The same with `cursor` as the last key.
+    BareCursor,
     /// An event of Socket.IO on `/`.
     Root,
     /// The same with the cursor as the last argument.
     RootCursor,
+    /// As [`Root`](Shape::Root), but critical events ask for an acknowledgement: their id is their offset.
+    RootAck,
+    /// The same, and the others have the cursor as the last argument.
+    RootAckCursor,
     /// An event of Socket.IO in the namespace of its service.
     Own,
     /// The same with the cursor as the last argument.
     OwnCursor,
+    /// As [`Own`](Shape::Own), but critical events ask for an acknowledgement.
+    OwnAck,
+    /// The same, and the others have the cursor as the last argument.
+    OwnAckCursor,
 }
 
 impl Shape {
     /// How many there are.
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 12;
+
+    /// That of a plain connection.
+    pub fn plain(bare: bool, cursor: bool) -> Shape {
+        match (bare, cursor) {
+            (false, false) => Shape::Plain,
+            (false, true) => Shape::PlainCursor,
+            (true, false) => Shape::Bare,
+            (true, true) => Shape::BareCursor,
+        }
+    }
+
+    /// That of a session of Socket.IO: in a namespace of one service's own, or on `/`.
+    pub fn socketio(own: bool, cursor: bool, asks: bool) -> Shape {
+        match (own, cursor, asks) {
+            (false, false, false) => Shape::Root,
+            (false, true, false) => Shape::RootCursor,
+            (false, false, true) => Shape::RootAck,
+            (false, true, true) => Shape::RootAckCursor,
+            (true, false, false) => Shape::Own,
+            (true, true, false) => Shape::OwnCursor,
+            (true, false, true) => Shape::OwnAck,
+            (true, true, true) => Shape::OwnAckCursor,
+        }
+    }
 
     /// Whether events of this shape bear a cursor: such a reader misses nothing and is never coalesced.
     pub fn has_cursor(self) -> bool {
-        matches!(self, Shape::PlainCursor | Shape::RootCursor | Shape::OwnCursor)
+        use Shape::{BareCursor, OwnAckCursor, OwnCursor, PlainCursor, RootAckCursor, RootCursor};
+        matches!(
+            self,
+            PlainCursor | BareCursor | RootCursor | RootAckCursor | OwnCursor | OwnAckCursor
+        )
     }
+
+    /// Whether critical events of this shape ask for an acknowledgement.
+    pub fn asks(self) -> bool {
+        use Shape::{OwnAck, OwnAckCursor, RootAck, RootAckCursor};
+        matches!(self, RootAck | RootAckCursor | OwnAck | OwnAckCursor)
+    }
+
+    /// How it is spelled: plain, or in which namespace of Socket.IO, given that of the event's service.
+    fn speech(self, own: &'static str) -> Speech {
+        match self {
+            Shape::Plain | Shape::PlainCursor => Speech::Plain,
+            Shape::Bare | Shape::BareCursor => Speech::Bare,
+            Shape::Root | Shape::RootCursor | Shape::RootAck | Shape::RootAckCursor => {
+                Speech::SocketIo(socketio::ROOT)
+            }
+            Shape::Own | Shape::OwnCursor | Shape::OwnAck | Shape::OwnAckCursor => {
+                Speech::SocketIo(own)
+            }
+        }
+    }
+}
+
+/// In how many shapes an event is taken to be heard: listeners of one service rarely come in more.
+const SHAPES_HEARD: usize = 3;
+
+/// What a shape speaks.
+enum Speech {
+    Plain,
+    Bare,
+    /// In this namespace.
+    SocketIo(&'static str),
 }
 
 /// A committed row, and its bytes in each shape that somebody asked for.
@@ -74,35 +145,51 @@ impl Entry {
             .iter()
             .flat_map(|event| &event.variants)
             .map(|variant| variant.payload.get().len());
-        // The row, and the payload with its frames, as if somebody heard half of the shapes.
-        let copies = 1 + Shape::COUNT / 2;
-        256 + size_of_val(&*self.frames) + copies * payloads.sum::<usize>()
+        // The row, and the payload with its frames.
+        256 + size_of_val(&*self.frames) + (1 + SHAPES_HEARD) * payloads.sum::<usize>()
     }
 }
+
+/// The event in which several are told.
+const BATCH: &str = "batch";
 
 /// Turns rows into frames.
 #[derive(Debug)]
 pub struct Speller {
     epoch: String,
-    /// By the event's name: its plain form, and the namespace of its service.
-    events: HashMap<&'static str, (Form, &'static str)>,
+    events: HashMap<&'static str, Known>,
+}
+
+/// What is known of an event by its name.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    form: Form,
+    /// The namespace of its service.
+    own: &'static str,
+    asks: bool,
 }
 
 impl Speller {
-    /// A speller for this log's epoch and these events, each with the namespace of its service.
-    pub fn new(
-        epoch: &str,
-        events: impl IntoIterator<Item = (&'static str, Spelling, &'static str)>,
-    ) -> Speller {
-        let form = |spelling| match spelling {
-            Spelling::Spread => Form::Spread,
-            Spelling::Nested => Form::Nested,
+    /// A speller for this log's epoch and these events.
+    pub fn new(epoch: &str, events: impl IntoIterator<Item = Told>) -> Speller {
+        let known = |told: Told| {
+            let form = match told.spelling {
+                Spelling::Spread => Form::Spread,
+                Spelling::Nested => Form::Nested,
+            };
+            (told.name, Known { form, own: told.namespace, asks: told.asks })
         };
-        let events = events.into_iter();
-        Speller {
-            epoch: epoch.to_owned(),
-            events: events.map(|(name, spelling, own)| (name, (form(spelling), own))).collect(),
-        }
+        Speller { epoch: epoch.to_owned(), events: events.into_iter().map(known).collect() }
+    }
+
+    /// Whether an event is one that a client may be asked to acknowledge.
+    pub fn asks(&self, name: &str) -> bool {
+        self.known(name).asks
+    }
+
+    fn known(&self, name: &str) -> Known {
+        let unknown = Known { form: Form::Spread, own: socketio::ROOT, asks: false };
+        self.events.get(name).copied().unwrap_or(unknown)
     }
 
     /// The frame of one variant of a row's event.
@@ -114,24 +201,42 @@ impl Speller {
         frame
             .get_or_init(|| {
                 let event = entry.logged.event.as_ref().expect("a row with variants has an event");
-                let known = self.events.get(event.name.as_ref()).copied();
-                let (form, own) = known.unwrap_or((Form::Spread, socketio::ROOT));
-                let cursor = shape.has_cursor().then(|| self.cursor(entry.offset()));
-                let (name, cursor) = (&event.name, cursor.as_deref());
+                let Known { form, own, asks } = self.known(&event.name);
                 let payload = event.variants[variant].payload.get();
-                match shape {
-                    Shape::Plain | Shape::PlainCursor => {
-                        plain::event_frame(name, payload, form, cursor)
+                let place = self.cursor(entry.offset());
+                let (name, cursor) = (&event.name, shape.has_cursor().then_some(place.as_str()));
+                match shape.speech(own) {
+                    Speech::Plain => plain::event_frame(name, payload, form, cursor),
+                    Speech::Bare => plain::bare_frame(name, payload, form, cursor),
+                    Speech::SocketIo(path) if asks && shape.asks() => {
+                        socketio::request_frame(path, entry.offset(), name, payload, &place)
                     }
-                    Shape::Root | Shape::RootCursor => {
-                        socketio::event_frame(socketio::ROOT, name, payload, cursor)
-                    }
-                    Shape::Own | Shape::OwnCursor => {
-                        socketio::event_frame(own, name, payload, cursor)
-                    }
+                    Speech::SocketIo(path) => socketio::event_frame(path, name, payload, cursor),
                 }
             })
             .clone()
+    }
+
+    /// One frame that tells several rows, of each this variant; `None` if there are none.
+    pub fn batch(&self, rows: &[(Arc<Entry>, usize)], shape: Shape) -> Option<Bytes> {
+        let (last, _) = rows.last()?;
+        let mut own = socketio::ROOT;
+        let events = rows.iter().filter_map(|(entry, variant)| {
+            let event = entry.logged.event.as_ref()?;
+            let known = self.known(&event.name);
+            own = known.own;
+            Some((event.name.as_ref(), event.variants[*variant].payload.get(), known.form))
+        });
+        let payload = plain::batch(events);
+        let cursor = shape.has_cursor().then(|| self.cursor(last.offset()));
+        Some(match shape.speech(own) {
+            Speech::Plain | Speech::Bare => {
+                plain::event_frame(BATCH, &payload, Form::Spread, cursor.as_deref())
+            }
+            Speech::SocketIo(path) => {
+                socketio::event_frame(path, BATCH, &payload, cursor.as_deref())
+            }
+        })
     }
 
     /// The cursor of a place, as clients see it.

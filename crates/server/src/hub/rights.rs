@@ -5,35 +5,57 @@
 
 use std::{io::Write, sync::Arc};
 
-use bellwire_store::change::{Effect, Offset, Topic};
+use bellwire_store::change::{Effect, Offset, Topic, Words};
 
 use super::{
     Hub, Need,
     outbox::{Fate, Frame},
     recent::Entry,
     remove,
-    session::{Place, concerned, holds},
+    session::{Last, Narrowed, Place, Session, holds_but},
 };
+use crate::logging;
 
 impl<S: Write> Hub<S> {
     /// Does to live sessions what a row says, after it was told.
     pub(super) fn apply(&mut self, effect: &Effect, offset: Offset) {
-        let slots = self.principals.get(concerned(effect)).cloned().unwrap_or_default();
-        for slot in slots {
+        if let Effect::Narrow { topic, keys } = effect {
+            return self.narrow(Narrowed { topic: topic.clone(), keys: keys.clone(), offset });
+        }
+        let slots = effect.principal().and_then(|principal| self.principals.get(principal));
+        for slot in slots.cloned().unwrap_or_default() {
             match effect {
+                Effect::Narrow { .. } => {}
                 Effect::Grant { topic, .. } => self.grant(slot, topic, offset),
                 Effect::Evict { topic, .. } => self.evict(slot, topic, offset),
-                Effect::Revoke { .. } => self.revoke(slot),
+                Effect::Revoke { last, .. } => {
+                    self.revoke(slot, Last { words: last.clone(), offset })
+                }
+                Effect::Hand { words, claims, .. } => self.hand(slot, words, claims, offset),
             }
+        }
+    }
+
+    /// Something is said with a token in it, which only the driver can sign. Who was read to know of it already
+    /// has heard it.
+    fn hand(&mut self, slot: u32, words: &Words, claims: &str, offset: Offset) {
+        let session = &self.sessions[slot as usize];
+        if offset > session.rights_at && !matches!(session.place, Place::Ending) {
+            logging::telling(&words.event, &session.principal);
+            let (words, claims) = (words.clone(), claims.to_owned());
+            self.needs.push(Need::Hand { session: session.id(slot), words, claims });
         }
     }
 
     /// All rights end: whatever was to be said is not said any more, answers included, but for the rest
     /// of a frame. A session that ends already says its last words.
-    fn revoke(&mut self, slot: u32) {
+    fn revoke(&mut self, slot: u32, last: Last) {
         let session = &self.sessions[slot as usize];
         if !matches!(session.place, Place::Ending) {
-            self.needs.push(Need::Revoked(session.id(slot)));
+            if let Some(words) = &last.words {
+                logging::telling(&words.event, &session.principal);
+            }
+            self.needs.push(Need::Revoked(session.id(slot), last));
             self.stop(slot);
         }
         self.drop_queued(slot);
@@ -46,12 +68,13 @@ impl<S: Write> Hub<S> {
         }
         let session = &mut self.sessions[slot as usize];
         if !matches!(session.place, Place::Live)
+            || !session.streams.meets(self.roots.streams_of(topic))
             || session.held.iter().any(|held| held.topic == *topic)
         {
             return;
         }
         session.gain(topic, offset);
-        if session.keys.is_none() {
+        if !session.filters(topic, &self.roots) {
             self.topics.entry(topic.clone()).or_default().push(slot);
         }
     }
@@ -73,16 +96,44 @@ impl<S: Write> Hub<S> {
             return;
         }
         let session = &mut self.sessions[slot as usize];
+        let is_listed = !session.filters(topic, &self.roots);
         match &mut session.place {
             Place::Behind(behind) | Place::Pending(Some(behind)) => {
                 behind.lost.push((topic.clone(), offset))
             }
-            Place::Live if session.keys.is_none() => remove(&mut self.topics, topic, slot),
+            Place::Live if is_listed => remove(&mut self.topics, topic, slot),
             _ => {}
         }
         if session.lose(topic) {
-            self.drop_unentitled(slot);
+            self.drop_unentitled(slot, None);
         }
+    }
+
+    /// Less is told on a topic: of those who hear it, this concerns for whom something waits.
+    fn narrow(&mut self, narrowed: Narrowed) {
+        let waits = |(_, session): &(usize, &Session)| {
+            let line = &self.lines[session.line as usize];
+            (line.outbox.is_some() || line.chain.is_some() || !matches!(session.place, Place::Live))
+                && session.held.iter().any(|held| held.topic == narrowed.topic)
+        };
+        let waiting: Vec<usize> =
+            self.sessions.iter().filter(waits).map(|(slot, _)| slot).collect();
+        for slot in waiting {
+            self.narrow_one(slot as u32, &narrowed);
+        }
+    }
+
+    fn narrow_one(&mut self, slot: u32, narrowed: &Narrowed) {
+        let session = &mut self.sessions[slot as usize];
+        let line = session.line;
+        let outbox = self.lines[line as usize].outbox.as_ref();
+        if outbox.is_some_and(|outbox| outbox.holds_answers(slot)) {
+            return self.cut_off(line);
+        }
+        if let Place::Behind(behind) | Place::Pending(Some(behind)) = &mut session.place {
+            behind.narrowed.push(narrowed.clone());
+        }
+        self.drop_unentitled(slot, Some(narrowed));
     }
 
     /// Whether the read that the session's rights are from was ahead of the hub, and saw this change
@@ -96,21 +147,25 @@ impl<S: Write> Hub<S> {
         mutant!(HindsightApplied => return false);
         let held = session.held.iter_mut().find(|held| held.topic == *topic);
         held.into_iter().for_each(|held| held.since = held.since.max(offset));
-        self.drop_unentitled(slot);
+        self.drop_unentitled(slot, None);
         true
     }
 
-    /// After a right was lost: what waits and only that right allowed is dropped, or told in the
+    /// After a right was lost, or part of it: what waits and only that right allowed is dropped, or told in the
     /// variant to which another right still entitles.
-    fn drop_unentitled(&mut self, slot: u32) {
+    fn drop_unentitled(&mut self, slot: u32, narrowed: Option<&Narrowed>) {
         mutant!(QueueKept => return);
         let Hub { lines, sessions, tick, speller, .. } = self;
         let session = &sessions[slot as usize];
         let (held, shape) = (&session.held, session.shape);
         let revise = |entry: &Arc<Entry>, variant: usize| {
             let Some(event) = &entry.logged.event else { return Fate::Drop };
-            let entitled =
-                |variant: &usize| holds(held, &event.variants[*variant].topics, entry.offset());
+            let hides = |topic: &Topic| {
+                narrowed.is_some_and(|narrowed| narrowed.hides(topic, event, entry.offset()))
+            };
+            let entitled = |variant: &usize| {
+                holds_but(held, &event.variants[*variant].topics, entry.offset(), hides)
+            };
             if entitled(&variant) {
                 return Fate::Keep;
             }

@@ -1,14 +1,15 @@
 //! What the hub knows of one session.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use bellwire_services::kit::Principal;
-use bellwire_store::change::{Effect, Event, Offset, Topic};
+use bellwire_store::change::{Effect, Event, Offset, Topic, Words};
 
-use super::recent::{Entry, Shape};
+use super::{
+    acks::Awaited,
+    recent::{Entry, Shape},
+};
+use crate::audience::{Keys, Roots, Streams};
 
 /// Names a session, also after it has ended and its slot serves another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,9 +19,6 @@ pub struct SessionId {
     /// Counts the sessions of this hub.
     pub serial: u32,
 }
-
-/// Only events with these keys are heard, if there are some; sessions may share them.
-pub type Keys = Option<Arc<HashSet<String>>>;
 
 /// A right to hear a topic, and the place from which on it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +31,17 @@ pub struct Held {
 
 /// Whether one of these rights lets an event of this offset, for these topics, be told.
 pub fn holds(held: &[Held], topics: &[Topic], offset: Offset) -> bool {
-    held.iter().any(|held| held.since < offset && topics.contains(&held.topic))
+    holds_but(held, topics, offset, |_| false)
+}
+
+/// The same, without regard to rights to some topics.
+pub(super) fn holds_but(
+    held: &[Held],
+    topics: &[Topic],
+    offset: Offset,
+    but: impl Fn(&Topic) -> bool,
+) -> bool {
+    held.iter().any(|held| held.since < offset && topics.contains(&held.topic) && !but(&held.topic))
 }
 
 /// What a read transaction found out for a session that is going live: all of it as of one place.
@@ -43,6 +51,8 @@ pub struct Opening {
     pub at: Offset,
     /// The topics that the session may hear.
     pub held: Vec<Held>,
+    /// The streams that it listens to: rights to topics of others do not concern it.
+    pub streams: Streams,
     /// Only events with these keys, if there is a filter.
     pub keys: Keys,
     /// What is told first: `resumed`, `reset`, a snapshot.
@@ -59,6 +69,24 @@ pub(super) struct Behind {
     pub at: Offset,
     /// Evictions that were seen ahead of the rows: a topic, and where the right to it ended.
     pub lost: Vec<(Topic, Offset)>,
+    /// The same of topics on which less is told.
+    pub narrowed: Vec<Narrowed>,
+}
+
+/// A topic on which less was told from some place on.
+#[derive(Debug, Clone)]
+pub(super) struct Narrowed {
+    pub topic: Topic,
+    pub keys: Option<Vec<String>>,
+    pub offset: Offset,
+}
+
+impl Narrowed {
+    /// Whether an event from before is not told on the topic any more.
+    pub fn hides(&self, topic: &Topic, event: &Event, offset: Offset) -> bool {
+        let is_of = |keys: &Vec<String>| keys.iter().any(|key| *key == *event.key);
+        self.topic == *topic && offset < self.offset && self.keys.as_ref().is_none_or(is_of)
+    }
 }
 
 /// Where a session stands.
@@ -91,7 +119,10 @@ pub(super) struct Session {
     pub held: Vec<Held>,
     /// The rights were read at this place: effects up to it are in them.
     pub rights_at: Offset,
+    pub streams: Streams,
     pub keys: Keys,
+    /// What it was told and is to acknowledge, if it does that.
+    pub awaited: Option<Box<Awaited>>,
 }
 
 impl Session {
@@ -105,10 +136,16 @@ impl Session {
         holds(&self.held, topics, offset)
     }
 
-    /// Whether the event leaves it out, or its filter does.
-    pub fn skips(&self, event: &Event, offset: Offset) -> bool {
-        self.keys.as_ref().is_some_and(|keys| !keys.contains(&event.key))
+    /// Whether the event, which is heard on these streams, leaves it out, or its filter does.
+    pub fn skips(&self, event: &Event, heard_on: Streams, offset: Offset) -> bool {
+        self.keys.as_ref().is_some_and(|filter| filter.leaves_out(event, heard_on))
             || (!event.except.is_empty() && self.is_excepted(event, offset))
+    }
+
+    /// Whether what is heard on a topic is listed by its key, as there is a filter for it.
+    pub fn filters(&self, topic: &Topic, roots: &Roots) -> bool {
+        let streams = self.keys.as_ref().map(|filter| filter.streams);
+        streams.is_some_and(|streams| streams.meets(roots.streams_of(topic)))
     }
 
     /// An exception for a topic is of those who held it when the event was committed.
@@ -120,11 +157,19 @@ impl Session {
     }
 
     /// The variant of the event that it is told.
-    pub fn variant(&self, event: &Event, offset: Offset) -> Option<usize> {
-        if self.skips(event, offset) {
+    pub fn variant(&self, event: &Event, roots: &Roots, offset: Offset) -> Option<usize> {
+        if self.skips(event, roots.of_event(event), offset) {
             return None;
         }
-        event.variants.iter().position(|variant| self.holds(&variant.topics, offset))
+        event.variants.iter().position(|variant| match &self.place {
+            Place::Behind(behind) if !behind.narrowed.is_empty() => {
+                let hides = |topic: &Topic| {
+                    behind.narrowed.iter().any(|narrowed| narrowed.hides(topic, event, offset))
+                };
+                holds_but(&self.held, &variant.topics, offset, hides)
+            }
+            _ => self.holds(&variant.topics, offset),
+        })
     }
 
     /// Takes in the rights that were read at `at`. What still waits for the socket was told with the
@@ -157,36 +202,60 @@ impl Session {
 }
 
 impl Behind {
+    /// Whether something that was seen ahead took the topic away after `offset`, or part of what is told on it.
+    pub fn is_less(&self, topic: &Topic, offset: Offset) -> bool {
+        self.is_lost(topic, offset) || self.narrowed.iter().any(|less| less.topic == *topic)
+    }
+
     /// Whether an eviction that was seen ahead took the topic away after `offset`.
     pub fn is_lost(&self, topic: &Topic, offset: Offset) -> bool {
         self.lost.iter().any(|(lost, at)| lost == topic && *at > offset)
     }
 
-    /// Notes the evictions of `principal` among rows that lie ahead. Says whether a revocation is among them.
-    pub fn look_ahead(&mut self, rows: &[Arc<Entry>], principal: &Principal) -> bool {
-        let mut revoked = false;
+    /// Notes the evictions of `principal` among rows that lie ahead, and finds what else they do to it.
+    pub fn look_ahead(&mut self, rows: &[Arc<Entry>], principal: &Principal) -> Ahead {
+        let mut ahead = Ahead::default();
         for row in rows {
-            for effect in &row.logged.effects {
+            let effects = row.logged.effects.iter();
+            let concerns = |effect: &&Effect| {
+                effect.principal().is_none_or(|concerned| principal.is_named(concerned))
+            };
+            for effect in effects.filter(concerns) {
                 match effect {
-                    Effect::Evict { principal: whose, topic } if principal.is_named(whose) => {
-                        self.lost.push((topic.clone(), row.offset()))
+                    Effect::Grant { .. } => {}
+                    Effect::Narrow { topic, keys } => self.narrowed.push(Narrowed {
+                        topic: topic.clone(),
+                        keys: keys.clone(),
+                        offset: row.offset(),
+                    }),
+                    Effect::Evict { topic, .. } => self.lost.push((topic.clone(), row.offset())),
+                    Effect::Revoke { last, .. } => {
+                        ahead.revoked = Some(Last { words: last.clone(), offset: row.offset() })
                     }
-                    Effect::Revoke { principal: whose } if principal.is_named(whose) => {
-                        revoked = true
+                    Effect::Hand { words, claims, .. } => {
+                        ahead.handed.push((words.clone(), claims.clone()))
                     }
-                    _ => {}
                 }
             }
         }
-        revoked
+        ahead
     }
 }
 
-/// Whom an effect concerns.
-pub(super) fn concerned(effect: &Effect) -> &str {
-    match effect {
-        Effect::Grant { principal, .. }
-        | Effect::Evict { principal, .. }
-        | Effect::Revoke { principal } => principal,
-    }
+/// What rows that lie ahead do to a session, beside taking rights.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// It ends.
+    pub revoked: Option<Last>,
+    /// It is told this, with tokens in it.
+    pub handed: Vec<(Words, String)>,
+}
+
+/// What a session is told last whose credential was revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// What, if there is something to be said beside that.
+    pub words: Option<Words>,
+    /// The place of the revocation.
+    pub offset: Offset,
 }

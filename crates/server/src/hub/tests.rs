@@ -69,6 +69,33 @@ fn a_read_ahead_of_the_hub_is_not_undone_by_what_it_saw() {
 }
 
 #[test]
+fn what_waits_is_not_told_when_less_is_told_on_its_topic() {
+    let slow = "read:0:room,hall take:0";
+    check(&format!("{slow} room room#lamp <room @all room @all drain"), "4", "");
+    check(&format!("{slow} room room#lamp <room#lamp room#lamp @all drain"), "1 4", "");
+    check(&format!("{slow} room room#lamp <room#sofa @all drain"), "1 2", "");
+    // Another right to it, and another topic.
+    check(&format!("{slow} room,hall hall <room @all drain"), "1 2", "");
+    // Who is behind, or is looked up meanwhile.
+    check_narrow(
+        "take:0 room room#lamp room room <room#lamp read:4:room:0 @all drain",
+        "1 3 4",
+        "",
+    );
+    check_narrow("take:0 room room room room <room room read:4:room:0 @all drain", "6", "");
+    check("read:0:room suspend room#lamp room <room#lamp @all resume", "2", "");
+    // A read from before it.
+    check("room <room @all open:1:room", "", "reread");
+    check("room <room @all open:1:room open:2:room room @all", "S2 3", "reread");
+    check("room <room @all open:1:hall", "S1", "");
+    // An answer that waits may show it.
+    check(&format!("{slow} answer:A <room @all end drain"), "4408", "slow");
+    check(&format!("{slow} bob:read:0:hall bob:answer:A <room @all drain"), "bA", "");
+    // Who keeps up has heard it.
+    check("read:0:room room @1 <room @all room @all", "1 3", "");
+}
+
+#[test]
 fn a_revocation_ends_it_wherever_it_is() {
     check("room @all ! room @all open:1:room", "", "revoked");
     check("read:0:room room @1 ! room @all", "1", "revoked");
@@ -329,7 +356,7 @@ impl Write for Holding {
 #[test]
 fn what_a_sink_says_by_itself_gets_out() {
     let speller = Arc::new(Speller::new("epoch", []));
-    let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, 1 << 20);
+    let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, Arc::default(), 1 << 20);
     let id = hub.line(Holding { held: 7, has_room: false });
     assert!(hub.is_flushed(id));
     hub.writable(id, 0);

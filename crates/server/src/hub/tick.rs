@@ -6,8 +6,8 @@
 use std::{io::Write, sync::Arc};
 
 use super::{
-    outbox::{Fate, Frame, Outbox, Written, pass_on, write_once},
-    recent::Entry,
+    outbox::{Fate, Frame, LINE, Outbox, Written, pass_on, write_once},
+    recent::{Entry, Shape, Speller},
 };
 
 /// Frames, and for each line a list of them, linked through `nodes`.
@@ -20,6 +20,8 @@ pub(super) struct Tick {
     /// The frames whose bytes stand in `joined`.
     joined_of: Vec<u32>,
     joined: Vec<u8>,
+    /// The last frames that were made one, and that one.
+    batched: Option<(Vec<u32>, u32)>,
     /// Scratch: the frames of the list at hand, and whom they are for.
     list: Vec<u32>,
     owners: Vec<u32>,
@@ -99,15 +101,65 @@ impl Tick {
         }
     }
 
-    /// Writes a list to a sink, or queues what it does not take.
+    /// Makes one frame of the rows of the list at hand that are for one session, if that is one of those that have
+    /// their rows so. They stand where the next frame comes that must stay behind them: one of that session that
+    /// is no row, or one of the line's own.
+    pub fn batch(&mut self, speller: &Speller, batching: &[(u32, Shape)]) {
+        let (list, owners) = (std::mem::take(&mut self.list), std::mem::take(&mut self.owners));
+        let mut runs: Vec<(u32, Shape, Vec<u32>)> = Vec::new();
+        for (frame, owner) in list.into_iter().zip(owners) {
+            let is_row = self.frames[frame as usize].row.is_some();
+            match batching.iter().find(|(slot, _)| *slot == owner && is_row) {
+                None => {
+                    let is_behind = |run: &(u32, _, _)| run.0 == owner || owner == LINE;
+                    self.end_runs(&mut runs, is_behind, speller);
+                    self.list.push(frame);
+                    self.owners.push(owner);
+                }
+                Some(&(_, shape)) => match runs.iter_mut().find(|(whose, ..)| *whose == owner) {
+                    Some((.., rows)) => rows.push(frame),
+                    None => runs.push((owner, shape, vec![frame])),
+                },
+            }
+        }
+        self.end_runs(&mut runs, |_| true, speller);
+    }
+
+    fn end_runs(
+        &mut self,
+        runs: &mut Vec<(u32, Shape, Vec<u32>)>,
+        ends: impl Fn(&(u32, Shape, Vec<u32>)) -> bool,
+        speller: &Speller,
+    ) {
+        for (owner, shape, rows) in runs.extract_if(.., |run| ends(run)).collect::<Vec<_>>() {
+            let batch = if rows.len() > 1 { self.one_of(&rows, speller, shape) } else { None };
+            let frames = batch.map_or(rows, |batch| vec![batch]);
+            self.owners.extend(frames.iter().map(|_| owner));
+            self.list.extend(frames);
+        }
+    }
+
+    /// One frame for these, which tell rows in this shape; the last one again if it is for the same.
+    fn one_of(&mut self, rows: &[u32], speller: &Speller, shape: Shape) -> Option<u32> {
+        if let Some((of, frame)) = &self.batched
+            && of == rows
+        {
+            return Some(*frame);
+        }
+        let told = rows.iter().filter_map(|frame| self.frames[*frame as usize].row.clone());
+        let frame = Frame::of(speller.batch(&told.collect::<Vec<_>>(), shape)?);
+        let frame = self.frame(frame);
+        self.batched = Some((rows.to_vec(), frame));
+        Some(frame)
+    }
+
+    /// Writes the list at hand to a sink, or queues what it does not take.
     pub fn write(
         &mut self,
-        chain: (u32, u32),
         sink: &mut impl Write,
         outbox: &mut Option<Box<Outbox>>,
         now_ms: u64,
     ) -> Written {
-        self.gather(chain);
         if let Some(outbox) = outbox {
             for (&frame, &owner) in self.list.iter().zip(&self.owners) {
                 outbox.push(self.frames[frame as usize].clone(), owner, 0);
@@ -135,7 +187,8 @@ impl Tick {
         }
     }
 
-    fn gather(&mut self, (first, _): (u32, u32)) {
+    /// Takes a line's list at hand.
+    pub fn gather(&mut self, (first, _): (u32, u32)) {
         self.list.clear();
         self.owners.clear();
         let mut at = Some(first);
@@ -184,6 +237,7 @@ impl Tick {
         self.frames.clear();
         self.nodes.clear();
         self.joined_of.clear();
+        self.batched = None;
         dirty.clear();
         // Lists that came up meanwhile would be lost with their frames: there are none, as nothing
         // is told between the writes of a flush.

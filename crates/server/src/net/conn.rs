@@ -34,9 +34,20 @@ pub enum Endpoint {
         stream: usize,
         /// Where it begins.
         since: Since,
+        /// How its events look.
+        style: Style,
         /// How it is let in.
         admission: Admission,
     },
+}
+
+/// How events look on a plain connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// As their payloads alone.
+    pub bare: bool,
+    /// In one frame, if they go out together.
+    pub batch: bool,
 }
 
 /// How a connection is let in.

@@ -113,6 +113,17 @@ pub struct Seat {
     pub session: Option<SessionId>,
 }
 
+/// A client that is to be put out of a namespace as soon as it has acknowledged why, or at the latest then.
+#[derive(Debug, Clone, Copy)]
+pub struct Goodbye {
+    /// The namespace.
+    pub path: &'static str,
+    /// The id of the packet that says why.
+    pub ack: u64,
+    /// Milliseconds of the shard's clock.
+    pub until_ms: u64,
+}
+
 /// The packets of a request that are not served yet, and who waits for that.
 #[derive(Debug)]
 pub struct Post {
@@ -137,6 +148,8 @@ pub struct Engine {
     pub seats: Vec<Seat>,
     /// The namespaces that it was put out of, by their numbers: what it says there crossed that.
     pub put_out_of: u32,
+    /// The namespaces that it is about to be put out of.
+    pub goodbyes: Vec<Goodbye>,
     /// Until when the client has to be in a namespace, if it is in none.
     pub lobby_until_ms: u64,
     /// How it began.
@@ -168,6 +181,7 @@ impl Engine {
             decoder: Decoder::default(),
             seats: Vec::new(),
             put_out_of: 0,
+            goodbyes: Vec::new(),
             lobby_until_ms,
             handshake,
             counted,

@@ -26,8 +26,8 @@ use super::{
     polling,
     problem::{self, problem},
     shards::Handles,
-    tries::Tries,
-    upgrade::{Wanted, upgrade},
+    tries::{Paces, Tries},
+    upgrade::{Wanted, upgrade, wants_websocket},
 };
 use crate::{console, door::Door, logging, metrics::Metrics, rest};
 
@@ -52,6 +52,8 @@ pub struct Site {
     pub lobby: Arc<Crowd>,
     /// Tries of passwords.
     pub tries: Tries,
+    /// Calls of strangers.
+    pub paces: Paces,
     /// What the operator set about callers.
     pub rules: Rules,
     /// Whether only requests to this machine's own names are answered (the demo).
@@ -70,6 +72,7 @@ impl Site {
 /// The routes of a server.
 pub fn router(site: Arc<Site>) -> Router {
     let mut router = console::add_routes(Router::new())
+        .route("/", get(root))
         .route("/livez", get(async || "live\n"))
         .route("/livez/", get(async || "live\n"))
         .route("/readyz", get(ready))
@@ -77,6 +80,9 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/metrics", get(metrics))
         .route("/metrics/", get(metrics));
     for (number, stream) in site.door.tables.streams.iter().enumerate() {
+        if stream.path == ROOT {
+            continue;
+        }
         let path = stream.path.trim_end_matches('/');
         for path in [path.to_owned(), format!("{path}/")] {
             router = router.route(&path, get(stream_route(Wanted::Stream(number))));
@@ -119,6 +125,22 @@ fn finish(router: Router<Arc<Site>>, site: Arc<Site>) -> Router {
         .layer(middleware::from_fn_with_state(site.clone(), check_request))
         .layer(middleware::from_fn_with_state(site.clone(), log_request))
         .with_state(site)
+}
+
+/// Where a stream and the console are both found.
+const ROOT: &str = "/";
+
+/// The stream there, for who asks to switch protocols; else the console.
+async fn root(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
+    let stream = site.door.tables.streams.iter().position(|stream| stream.path == ROOT);
+    match stream.filter(|_| wants_websocket(request.headers())) {
+        Some(stream) => upgrade(site, peer, Wanted::Stream(stream), request).await,
+        None => console::index(request.headers()),
+    }
 }
 
 type StreamRoute = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -218,6 +240,7 @@ async fn metrics(
     let lag_ms = site.door.lag.ms(site.door.clock.elapsed_ms());
     metrics.gauge("bellwire_hub_lag_seconds", lag_ms as f64 / 1e3);
     metrics.gauge("bellwire_connections", sessions as f64);
+    metrics.gauge("bellwire_connected_clients", site.door.presence.len() as f64);
     metrics.gauge("bellwire_outbound_queued_bytes", queued as f64);
     metrics.gauge("bellwire_write_queue_length", store.write_queue_len() as f64);
     metrics.gauge("bellwire_read_queue_length", store.read_queue_len() as f64);

@@ -11,8 +11,16 @@ use crate::faults;
 
 /// A response that refuses: a stable code, and words for a person.
 pub fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    with_error(status, code, detail, None)
+}
+
+/// The same with the member `error`, for clients of another standard.
+fn with_error(status: StatusCode, code: &str, detail: &str, error: Option<&str>) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
-    let body = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    let mut body = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    if let Some(error) = error {
+        body["error"] = error.into();
+    }
     let headers = [
         (header::CONTENT_TYPE, "application/problem+json"),
         (header::CACHE_CONTROL, "no-store"),
@@ -30,7 +38,8 @@ pub fn of(fault: &Fault) -> Response {
         }
         _ => &*fault.message,
     };
-    let mut response = problem(faults::status(fault.code), faults::name(fault.code), detail);
+    let error = faults::oauth_error(fault.code);
+    let mut response = with_error(faults::status(fault.code), fault.code.name(), detail, error);
     let headers = response.headers_mut();
     match fault.code {
         Code::Unauthenticated => {
@@ -39,6 +48,10 @@ pub fn of(fault: &Fault) -> Response {
         }
         Code::Overloaded | Code::Timeout | Code::Full => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        // What a service counts lasts for minutes. Where it is known to the second, `limited` says so.
+        Code::RateLimited => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
         }
         _ => {}
     }

@@ -8,6 +8,8 @@ use bellwire_wire::{
 };
 use bytes::Bytes;
 
+use crate::hub::recent::Shape;
+
 /// What a call is answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Words {
@@ -34,6 +36,16 @@ pub fn plain(said: &Said) -> Bytes {
 /// As an event of Socket.IO; a cursor is its last argument.
 pub fn event(namespace: &str, said: &Said, cursor: Option<&str>) -> Bytes {
     socketio::event_frame(namespace, &said.event, &said.payload, cursor)
+}
+
+/// As an event of a shape, in this namespace if it is one of Socket.IO. There the cursor is the last argument
+/// where the shape has one; a plain frame that is no event of the log has none.
+pub fn event_in(namespace: Option<&str>, shape: Shape, said: &Said, cursor: Option<&str>) -> Bytes {
+    match (namespace, shape) {
+        (Some(path), shape) => event(path, said, cursor.filter(|_| shape.has_cursor())),
+        (None, Shape::Bare | Shape::BareCursor) => frame::text(&said.payload),
+        (None, _) => plain(said),
+    }
 }
 
 /// As the acknowledgement of an event of Socket.IO.

@@ -7,6 +7,7 @@
 //! Socket.IO in `engine`, `socketio` and `topics`; calls are started and answered in `work`. Sessions
 //! begin in `live`, connections end in `parting`, and `time` is what heartbeats and deadlines ask for.
 
+mod acks;
 mod echo;
 mod engine;
 mod inlet;
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use bellwire_services::kit::{Answer, Code, Fault, Principal};
+use bellwire_services::kit::{Answer, Principal};
 use bellwire_store::batch::Write;
 use bellwire_wire::frame::Limits;
 use mio::{Events, Interest, Token};
@@ -45,8 +46,9 @@ use super::{
     wheel::Wheel,
 };
 use crate::{
+    audience::Roots,
     clock::Clock,
-    door::Door,
+    door::{Acknowledgement, Door},
     hub::{
         Hub, LineId, Need, SessionId,
         recent::{Recent, Speller},
@@ -85,6 +87,8 @@ pub struct Setup {
     pub recent: Arc<Recent>,
     /// Spells events.
     pub speller: Arc<Speller>,
+    /// On which streams topics are heard.
+    pub roots: Arc<Roots>,
     /// Limits of inbound frames.
     pub limits: Limits,
     /// The most that waits for one socket, in bytes.
@@ -110,6 +114,8 @@ pub struct Shard {
     buffer: Box<[u8]>,
     /// Commands of this turn, on their way to the writer.
     writes: Vec<Write<Answer, ReplyTo>>,
+    /// What clients acknowledged in this turn.
+    acknowledged: Vec<Acknowledgement>,
     /// Sockets that have something to read, each once, in the order of their turns.
     deferred: VecDeque<LineId>,
     /// Connections that are to be shut down once flushed.
@@ -126,7 +132,12 @@ impl Shard {
     pub fn new(setup: Setup, inlet: Inlet) -> Shard {
         let now = setup.clock.elapsed_ms() / setup.tick_ms;
         Shard {
-            hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
+            hub: Hub::new(
+                setup.recent.clone(),
+                setup.speller.clone(),
+                setup.roots.clone(),
+                setup.outbox_len_max,
+            ),
             setup,
             inlet,
             conns: Vec::new(),
@@ -135,6 +146,7 @@ impl Shard {
             wheel: Wheel::new(now),
             buffer: vec![0; read::READ_LEN].into(),
             writes: Vec::new(),
+            acknowledged: Vec::new(),
             deferred: VecDeque::new(),
             finishing: Vec::new(),
             greetings: VecDeque::new(),
@@ -274,7 +286,9 @@ impl Shard {
                 Item::Row(entry) => self.hub.publish(entry),
             }
         }
-        self.setup.metrics.events_told.increment(self.hub.take_told());
+        for (event, frames) in self.hub.take_told() {
+            self.setup.metrics.told(&event, frames);
+        }
     }
 
     fn arrive(&mut self, arrival: Arrival, now_ms: u64) {
@@ -282,8 +296,8 @@ impl Shard {
         let Some(line) = self.admit(socket, now_ms) else { return };
         match endpoint {
             Endpoint::Echo => {}
-            Endpoint::Stream { stream, since, admission } => {
-                self.begin_plain(line, stream, since, admission, now_ms);
+            Endpoint::Stream { stream, since, style, admission } => {
+                self.begin_plain(line, stream, since, style, admission, now_ms);
             }
             Endpoint::Engine { handshake, counted } => {
                 self.begin_on_socket(line, handshake, counted, now_ms);
@@ -372,10 +386,8 @@ impl Shard {
                             self.read_for(id, *reading, now_ms);
                         }
                     }
-                    Need::Revoked(id) => {
-                        let fault = Fault::new(Code::Unauthenticated, "token revoked");
-                        self.end_session(id, &fault, now_ms);
-                    }
+                    Need::Revoked(id, last) => self.revoked(id, last, now_ms),
+                    Need::Hand { session, words, claims } => self.hand(session, &words, &claims),
                     Need::Slow(line) => {
                         self.setup.metrics.slow_readers.increment(1);
                         self.close(line, None, 4408, "slow reader", now_ms);
@@ -383,6 +395,7 @@ impl Shard {
                     Need::Gone(line) => self.drop_conn(line),
                 }
             }
+            self.hub.flush(now_ms);
         }
     }
 

@@ -91,6 +91,7 @@ impl Shards {
                 clock: door.clock.clone(),
                 recent: door.recent.clone(),
                 speller: door.speller.clone(),
+                roots: door.tables.roots.clone(),
                 door: serves.then_some(door),
                 metrics,
                 connections,

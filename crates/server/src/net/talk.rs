@@ -7,9 +7,10 @@ use bellwire_services::{kit::Principal, live_sessions::Listened};
 use super::calls::{CALLS_MAX, Calls, UNREAD_LEN_MAX};
 use crate::{
     audience::{Audience, Streams},
-    door::Recoverable,
-    hub::{LineId, SessionId},
+    door::{Recoverable, Wish},
+    hub::{LineId, SessionId, recent::Shape},
     opening::{Credential, Since},
+    presence::Attendance,
 };
 
 /// How long the first message may take.
@@ -29,6 +30,11 @@ pub enum Stage {
     Open,
     /// Its client left the namespace: what it asked before is still done, in silence.
     Leaving,
+    /// A read found its credential revoked. The row that says so, with its last words, is on its way.
+    Revoked {
+        /// When it ends without them, in milliseconds of the shard's clock.
+        until_ms: u64,
+    },
     /// Ends; its calls are void.
     Ending,
 }
@@ -47,6 +53,8 @@ pub enum Mount {
 pub enum Reading {
     /// None yet: the credential comes with the first message.
     FirstMessage {
+        /// What it wants.
+        wish: Wish,
         /// Where it begins.
         since: Since,
     },
@@ -54,6 +62,8 @@ pub enum Reading {
     Connect {
         /// Who it is.
         credential: Credential,
+        /// What it wants.
+        wish: Wish,
         /// Where it begins.
         since: Since,
     },
@@ -108,10 +118,16 @@ pub struct Talk {
     pub stage: Stage,
     /// Where it is.
     pub mount: Mount,
-    /// Whether its events have a cursor.
-    pub cursor: bool,
+    /// How its events look.
+    pub shape: Shape,
     /// Who it is, once that is known.
     pub principal: Option<Arc<Principal>>,
+    /// Whether it was told first what its principal had not acknowledged, of all that it listens to.
+    pub settles: bool,
+    /// Whether it was handed a token.
+    pub handed: bool,
+    /// Counts it among the connections of its principal, if those are counted.
+    pub attendance: Option<Box<Attendance>>,
     /// What it hears.
     pub audience: Audience,
     /// The same as a client of Socket.IO asked for it.
@@ -128,14 +144,17 @@ pub struct Talk {
 
 impl Talk {
     /// A session that has just been let in.
-    pub fn new(id: SessionId, line: LineId, mount: Mount, cursor: bool) -> Talk {
+    pub fn new(id: SessionId, line: LineId, mount: Mount, shape: Shape) -> Talk {
         Talk {
             id,
             line,
             stage: Stage::Opening,
             mount,
-            cursor,
+            shape,
             principal: None,
+            settles: true,
+            handed: false,
+            attendance: None,
             audience: Audience::default(),
             listening: None,
             calls: None,
@@ -179,6 +198,7 @@ impl Talk {
     /// Nothing more is answered or read for it; what is queued may still go out.
     pub fn stop(&mut self) {
         self.stage = Stage::Ending;
+        self.attendance = None;
         self.calls = None;
         self.forget_read();
     }

@@ -10,6 +10,8 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use bellwire_services::kit::Route;
+
 use super::limits::household;
 
 /// Tries a minute as one account from one address,
@@ -70,6 +72,26 @@ impl Tries {
 impl Default for Tries {
     fn default() -> Self {
         Tries::new()
+    }
+}
+
+/// How often strangers may make calls that anybody may make: by address, for each call that has a limit.
+pub struct Paces(HashMap<&'static str, Buckets<IpAddr>>);
+
+impl Paces {
+    /// The limits of these routes.
+    pub fn of(routes: &[Route]) -> Paces {
+        let limited =
+            routes.iter().filter_map(|route| Some((route.call, Buckets::new(route.per_minute?))));
+        Paces(limited.collect())
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// The seconds after which to try again, when there were too many.
+    pub fn take(&self, call: &str, address: IpAddr, now_ms: u64) -> Result<(), u64> {
+        self.0.get(call).map_or(Ok(()), |bucket| bucket.take(&household(address), now_ms))
     }
 }
 

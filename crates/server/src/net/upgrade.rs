@@ -19,7 +19,7 @@ use super::{
         BAD_TICKET, FOREIGN_PAGE, GUESTS_ARE_LOCAL, NO_CREDENTIAL, Shown, is_own_origin, only,
         parameter,
     },
-    conn::{Admission, Endpoint},
+    conn::{Admission, Endpoint, Style},
     http::Site,
     limits::Caller,
     listen::Peer,
@@ -113,8 +113,13 @@ async fn accept(
         Some("now") => Since::Now,
         Some(cursor) => Since::Cursor(cursor.to_owned()),
     };
-    let admission = admission(site, peer, &head).await?;
-    Ok((key, Endpoint::Stream { stream, since, admission }))
+    let style = Style {
+        bare: site.door.tables.streams[stream].bare && parameter(head.uri, "typed") != Some("1"),
+        batch: parameter(head.uri, "batch") == Some("1"),
+    };
+    let needs_credential = !site.door.tables.streams[stream].access.admits_guests();
+    let admission = admission(site, peer, &head, needs_credential).await?;
+    Ok((key, Endpoint::Stream { stream, since, style, admission }))
 }
 
 /// Checks the opening handshake; gives the answer to its key.
@@ -154,19 +159,27 @@ fn handshake(head: &Head<'_>) -> Result<String, Box<Response>> {
 }
 
 /// How the connection is let in, by its credential and the rate limit.
-async fn admission(site: &Site, peer: Peer, head: &Head<'_>) -> Result<Admission, Box<Response>> {
+async fn admission(
+    site: &Site,
+    peer: Peer,
+    head: &Head<'_>,
+    needs_credential: bool,
+) -> Result<Admission, Box<Response>> {
     let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
     let bad = Caller::Bad;
     let jti;
     let (admitted, address) = shown(site, peer, head).await?;
     let (admission, caller) = match admitted {
+        Admitted::Credential(Credential::Guest) if needs_credential => {
+            (refused(NO_CREDENTIAL), bad)
+        }
         Admitted::Credential(credential) => {
             let caller = match &credential {
                 Credential::Token { jti: own } => {
                     jti = own.clone();
                     Caller::Principal(&jti)
                 }
-                Credential::Guest => Caller::Anonymous,
+                Credential::Guest | Credential::DeviceCode { .. } => Caller::Anonymous,
             };
             (Admission::Credential(credential), caller)
         }
@@ -232,6 +245,11 @@ pub async fn shown(
         Shown::Nothing => Admitted::Nobody,
     };
     Ok((admitted, from.address))
+}
+
+/// Whether a request asks for a WebSocket, rightly or not.
+pub fn wants_websocket(headers: &HeaderMap) -> bool {
+    has_token(headers, header::UPGRADE, "websocket")
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {

@@ -13,13 +13,13 @@ use bellwire_store::{
     log::{self, Cursor, Reason, Resume},
 };
 
-use super::{Credential, Opened, Sources, add_missed, opened, principal};
+use super::{Opened, Sources, missed, opened};
 use crate::audience::Audience;
 
 /// What a connection asks for that is to be recovered, now or later.
 pub(crate) struct Wish<'a> {
     /// Who it is.
-    pub credential: &'a Credential,
+    pub principal: Arc<Principal>,
     /// Where it connects.
     pub namespace: &'a str,
     /// What it listens to if it begins anew.
@@ -58,7 +58,7 @@ pub(crate) fn recover(
     meant: impl Fn(&[Listened]) -> Result<Audience, Fault>,
     sources: &Sources<'_>,
 ) -> Result<Option<Found>, Fault> {
-    let principal = principal(tx, wish.credential, sources.now)?;
+    let principal = wish.principal.clone();
     let mut fresh = opened(tx, principal.clone(), wish.audience, sources)?;
     let Some(pid) = wish.pid else { return Ok(Some(Found { fresh, before: None })) };
     let (session, after) = match place(tx, wish, pid, &principal)? {
@@ -77,7 +77,7 @@ pub(crate) fn recover(
         return Ok(None);
     }
     let mut opened = opened(tx, principal, &audience, sources)?;
-    if !add_missed(tx, after, sources, &mut opened)? {
+    if !missed(tx, after, sources, &mut opened)? {
         fresh.reset = Some(Reason::Limited);
         return Ok(Some(Found { fresh, before: None }));
     }

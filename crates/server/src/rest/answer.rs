@@ -46,7 +46,7 @@ pub fn accepted(
     };
     let headers = response.headers_mut();
     describe(headers, Some(json).filter(|_| (reads || shown) && status != StatusCode::NO_CONTENT));
-    if answer.sign.is_some() {
+    if answer.sign.is_some() || route.is_secret {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if status == StatusCode::CREATED
@@ -71,14 +71,15 @@ fn describe(headers: &mut HeaderMap, json: Option<&str>) {
     }
 }
 
-/// Where what was made is found: here, or below by the field that the path there names.
+/// Where what was made is found: here, or below by the field that the path there names, or by its `id`.
 fn location(parts: &Parts, place: &Place, json: &str) -> Option<HeaderValue> {
     let here = parts.uri.path().trim_end_matches('/');
     if place.shows().is_some() {
         return here.parse().ok();
     }
     let made: Payload = serde_json::from_str(json).ok()?;
-    format!("{here}/{}", made.get(place.below?)?.as_str()?).parse().ok()
+    let name = made.get(place.below?).or_else(|| made.get("id"))?;
+    format!("{here}/{}", name.as_str()?).parse().ok()
 }
 
 /// What becomes of the session cookie.

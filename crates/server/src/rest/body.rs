@@ -1,4 +1,4 @@
-//! Bodies of requests: one JSON object, or nothing.
+//! Bodies of requests: one JSON object, or nothing; where a route says so, also a list.
 
 use axum::{
     body::Body,
@@ -7,16 +7,22 @@ use axum::{
 };
 use bellwire_services::kit::Payload;
 use bellwire_wire::json::{self, Malformed};
+use serde::de::IgnoredAny;
 
 use crate::net::{body::bytes, problem::problem};
 
 /// The longest body, in bytes: as long as a message.
 pub const BODY_LEN_MAX: usize = 64 << 10;
-/// The fields of a body. An empty one has none.
+
+/// The fields of a body. An empty one has none; one that is a list is the field `listed`, if there is such.
 ///
 /// # Errors
 /// The response that refuses it: 408, 413, 415, 400, and 422 for a number that nothing can hold.
-pub async fn read(parts: &Parts, body: Body) -> Result<Payload, Box<Response>> {
+pub async fn read(
+    parts: &Parts,
+    body: Body,
+    listed: Option<&str>,
+) -> Result<Payload, Box<Response>> {
     let refuse = |status, code, why: &str| Err(Box::new(problem(status, code, why)));
     let bytes = bytes(&parts.headers, body, BODY_LEN_MAX).await?;
     if bytes.is_empty() {
@@ -29,7 +35,8 @@ pub async fn read(parts: &Parts, body: Body) -> Result<Payload, Box<Response>> {
     let Ok(text) = std::str::from_utf8(&bytes) else {
         return refuse(StatusCode::BAD_REQUEST, "INVALID_JSON", "the body is not UTF-8");
     };
-    match json::object(text) {
+    let list = listed.filter(|_| is_list(text)).map(|field| format!(r#"{{"{field}":{text}}}"#));
+    match json::object(list.as_deref().unwrap_or(text)) {
         Ok(payload) => Ok(payload),
         Err(Malformed::Syntax(why)) => refuse(StatusCode::BAD_REQUEST, "INVALID_JSON", &why),
         Err(Malformed::Number { field, .. }) => {
@@ -37,6 +44,11 @@ pub async fn read(parts: &Parts, body: Body) -> Result<Payload, Box<Response>> {
             refuse(StatusCode::UNPROCESSABLE_ENTITY, "INVALID", &why)
         }
     }
+}
+
+/// Whether a text is one JSON array, and nothing behind it.
+fn is_list(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('[') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// Whether the body is announced as JSON in UTF-8, as it is.

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Router,
     extract::{ConnectInfo, RawPathParams, Request, State},
-    http::{Method as HttpMethod, StatusCode, header, request::Parts},
+    http::{Method as HttpMethod, StatusCode, header, request::Parts, uri::Authority},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -138,7 +138,10 @@ async fn serve(
         Ok(caller) => caller,
         Err(response) => return *response,
     };
-    let mut payload = match body::read(&parts, body).await {
+    if let Some(response) = paced(site, route, &caller) {
+        return *response;
+    }
+    let mut payload = match body::read(&parts, body, route.listed).await {
         Ok(payload) => payload,
         Err(response) => return *response,
     };
@@ -157,10 +160,12 @@ async fn serve(
     };
     let if_match = Tags::of(&parts.headers, header::IF_MATCH);
     let precondition = if_match.filter(|_| route.method != Method::Get).and_then(|if_match| {
-        Some(Precondition { query: place.shows()?, payload: segments.clone(), if_match })
+        let query = route.changes.or_else(|| place.shows())?;
+        Some(Precondition { query, payload: segments.clone(), if_match })
     });
-    let call =
-        Call { name: route.call, payload, principal: caller.principal.clone(), precondition };
+    let (name, principal) = (route.call, caller.principal.clone());
+    let origin = origin(&parts, caller.from);
+    let call = Call { name, payload, principal, precondition, origin };
     let result = site.door.call(call).await;
     if let (Some(tried), Ok(_)) = (tried, &result) {
         site.tries.give_back(tried);
@@ -169,6 +174,22 @@ async fn serve(
         Ok(answer) => answer::accepted(route, place, &parts, &caller, &answer),
         Err(fault) => answer::refused(&of_path(fault, pattern), &caller),
     }
+}
+
+/// The origin at which a request found this server; empty if it names none.
+fn origin(parts: &Parts, from: From) -> String {
+    let scheme = if from.tls { "https" } else { "http" };
+    let host = only(&parts.headers, header::HOST);
+    let host = host.filter(|host| !host.contains('@') && host.parse::<Authority>().is_ok());
+    host.map_or_else(String::new, |host| format!("{scheme}://{host}"))
+}
+
+/// The refusal of an address that makes this call too often. A demo's callers are all of this machine.
+fn paced(site: &Site, route: &Route, caller: &Caller) -> Option<Box<Response>> {
+    site.limits.as_ref()?;
+    let now_ms = site.door.clock.elapsed_ms();
+    let taken = site.paces.take(route.call, caller.from.address, now_ms);
+    taken.err().map(|retry_s| problem::limited(retry_s, "too often; try again later").into())
 }
 
 /// Who calls, and how they showed it.
@@ -214,6 +235,7 @@ pub async fn admit(
         Shown::Token { claims, by_cookie } => (Credential::Token { jti: claims.jti }, by_cookie),
         Shown::Bad { why, by_cookie } => return Err(unauthenticated(why, by_cookie)),
         Shown::Nothing | Shown::Foreign if door.guests && foreign_guest => return Err(refused()),
+        Shown::Nothing | Shown::Foreign if access == Access::Visitor => return Ok(nobody(false)),
         Shown::Nothing | Shown::Foreign if door.guests => (Credential::Guest, false),
         Shown::Foreign => {
             return Err(problem::of(&Fault::new(Code::Forbidden, FOREIGN_PAGE)).into());

@@ -7,7 +7,7 @@ use bellwire_services::{
     identity,
     kit::{
         Answer, BoundCommand, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Reply as _,
-        Service, Settings, Spelling, Stream,
+        Service, Settings, Stream, Told,
     },
 };
 use bellwire_store::{
@@ -23,10 +23,10 @@ use super::{
     shard::{Reading, Setup, Shard},
 };
 use crate::{
-    audience::Audience,
+    audience::{Audience, Filter, Keys, Roots, Streams},
     clock::Clock,
     hub::{
-        Keys, SessionId,
+        SessionId,
         recent::{Recent, Speller},
     },
     metrics::Metrics,
@@ -60,7 +60,7 @@ pub struct Tables {
     commands: BTreeMap<&'static str, Command>,
     subscription: bellwire_services::kit::Subscription,
     pub stream: Stream,
-    events: Vec<(&'static str, Spelling, &'static str)>,
+    events: Vec<Told>,
     migrations: Vec<Migrations>,
 }
 
@@ -167,7 +167,8 @@ impl Node {
             let changed = identity::check(tx, &principal, now)?;
             let principal = changed.as_ref().unwrap_or(&principal);
             let settings = Settings::default();
-            let ctx = Ctx { now, principal, ids: Ids::new(seed), settings: &settings };
+            let ids = Ids::new(seed);
+            let ctx = Ctx { now, principal, ids, settings: &settings, origin: "" };
             let mut all = Outcome::reply(serde_json::json!({}).answer()?);
             for decide in &bound {
                 let one = decide(tx, &ctx)?;
@@ -235,6 +236,7 @@ impl Node {
         let audience = || Audience { keys: conn.keys.clone(), ..Audience::of(0) };
         let sources = Sources {
             streams: std::slice::from_ref(&tables.stream),
+            roots: &Roots::default(),
             recent: &self.recent,
             speller: &self.speller,
             now,
@@ -242,14 +244,17 @@ impl Node {
         };
         let result = self.reader.read(|tx| match (reading, &conn.principal) {
             (Reading::Connect { credential, since }, _) => {
-                opening::connect(tx, credential, &Audience::of(0), since, &sources)
+                let caller = opening::caller(tx, credential, now)?;
+                opening::connect(tx, caller.principal, &Audience::of(0), since, &sources)
             }
             (Reading::CatchUp { after }, Some(principal)) => {
                 opening::catch_up(tx, principal, &audience(), *after, &sources)
             }
             (Reading::Subscribe { payload, .. }, Some(principal)) => {
                 let subscribe = (tables.subscription.bind)(payload.clone())?;
-                let keys: Keys = subscribe.keys.map(Arc::new);
+                let streams = Streams::ALL;
+                let filter = |keys| Arc::new(Filter { streams, keys });
+                let keys: Keys = subscribe.keys.map(filter);
                 let audience = Audience { keys, ..Audience::of(0) };
                 let asked = Asked { audience, snapshot: subscribe.snapshot };
                 opening::subscribe(tx, principal, asked, &sources)

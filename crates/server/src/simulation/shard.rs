@@ -18,8 +18,9 @@ use super::{
     socket::{Pipe, SimSocket},
 };
 use crate::{
+    audience::Keys,
     hub::{
-        Hub, Keys, Need, SessionId,
+        Hub, Need, SessionId,
         recent::{Recent, Shape, Speller},
     },
     net::{
@@ -106,7 +107,12 @@ impl Shard {
         let (sender, inbox) = mpsc::channel();
         Shard {
             number,
-            hub: Hub::new(setup.recent.clone(), setup.speller.clone(), setup.outbox_len_max),
+            hub: Hub::new(
+                setup.recent.clone(),
+                setup.speller.clone(),
+                Arc::default(),
+                setup.outbox_len_max,
+            ),
             conns: BTreeMap::new(),
             told: Rc::new(Cell::new(setup.recent.head())),
             feed: Feed { sender, waker, handled: Arc::default() },
@@ -211,7 +217,7 @@ impl Shard {
             Err(fault) if fault.code == Code::Unauthenticated && conn.principal.is_some() => {
                 return self.end(call.session, 4401, now_ms);
             }
-            Err(fault) => (dialect.refusal)("sim", fault),
+            Err(fault) => (dialect.refusal)("sim", fault, 0),
         };
         self.hub.send(call.session, said::plain(&said));
     }
@@ -260,7 +266,7 @@ impl Shard {
                     conn.reading = None;
                     tally.count("subscription refused");
                     self.hub.resume(id, now_ms);
-                    let said = (self.stream.dialect.refusal)("subscribe_entities", &fault);
+                    let said = (self.stream.dialect.refusal)("subscribe_entities", &fault, 0);
                     self.hub.send(id, said::plain(&said));
                 }
                 _ => {
@@ -321,7 +327,8 @@ impl Shard {
                         let reading = self.conns.get(&id).and_then(|conn| conn.reading.clone());
                         reading.into_iter().for_each(|reading| self.read_for(id, reading));
                     }
-                    Need::Revoked(id) => {
+                    Need::Hand { .. } => panic!("nothing here hands out tokens"),
+                    Need::Revoked(id, _) => {
                         tally.count("revoked");
                         self.end(id, 4401, now_ms);
                     }

@@ -13,6 +13,7 @@
 //!   refuse as who does.
 //! - A ticket stands for a token once: what is kept is that it was used.
 
+mod clients;
 mod contract;
 mod password;
 mod read;
@@ -24,6 +25,7 @@ mod tests;
 mod tokens;
 mod users;
 
+pub use clients::{end_client_tokens, end_older_tokens, first_use, issue_to_client, unused_claims};
 pub use contract::{
     ChangeToken, ChangeUser, CreateToken, CreateUser, Kind, ListTokens, ListUsers, Login,
     NewPassword, Nothing, Token, TokenId, User, UserId, UserRole,
@@ -33,7 +35,10 @@ pub use seed::{Sample, add_sample, hash_sample};
 
 use bellwire_store::tx::Value;
 
-use crate::kit::{Access, Cookie, Fault, Micros, Prepared, Route, Service, Tx};
+use crate::{
+    acknowledgements,
+    kit::{Access, Cookie, Fault, Micros, Prepared, Route, Service, Tx},
+};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -75,6 +80,10 @@ const MIGRATIONS: &[&str] = &[
         expires_at INTEGER NOT NULL
     );
     CREATE INDEX tickets_by_end ON tickets (expires_at);
+",
+    "
+    ALTER TABLE tokens ADD COLUMN unused INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX tokens_of_clients ON tokens (subject) WHERE role = 'client' AND revoked_at IS NULL;
 ",
 ];
 
@@ -159,8 +168,10 @@ fn administration(service: Service) -> Service {
 /// The store's.
 pub fn forget(tx: &mut Tx<'_>, now: Micros, rows_max: i64) -> Result<u64, Fault> {
     let ended = [Value::Integer(now - ENDED_KEPT_MICROS), Value::Integer(rows_max)];
-    let tokens = tx.execute(sql::FORGET, &ended)?;
+    let tokens = tx.all(sql::FORGET, &ended, |row| row.text(0))?;
+    // Those without a user, a client or a device are principals of their own.
+    tokens.iter().try_for_each(|token| acknowledgements::forget(tx, token))?;
     let tickets =
         tx.execute(sql::FORGET_TICKETS, &[Value::Integer(now), Value::Integer(rows_max)])?;
-    Ok(tokens + tickets)
+    Ok(tokens.len() as u64 + tickets)
 }

@@ -51,6 +51,7 @@ fn bearer(row: &Row<'_>, now: Micros) -> Option<Principal> {
         scopes: scopes(row.text_ref(2)),
         generation: row.integer(3),
         expires_at: Some(expires_at),
+        unused: row.integer(13) != 0,
     };
     match (bearer.role, row.optional_integer(7)) {
         (Role::Admin | Role::User, Some(user_id)) => {
@@ -92,7 +93,7 @@ pub fn check(
     principal: &Principal,
     now: Micros,
 ) -> Result<Option<Principal>, Fault> {
-    if matches!(principal.role, Role::Guest | Role::System) {
+    if matches!(principal.role, Role::Guest | Role::Pairing | Role::System) {
         return Ok(None);
     }
     let place = [Value::Text(&principal.token), Value::Integer(now)];
@@ -229,6 +230,7 @@ impl User {
             scopes: self.scopes.clone(),
             generation: 0,
             expires_at: None,
+            unused: false,
         }
     }
 

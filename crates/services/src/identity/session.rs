@@ -97,7 +97,7 @@ fn end_oldest<R>(
         Value::Integer(SESSIONS_MAX - 1),
     ];
     for id in tx.all(sql::SESSIONS_BEYOND, &place, |row| row.text(0))? {
-        outcome.effects.extend(tokens::end(tx, ctx, &id)?.effects);
+        outcome.effects.extend(tokens::end(tx, ctx, &id, None)?.effects);
     }
     Ok(outcome)
 }
@@ -139,7 +139,7 @@ fn own(tx: &ReadTx<'_>, principal: &Principal) -> Result<(UserId, bool), Fault> 
 pub fn logout(tx: &mut Tx<'_>, ctx: &Ctx<'_>, _: &Nothing) -> Result<Outcome<()>, Fault> {
     match ctx.principal.token.as_str() {
         "" => Err(no_token()),
-        token => tokens::end(tx, ctx, token),
+        token => tokens::end(tx, ctx, token, None),
     }
 }
 

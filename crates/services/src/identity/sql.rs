@@ -9,11 +9,11 @@ statements! {
               VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10)";
     /// The row a signed token points to, and its user.
     BY_JTI = "SELECT t.token_id, t.role, t.scopes, t.generation, t.expires_at, t.revoked_at, t.subject,
-                     t.user_id, t.follows, u.role, u.scopes, u.generation, u.disabled
+                     t.user_id, t.follows, u.role, u.scopes, u.generation, u.disabled, t.unused
               FROM tokens t LEFT JOIN users u ON u.user_id = t.user_id WHERE t.jti = $1";
     /// The row of an id, and its user.
     BY_ID = "SELECT t.token_id, t.role, t.scopes, t.generation, t.expires_at, t.revoked_at, t.subject,
-                    t.user_id, t.follows, u.role, u.scopes, u.generation, u.disabled
+                    t.user_id, t.follows, u.role, u.scopes, u.generation, u.disabled, t.unused
              FROM tokens t LEFT JOIN users u ON u.user_id = t.user_id WHERE t.token_id = $1";
     /// Whether the rights are still the ones a caller was let in with.
     GENERATION = "SELECT t.generation + coalesce(u.generation, 0)
@@ -48,9 +48,25 @@ statements! {
                   WHERE user_id = $1 AND revoked_at IS NULL AND session >= $3 AND token_id <> $4";
     /// A later end.
     EXTEND = "UPDATE tokens SET expires_at = $2 WHERE token_id = $1 AND expires_at < $2";
+    /// A token that came by pairing waits for its first use.
+    UNUSED = "UPDATE tokens SET unused = 1 WHERE token_id = $1";
+    /// Its first use.
+    USED = "UPDATE tokens SET unused = 0 WHERE token_id = $1 AND unused = 1 RETURNING subject";
+    /// What signs it until then.
+    UNUSED_JTI = "SELECT jti, subject, created_at, expires_at FROM tokens
+                  WHERE token_id = $1 AND unused = 1 AND revoked_at IS NULL AND expires_at > $2";
+    /// Lists the live tokens of a client that are not newer than one of them.
+    OLDER_OF_CLIENT = "SELECT token_id FROM tokens WHERE role = 'client' AND subject = $1 AND revoked_at IS NULL
+                       AND expires_at > $2 AND token_id <> $3
+                       AND created_at <= (SELECT one.created_at FROM tokens one WHERE one.token_id = $3)
+                       ORDER BY token_id";
+    /// The end of all tokens of a client.
+    REVOKE_CLIENT = "UPDATE tokens SET revoked_at = $2, generation = generation + 1
+                     WHERE role = 'client' AND subject = $1 AND revoked_at IS NULL";
     /// Forgets some tokens that ended long ago.
     FORGET = "DELETE FROM tokens WHERE token_id IN (
-              SELECT token_id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+              SELECT token_id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)
+              RETURNING token_id";
     /// Uses a ticket up, if it was not used.
     TICKET = "INSERT INTO tickets (ticket, expires_at) VALUES ($1, $2) ON CONFLICT (ticket) DO NOTHING";
     /// Forgets some tickets that ended.

@@ -11,7 +11,10 @@ use super::{
     contract::{CreateUser, Login, Nothing, UseTicket},
     *,
 };
-use crate::kit::{Code, Ctx, Effect, Ids, Principal, Role, Settings, Tx};
+use crate::{
+    acknowledgements::Reader,
+    kit::{Code, Ctx, Effect, Ids, Principal, Role, Settings, Tx},
+};
 
 /// A database, and the time in it.
 struct World {
@@ -29,7 +32,8 @@ impl World {
     /// Opens it with so many of this service's steps.
     fn open(&self, steps: usize) -> Writer {
         let migrations = Migrations { service: "identity", steps: &MIGRATIONS[..steps] };
-        Writer::open(&self.options, &[migrations]).expect("it opens")
+        let others = crate::acknowledgements::service().migrations;
+        Writer::open(&self.options, &[migrations, others]).expect("it opens")
     }
 }
 
@@ -46,7 +50,7 @@ fn run<T: Send + 'static>(
 }
 
 fn ctx<'a>(now: Micros, principal: &'a Principal, settings: &'a Settings) -> Ctx<'a> {
-    Ctx { now, principal, ids: Ids::new([7; 32]), settings }
+    Ctx { now, principal, ids: Ids::new([7; 32]), settings, origin: "" }
 }
 
 const SECOND: Micros = 1_000_000;
@@ -183,6 +187,56 @@ fn session_is_refused(tx: &mut Tx<'_>, jti: &str) -> Result<(), Fault> {
 }
 
 /// Nobody can have so many sessions that they cannot be ended at a stroke.
+/// Who is a principal no more has acknowledged nothing.
+#[test]
+fn acknowledgements_go_with_who_made_them() {
+    let world = World::new();
+    let mut writer = world.open(MIGRATIONS.len());
+    let readers = ["user/1", "tok_1", "user/2"].map(|id| Reader::new(id, "areas"));
+    let all = readers.clone();
+    run(&mut writer, move |tx| {
+        let (settings, guest) = (Settings::default(), Principal::guest());
+        let login = Login::parse("jane").expect("a login");
+        let jane: CreateUser = serde_json::from_str(r#"{"username":"jane"}"#).expect("a user");
+        users::insert(tx, 10, UserId(1), &login, &jane, None)?;
+        let new = tokens::NewToken {
+            role: Role::Admin,
+            subject: None,
+            scopes: &[],
+            ttl_s: 1,
+            user: None,
+            follows: false,
+            session: false,
+        };
+        tokens::insert(tx, &ctx(0, &guest, &settings), &new)?;
+        all.iter().try_for_each(|reader| {
+            acknowledgements::begin(tx, reader, 5)?;
+            acknowledgements::acknowledge(tx, reader, &[7], 5)
+        })
+    })
+    .expect("all is written");
+    let known = |writer: &mut Writer| {
+        let all = readers.clone();
+        run(writer, move |tx| {
+            let known = all.iter().map(|reader| Ok(acknowledgements::of(tx, reader)?.is_some()));
+            known.collect::<Result<Vec<bool>, Fault>>()
+        })
+        .expect("it is read")
+    };
+    let end = SECOND + ENDED_KEPT_MICROS;
+    assert_eq!(run(&mut writer, move |tx| forget(tx, end, 100)).ok(), Some(0));
+    assert_eq!(known(&mut writer), [true; 3]);
+    assert_eq!(run(&mut writer, move |tx| forget(tx, end + 1, 100)).ok(), Some(1));
+    assert_eq!(known(&mut writer), [true, false, true]);
+    run(&mut writer, |tx| {
+        let (settings, guest) = (Settings::default(), Principal::guest());
+        let jane = contract::OneUser { user_id: UserId(1) };
+        users::delete(tx, &ctx(0, &guest, &settings), &jane).map(drop)
+    })
+    .expect("she is taken away");
+    assert_eq!(known(&mut writer), [false, false, true]);
+}
+
 #[test]
 fn the_oldest_of_a_thousand_sessions_makes_way() {
     let world = World::new();
@@ -209,7 +263,7 @@ fn the_oldest_of_a_thousand_sessions_makes_way() {
     assert!(begun.iter().all(|(_, effects)| effects.is_empty()), "so many there may be");
     for number in 1..=3 {
         let (_, effects) = sign_in(max + number);
-        let oldest = Effect::Revoke { principal: format!("tok_{number}") };
+        let oldest = Effect::Revoke { principal: format!("tok_{number}"), last: None };
         assert_eq!(effects, [oldest]);
     }
     let mut is_live = |jti: String| {

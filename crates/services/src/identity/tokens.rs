@@ -9,12 +9,12 @@ use super::{
     read, sql,
 };
 use crate::{
-    check_change,
+    check_change, check_subject,
     kit::{
-        Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, shortened,
-        timestamp,
+        Claims, Code, Ctx, Effect, Fault, Outcome, Principal, Role, Scope, Signed, Tx, Words,
+        shortened, timestamp,
     },
-    readable_topics,
+    last_words, readable_topics,
 };
 
 /// `tokens.create`: makes a token.
@@ -30,6 +30,7 @@ pub fn create(
         return Err(Fault::new(Code::Invalid, format!("subject: 1 to {SUBJECT_LEN_MAX} bytes")));
     }
     let user = user_of(tx, cmd)?;
+    check_subject(tx, cmd.role, cmd.subject.as_deref())?;
     let new = NewToken {
         role: cmd.role,
         subject: cmd.subject.as_deref(),
@@ -46,7 +47,20 @@ pub fn create(
     // A right begins somewhere: with an older cursor nothing from before is replayed. One who has the
     // user's own rights begins where the user did.
     match bearer {
-        Some(bearer) if !follows => Ok(grant(outcome, &bearer.token, &readable_topics(&bearer))),
+        Some(bearer) if !follows => {
+            // Rights that every token of this client has are not new with this one: only what its own scopes add
+            // begins here.
+            let shared = match bearer.role {
+                Role::Client => {
+                    let client = Principal { scopes: Vec::new(), ..bearer.clone() };
+                    readable_topics(tx, &client)?
+                }
+                _ => Vec::new(),
+            };
+            let mut own = readable_topics(tx, &bearer)?;
+            own.retain(|topic| !shared.contains(topic));
+            Ok(grant(outcome, &bearer.token, &own))
+        }
         _ => Ok(outcome),
     }
 }
@@ -150,18 +164,22 @@ pub(super) fn grant<R>(
 
 /// What follows for the live sessions with this name when their rights change: what may no longer be
 /// heard is evicted, what is new is granted.
+///
+/// # Errors
+/// The store's.
 pub(super) fn reform<R>(
+    tx: &Tx<'_>,
     outcome: Outcome<R>,
     name: &str,
     old: &Principal,
     new: &Principal,
-) -> Outcome<R> {
-    let (before, after) = (readable_topics(old), readable_topics(new));
+) -> Result<Outcome<R>, Fault> {
+    let (before, after) = (readable_topics(tx, old)?, readable_topics(tx, new)?);
     let lost = before.iter().filter(|topic| !after.contains(topic));
     let evict =
         lost.map(|topic| Effect::Evict { principal: name.to_owned(), topic: topic.clone() });
     let won: Vec<_> = after.iter().filter(|topic| !before.contains(topic)).cloned().collect();
-    grant(evict.fold(outcome, Outcome::effect), name, &won)
+    Ok(grant(evict.fold(outcome, Outcome::effect), name, &won))
 }
 
 /// `tokens.change`: sets a token's scopes.
@@ -177,19 +195,24 @@ pub fn change(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &ChangeToken) -> Result<Outco
     check_change(&old, &new)?;
     tx.execute(sql::CHANGE, &[Value::Text(&cmd.id), Value::Text(&scopes)])?;
     let reply = read::token(tx, ctx, &TokenId { id: cmd.id.clone() })?;
-    Ok(reform(Outcome::reply(reply), &cmd.id, &old, &new))
+    reform(tx, Outcome::reply(reply), &cmd.id, &old, &new)
 }
 
 /// `tokens.revoke`: ends a token.
 pub fn revoke(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &TokenId) -> Result<Outcome<()>, Fault> {
-    live(tx, ctx, &cmd.id)?;
-    end(tx, ctx, &cmd.id)
+    let bearer = live(tx, ctx, &cmd.id)?;
+    end(tx, ctx, &cmd.id, last_words(bearer.role))
 }
 
-/// Ends a live token.
-pub(super) fn end(tx: &mut Tx<'_>, ctx: &Ctx<'_>, id: &str) -> Result<Outcome<()>, Fault> {
+/// Ends a live token, and its sessions, which are told these words last; without any, that it was revoked.
+pub(super) fn end(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    id: &str,
+    last: Option<Words>,
+) -> Result<Outcome<()>, Fault> {
     tx.execute(sql::REVOKE, &[Value::Text(id), Value::Integer(ctx.now)])?;
-    Ok(Outcome::reply(()).effect(Effect::Revoke { principal: id.to_owned() }))
+    Ok(Outcome::reply(()).effect(Effect::Revoke { principal: id.to_owned(), last }))
 }
 
 fn live(tx: &Tx<'_>, ctx: &Ctx<'_>, id: &str) -> Result<Principal, Fault> {

@@ -10,7 +10,8 @@ use super::{
     tokens::{grant, reform, scopes_json},
 };
 use crate::{
-    kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, ReadTx, Tx},
+    acknowledgements,
+    kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, ReadTx, Tx, is_label},
     readable_topics,
 };
 
@@ -43,7 +44,7 @@ pub fn create(
     let user = read::user(tx, user_id)?.ok_or_else(read::no_user)?;
     let principal = user.principal();
     let name = Principal::scopes_of(&principal.id);
-    Ok(grant(Outcome::reply(user), &name, &readable_topics(&principal)))
+    Ok(grant(Outcome::reply(user), &name, &readable_topics(tx, &principal)?))
 }
 
 /// The name that a new user signs in with.
@@ -112,11 +113,7 @@ fn free_login(tx: &ReadTx<'_>, login: &Login, own: Option<UserId>) -> Result<(),
 }
 
 fn check_names(username: Option<&str>, email: Option<&str>) -> Result<(), Fault> {
-    let fits = |text: &str| {
-        (1..=NAME_CHARS_MAX).contains(&text.chars().count())
-            && text.trim() == text
-            && !text.chars().any(char::is_control)
-    };
+    let fits = |text: &str| is_label(text, NAME_CHARS_MAX);
     if username.is_some_and(|name| !fits(name)) {
         let why = format!(
             "username: 1 to {NAME_CHARS_MAX} characters, none of them a control character or blank at an end"
@@ -237,12 +234,12 @@ fn rights_changed(
     if old.disabled {
         // Nobody holds a token of theirs. Their rights begin anew: who was shut out is told nothing of
         // that time later.
-        return Ok(grant(outcome, &name, &readable_topics(&new.principal())));
+        return Ok(grant(outcome, &name, &readable_topics(tx, &new.principal())?));
     }
-    let mut outcome = reform(outcome, &name, &old.principal(), &new.principal());
+    let mut outcome = reform(tx, outcome, &name, &old.principal(), &new.principal())?;
     for before in tokens {
         if let Some(after) = read::by_id(tx, &before.token, ctx.now)? {
-            outcome = reform(outcome, &before.token, before, &after);
+            outcome = reform(tx, outcome, &before.token, before, &after)?;
         }
     }
     Ok(outcome)
@@ -261,7 +258,7 @@ pub(super) fn end_sessions<R>(
     let all = [place[0], place[1], Value::Integer(1), Value::Text(except)];
     tx.execute(sql::REVOKE_ALL, &all)?;
     let ended = ids.into_iter().filter(|id| id != except);
-    Ok(ended.map(|id| Effect::Revoke { principal: id }).fold(outcome, Outcome::effect))
+    Ok(ended.map(|id| Effect::Revoke { principal: id, last: None }).fold(outcome, Outcome::effect))
 }
 
 /// Ends all tokens of a user.
@@ -274,7 +271,7 @@ fn end_all<R>(
     let all =
         [Value::Integer(user_id.0), Value::Integer(ctx.now), Value::Integer(0), Value::Text("")];
     tx.execute(sql::REVOKE_ALL, &all)?;
-    Ok(outcome.effect(Effect::Revoke { principal: Principal::user(user_id.0) }))
+    Ok(outcome.effect(Effect::Revoke { principal: Principal::user(user_id.0), last: None }))
 }
 
 /// `users.delete`: takes a user away.
@@ -282,6 +279,7 @@ pub fn delete(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &OneUser) -> Result<Outcome<(
     let user = read::user(tx, cmd.user_id)?.ok_or_else(read::no_user)?;
     keep_an_admin(tx, &user)?;
     tx.execute(sql::DELETE_USER, &[Value::Integer(cmd.user_id.0)])?;
+    acknowledgements::forget(tx, &Principal::user(cmd.user_id.0))?;
     end_all(tx, ctx, cmd.user_id, Outcome::reply(()))
 }
 

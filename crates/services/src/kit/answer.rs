@@ -14,6 +14,26 @@ pub struct Answer {
     pub sign: Option<Claims>,
     /// Whether the call made something that was not there, where that is not always so.
     pub is_new: Option<bool>,
+    /// When present, the caller is refused after all, and what was decided stays.
+    pub refusal: Option<Fault>,
+}
+
+impl Answer {
+    /// A reply with nothing to sign.
+    pub fn of(json: Box<RawValue>) -> Answer {
+        Answer { json, sign: None, is_new: None, refusal: None }
+    }
+
+    /// The answer, unless the caller is refused.
+    ///
+    /// # Errors
+    /// Why.
+    pub fn granted(self) -> Result<Answer, Fault> {
+        match self.refusal {
+            Some(fault) => Err(fault),
+            None => Ok(self),
+        }
+    }
 }
 
 /// What a decision or a query may reply with: anything that serialises, or that in [`Signed`] or
@@ -31,7 +51,7 @@ impl<R: Serialize> Reply for R {
         let json = to_raw_value(self).map_err(|error| {
             Fault::new(Code::Internal, format!("a reply does not serialise: {error}"))
         })?;
-        Ok(Answer { json, sign: None, is_new: None })
+        Ok(Answer::of(json))
     }
 }
 
@@ -62,6 +82,24 @@ pub struct Upserted<R> {
 impl<R: Serialize> Reply for Upserted<R> {
     fn answer(&self) -> Result<Answer, Fault> {
         Ok(Answer { is_new: Some(self.is_new), ..self.reply.answer()? })
+    }
+}
+
+/// A decision that may refuse its caller and still change something, such as counting how often that was.
+#[derive(Debug)]
+pub enum Verdict<R> {
+    /// The reply.
+    Granted(R),
+    /// The refusal.
+    Refused(Fault),
+}
+
+impl<R: Reply> Reply for Verdict<R> {
+    fn answer(&self) -> Result<Answer, Fault> {
+        match self {
+            Verdict::Granted(reply) => reply.answer(),
+            Verdict::Refused(fault) => Ok(Answer { refusal: Some(fault.clone()), ..().answer()? }),
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! How one service spells things. The protocols' code knows none of this: the service gives it.
 
-use super::Fault;
+use super::{Fault, Micros};
 
 /// How a service spells answers and refusals, in every protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
     /// The answer to the operation `name`.
     pub reply: fn(name: &str, reply: &str) -> Said,
-    /// The refusal of the operation `name`.
-    pub refusal: fn(name: &str, fault: &Fault) -> Said,
+    /// The refusal of the operation `name`, at this time.
+    pub refusal: fn(name: &str, fault: &Fault, now: Micros) -> Said,
     /// A fault that belongs to no operation: bad JSON, an unknown type, a missing credential.
-    pub error: fn(fault: &Fault) -> Said,
+    pub error: fn(fault: &Fault, now: Micros) -> Said,
 }
 
 /// Something that is said to one client. A plain connection gets `{"type":EVENT,...payload}`; one of

@@ -128,6 +128,9 @@ pub fn once(
         return Ok(Outcome::reply(answer));
     }
     let outcome = decide(tx)?;
+    if outcome.reply.refusal.is_some() {
+        return Ok(outcome);
+    }
     let claims = outcome.reply.sign.as_ref().map(|claims| serde_json::json!(claims).to_string());
     tx.execute(
         KEEP,
@@ -150,9 +153,8 @@ fn replayed(reply: String, claims: Option<&str>) -> Result<Answer, Fault> {
         Fault::new(Code::Internal, format!("a kept reply is damaged: {error}"))
     };
     Ok(Answer {
-        json: RawValue::from_string(reply).map_err(broken)?,
         sign: claims.map(serde_json::from_str).transpose().map_err(broken)?,
-        is_new: None,
+        ..Answer::of(RawValue::from_string(reply).map_err(broken)?)
     })
 }
 
@@ -203,11 +205,11 @@ mod tests {
         run(writer, move |tx| {
             let principal = Principal::operator();
             let settings = Settings::default();
-            let ctx =
-                Ctx { now, principal: &principal, ids: Ids::new([0; 32]), settings: &settings };
+            let ids = Ids::new([0; 32]);
+            let ctx = Ctx { now, principal: &principal, ids, settings: &settings, origin: "" };
             let decide = |_: &mut Tx<'_>| Ok(Outcome::reply("anew".answer()?));
             let outcome = once(tx, &ctx, (caller, COMMAND), &key, decide)?;
-            let Answer { json, sign, is_new } = &outcome.reply;
+            let Answer { json, sign, is_new, .. } = &outcome.reply;
             let claims = sign.as_ref().map_or(String::new(), |claims| format!(" {}", claims.jti));
             assert_eq!(*is_new, None);
             Ok(Outcome::reply(format!("{json}{claims}")))

@@ -4,26 +4,28 @@
 mod answer;
 mod dialect;
 pub mod idempotency;
+mod label;
 mod page;
 mod principal;
 mod route;
 mod service;
 mod time;
 
-pub use answer::{Answer, Claims, Reply, Signed, Upserted};
+pub use answer::{Answer, Claims, Reply, Signed, Upserted, Verdict};
 pub use bellwire_store::{
-    change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant},
+    change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant, Words},
     tx::{ReadTx, Tx},
 };
 pub use dialect::{Dialect, Said, Spelling};
+pub use label::{Label, is_label};
 pub use page::{PAGE_LEN, PAGE_LEN_MAX, Page, Paging, wrong_cursor};
 pub use principal::{Principal, Role, Scope};
 pub use route::{Cookie, Method, Route};
 pub use service::{
-    Access, BoundCommand, BoundQuery, Command, Decision, Look, Named, Names, Namespace, Prepared,
-    Query, Service, Snapshot, Stream, Subscribe, Subscription, Work,
+    Access, BoundCommand, BoundQuery, Command, Decision, Greeting, Look, Named, Names, Namespace,
+    Prepared, Query, Service, Snapshot, Still, Stream, Subscribe, Subscription, Told, Topics, Work,
 };
-pub use time::timestamp;
+pub use time::{timestamp, timestamp_ms};
 
 use std::cell::Cell;
 
@@ -44,6 +46,8 @@ pub struct Ctx<'a> {
     pub ids: Ids,
     /// What the operator set.
     pub settings: &'a Settings,
+    /// The origin at which the caller found this server, e.g. `https://home.example`; empty where nobody knows.
+    pub origin: &'a str,
 }
 
 /// What an operator sets about the services.

@@ -24,6 +24,8 @@ pub struct Principal {
     pub generation: i64,
     /// When the credential ends.
     pub expires_at: Option<Micros>,
+    /// The token was issued by a pairing and has not been used yet: its first use ends the older ones.
+    pub unused: bool,
 }
 
 impl Principal {
@@ -42,6 +44,12 @@ impl Principal {
         Principal::fixed("", Role::Guest)
     }
 
+    /// A screen that waits to be paired, under this number, until then.
+    pub fn pairing(pairing_id: i64, expires_at: Micros) -> Self {
+        let waiting = Principal::fixed(&format!("pairing/{pairing_id}"), Role::Pairing);
+        Principal { expires_at: Some(expires_at), ..waiting }
+    }
+
     /// A caller without a credential; only the demo admits them.
     pub fn guest() -> Self {
         Principal::fixed("guest", Role::Guest)
@@ -57,6 +65,7 @@ impl Principal {
             scopes: Vec::new(),
             generation: 0,
             expires_at: None,
+            unused: false,
         }
     }
 
@@ -64,6 +73,11 @@ impl Principal {
     /// of its own is one by itself, so that it is never told what it may not know.
     pub fn retries_as(&self) -> &str {
         if self.token.is_empty() || self.follows { &self.id } else { &self.token }
+    }
+
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Micros) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
     }
 
     /// Whether an effect that names `name` concerns this caller.
@@ -92,6 +106,11 @@ impl Principal {
         format!("{id}/scopes")
     }
 
+    /// The id of the paired screen whose own id, e.g. `client_7`, is this.
+    pub fn client(client_id: &str) -> String {
+        format!("client/{client_id}")
+    }
+
     /// The id of the user with this number.
     pub fn user(user_id: i64) -> String {
         format!("user/{user_id}")
@@ -113,6 +132,9 @@ pub enum Role {
     /// No credential; only `--demo` admits guests.
     #[serde(skip)]
     Guest,
+    /// A screen that waits to be paired: it may ask nothing, and hears whether it is.
+    #[serde(skip)]
+    Pairing,
     /// The server itself or its operator; no token has it.
     #[serde(skip)]
     System,
@@ -127,6 +149,7 @@ impl Role {
             Role::Client => "client",
             Role::Device => "device",
             Role::Guest => "guest",
+            Role::Pairing => "pairing",
             Role::System => "system",
         }
     }

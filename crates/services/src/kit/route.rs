@@ -48,13 +48,33 @@ pub struct Route {
     /// Set if who calls it may be guessing a password: tries are counted, and soon refused. The field names
     /// the account where the caller is nobody yet.
     pub guarded: Option<&'static str>,
+    /// How often an address may call it in a minute, if that is limited.
+    pub per_minute: Option<u32>,
+    /// Whether the reply holds a secret, and is not to be kept on its way.
+    pub is_secret: bool,
+    /// The query that shows what is changed, for `If-Match`, where that is not found at the same path. It takes
+    /// the fields of the path.
+    pub changes: Option<&'static str>,
+    /// If set, the body may also be a JSON array; it is then taken as the value of this field.
+    pub listed: Option<&'static str>,
     /// The call's name.
     pub call: &'static str,
 }
 
 impl Route {
     const fn new(method: Method, pattern: &'static str, status: u16) -> Route {
-        Route { method, pattern, status, cookie: Cookie::Keep, guarded: None, call: "" }
+        Route {
+            method,
+            pattern,
+            status,
+            cookie: Cookie::Keep,
+            guarded: None,
+            per_minute: None,
+            is_secret: false,
+            changes: None,
+            listed: None,
+            call: "",
+        }
     }
 
     /// Reads what the pattern names.
@@ -91,6 +111,26 @@ impl Route {
     /// in this field.
     pub const fn guarded(self, account: &'static str) -> Route {
         Route { guarded: Some(account), ..self }
+    }
+
+    /// The same for a call that strangers may make, so often in a minute from one address.
+    pub const fn per_minute(self, limit: u32) -> Route {
+        Route { per_minute: Some(limit), ..self }
+    }
+
+    /// The same for a call that changes what another query shows than that of its path.
+    pub const fn changes(self, query: &'static str) -> Route {
+        Route { changes: Some(query), ..self }
+    }
+
+    /// The same for a call that replies with a secret.
+    pub const fn secret(self) -> Route {
+        Route { is_secret: true, ..self }
+    }
+
+    /// The same for a call whose body may also be a list, which is this field then.
+    pub const fn listed(self, field: &'static str) -> Route {
+        Route { listed: Some(field), ..self }
     }
 
     /// The same with an effect on the cookie.

@@ -6,8 +6,8 @@ use bellwire_store::{migrate::Migrations, tx::Statement};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Answer, Code, Ctx, Dialect, Fault, Outcome, Payload, Principal, ReadTx, Reply, Role, Route,
-    Said, Spelling, Topic, Tx, parse,
+    Answer, Code, Ctx, Dialect, Event, Fault, Micros, Outcome, Payload, Principal, ReadTx, Reply,
+    Role, Route, Said, Spelling, Topic, Tx, parse,
 };
 
 /// Decides, and may run more than once.
@@ -50,6 +50,8 @@ type DecidePrepared<C, P, R> = fn(&mut Tx<'_>, &Ctx<'_>, &C, &P) -> Result<Outco
 pub enum Access {
     /// Anyone, without any credential: to get one.
     Anyone,
+    /// Anyone: a credential is optional. One that is shown must be good, and its holder is the caller.
+    Visitor,
     /// Whoever the server lets in: holders of tokens, and guests where there are any.
     Caller,
     /// Holders of tokens.
@@ -61,6 +63,11 @@ pub enum Access {
 }
 
 impl Access {
+    /// Whether callers without a credential may be let through.
+    pub fn admits_guests(self) -> bool {
+        matches!(self, Access::Anyone | Access::Visitor | Access::Caller)
+    }
+
     /// Whether this caller is let through.
     ///
     /// # Errors
@@ -68,14 +75,17 @@ impl Access {
     pub fn check(self, principal: &Principal) -> Result<(), Fault> {
         let role = principal.role;
         let admitted = match self {
-            Access::Anyone | Access::Caller => true,
-            Access::Bearer => role != Role::Guest,
+            Access::Anyone | Access::Visitor => true,
+            Access::Caller => role != Role::Pairing,
+            Access::Bearer => !matches!(role, Role::Guest | Role::Pairing),
             Access::Admin => matches!(role, Role::Admin | Role::System),
             Access::Operator => role == Role::System,
         };
         match role {
             _ if admitted => Ok(()),
-            Role::Guest => Err(Fault::new(Code::Unauthenticated, "authentication required")),
+            Role::Guest | Role::Pairing => {
+                Err(Fault::new(Code::Unauthenticated, "authentication required"))
+            }
             _ => Err(Fault::new(Code::Forbidden, "Forbidden")),
         }
     }
@@ -114,8 +124,39 @@ pub struct Stream {
     pub path: &'static str,
     /// How it spells things.
     pub dialect: Dialect,
+    /// Who is let in, here and in the service's namespace of Socket.IO.
+    pub access: Access,
+    /// Whether events are their bare payloads, without `type`, unless a client asks for that.
+    pub bare: bool,
     /// What a principal hears there without asking for more.
-    pub topics: fn(&Principal) -> Vec<Topic>,
+    pub topics: Topics,
+    /// What a principal is told first.
+    pub greeting: Option<Greeting>,
+    /// Whether a principal that holds a topic of an event may still be told it later on, where that is not always
+    /// so.
+    pub still: Option<Still>,
+}
+
+/// Whether a principal may still be told an event that it missed.
+pub type Still = fn(&ReadTx<'_>, &Principal, &Event) -> Result<bool, Fault>;
+
+/// The topics of a stream that a principal may hear.
+pub type Topics = fn(&ReadTx<'_>, &Principal) -> Result<Vec<Topic>, Fault>;
+
+/// What is said to who comes, if there is something to say.
+pub type Greeting = fn(&Principal, Micros) -> Option<Said>;
+
+/// How an event is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Told {
+    /// Its name.
+    pub name: &'static str,
+    /// Its plain spelling.
+    pub spelling: Spelling,
+    /// Whether a client that acknowledges events acknowledges this one.
+    pub asks: bool,
+    /// The namespace of Socket.IO where it is told, beside `/`.
+    pub namespace: &'static str,
 }
 
 /// What the name of a topic means to a client that asks for it.
@@ -140,6 +181,8 @@ pub struct Namespace {
     /// The name of the topic that is heard there unasked; and on `/` from the connection's first call to
     /// the service on.
     pub topic: &'static str,
+    /// Who hears it on `/` from the start.
+    pub unasked: fn(&Principal) -> bool,
 }
 
 /// What a subscription asks for.
@@ -187,8 +230,10 @@ pub struct Service {
     pub subscriptions: Vec<Subscription>,
     /// Which names clients may use for what is heard of it, if there are some.
     pub names: Option<Names>,
-    /// Its events and their plain spelling.
-    pub events: Vec<(&'static str, Spelling)>,
+    /// Its events.
+    pub events: Vec<Told>,
+    /// What the topics begin with, before a `/` if there is one, that are heard on its streams.
+    pub topics: &'static [&'static str],
     /// Where its commands and queries are found over HTTP.
     pub routes: Vec<Route>,
 }
@@ -211,6 +256,7 @@ impl Service {
             subscriptions: Vec::new(),
             names: None,
             events: Vec::new(),
+            topics: &[],
             routes: Vec::new(),
         }
     }
@@ -288,14 +334,26 @@ impl Service {
 
     /// Declares an event and its plain spelling.
     pub fn event(mut self, name: &'static str, spelling: Spelling) -> Self {
-        self.events.push((name, spelling));
+        self.events.push(Told { name, spelling, asks: false, namespace: "/" });
         self
     }
 
-    /// Its events: name, plain spelling, and the namespace where they are told (`/` if it has none).
-    pub fn told(&self) -> impl Iterator<Item = (&'static str, Spelling, &'static str)> {
-        let path = self.namespace.map_or("/", |namespace| namespace.path);
-        self.events.iter().map(move |(name, spelling)| (*name, *spelling, path))
+    /// Declares an event that asks for an acknowledgement where a client wants to give one.
+    pub fn critical_event(mut self, name: &'static str, spelling: Spelling) -> Self {
+        self.events.push(Told { name, spelling, asks: true, namespace: "/" });
+        self
+    }
+
+    /// Its events, with the namespace where they are told.
+    pub fn told(&self) -> impl Iterator<Item = Told> {
+        let namespace = self.namespace.map_or("/", |namespace| namespace.path);
+        self.events.iter().map(move |told| Told { namespace, ..*told })
+    }
+
+    /// Says what the topics begin with that are heard on its streams.
+    pub fn topics(mut self, topics: &'static [&'static str]) -> Self {
+        self.topics = topics;
+        self
     }
 
     /// Adds a live endpoint.
@@ -303,16 +361,46 @@ impl Service {
         mut self,
         path: &'static str,
         dialect: Dialect,
-        topics: fn(&Principal) -> Vec<Topic>,
+        access: Access,
+        topics: Topics,
     ) -> Self {
-        self.streams.push(Stream { service: self.name, path, dialect, topics });
+        let (service, bare, greeting, still) = (self.name, false, None, None);
+        let stream = Stream { service, path, dialect, access, bare, topics, greeting, still };
+        self.streams.push(stream);
+        self
+    }
+
+    /// Says that a principal which missed an event of the stream just added may be told it only if this says so:
+    /// rights to single things may have changed that no topic knows of.
+    pub fn still(mut self, still: Still) -> Self {
+        self.streams.iter_mut().last().into_iter().for_each(|stream| stream.still = Some(still));
+        self
+    }
+
+    /// The same with events as bare payloads, and a greeting.
+    pub fn bare_stream(
+        mut self,
+        path: &'static str,
+        dialect: Dialect,
+        access: Access,
+        topics: Topics,
+        greeting: Greeting,
+    ) -> Self {
+        let (service, bare, greeting, still) = (self.name, true, Some(greeting), None);
+        let stream = Stream { service, path, dialect, access, bare, topics, greeting, still };
+        self.streams.push(stream);
         self
     }
 
     /// Serves it over Socket.IO: in the namespace of this path, where the topic of that name is heard, and
-    /// on `/`.
-    pub fn namespace(mut self, path: &'static str, topic: &'static str) -> Self {
-        self.namespace = Some(Namespace { service: self.name, path, topic });
+    /// on `/`, where it is heard unasked by whom `unasked` says.
+    pub fn namespace(
+        mut self,
+        path: &'static str,
+        topic: &'static str,
+        unasked: fn(&Principal) -> bool,
+    ) -> Self {
+        self.namespace = Some(Namespace { service: self.name, path, topic, unasked });
         self
     }
 

@@ -10,8 +10,22 @@ pub fn timestamp(at: Micros) -> String {
     Timestamp::from_second(second).map_or_else(|_| format!("@{second}"), |time| time.to_string())
 }
 
+/// RFC 3339 in UTC with `Z`, milliseconds.
+pub fn timestamp_ms(at: Micros) -> String {
+    let ms = at.div_euclid(1_000);
+    let time = Timestamp::from_millisecond(ms);
+    time.map_or_else(|_| format!("@{ms}"), |time| format!("{time:.3}"))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn times_may_have_milliseconds() {
+        assert_eq!(super::timestamp_ms(1_672_531_200_000_999), "2023-01-01T00:00:00.000Z");
+        assert_eq!(super::timestamp_ms(1_672_531_200_123_456), "2023-01-01T00:00:00.123Z");
+        assert_eq!(super::timestamp_ms(-1), "1969-12-31T23:59:59.999Z");
+    }
+
     #[test]
     fn times_are_whole_seconds_in_utc() {
         assert_eq!(super::timestamp(1_672_531_200_000_000), "2023-01-01T00:00:00Z");

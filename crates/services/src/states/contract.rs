@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::kit::{Event, Overflow, Paging, Topic, Variant, present};
+use crate::{
+    areas,
+    kit::{Event, Fault, Overflow, Paging, ReadTx, Topic, Variant, present},
+};
 
 /// `^[a-z0-9_]+\.[a-z0-9_]+$`, to 255 bytes, e.g. `light.kitchen`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -283,22 +286,28 @@ struct NewState<'a> {
 }
 
 /// The announcement of an entity's newest state; only the newest matters to a reader that cannot keep up.
-pub(super) fn state_changed(entity_id: &EntityId, newest: Option<(&str, &RawValue)>) -> Event {
+/// Its audience are those who may read the entity, by whatever right.
+pub(super) fn state_changed(
+    tx: &ReadTx<'_>,
+    entity_id: &EntityId,
+    newest: Option<(&str, &RawValue)>,
+) -> Result<Event, Fault> {
     let new_state = newest.map(|(state, attributes)| NewState { state, attributes });
     let payload = serde_json::value::to_raw_value(&StateChanged { entity_id, new_state })
         .expect("strings and JSON serialise");
-    let topics = vec![
+    let mut topics = vec![
         Topic::Borrowed("states"),
         Topic::Owned(format!("domain/{}", entity_id.domain())),
         Topic::Owned(format!("entity/{entity_id}")),
     ];
-    Event {
+    topics.extend(areas::rights::topics_with(tx, entity_id)?);
+    Ok(Event {
         name: "state_changed".into(),
         key: entity_id.as_str().to_owned(),
         except: Vec::new(),
         variants: vec![Variant { topics, payload }],
         overflow: Overflow::Latest,
-    }
+    })
 }
 
 #[cfg(test)]

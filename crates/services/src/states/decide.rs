@@ -8,7 +8,7 @@ use super::{
         CreateState, DeleteState, EntityId, Expected, RemoveEntity, State, StateId, UpdateState,
         state_changed, stored,
     },
-    read::{Stored, newest_row, not_found, row},
+    read::{Stored, newest_row, not_found, readable_row},
     rights::{Right, may},
     sql,
 };
@@ -20,7 +20,7 @@ pub fn create(
     ctx: &Ctx<'_>,
     cmd: &CreateState,
 ) -> Result<Outcome<Upserted<State>>, Fault> {
-    if !may(ctx.principal, Right::Write, &cmd.entity_id) {
+    if !may(tx, ctx.principal, Right::Write, &cmd.entity_id)? {
         return Err(forbidden());
     }
     let before = newest_row(tx, &cmd.entity_id)?;
@@ -50,7 +50,7 @@ pub fn create(
         ],
     )?;
     let shown = row.show();
-    let event = state_changed(&cmd.entity_id, Some((&shown.state, &shown.attributes)));
+    let event = state_changed(tx, &cmd.entity_id, Some((&shown.state, &shown.attributes)))?;
     Ok(Outcome::reply(Upserted { reply: shown, is_new }).event(event))
 }
 
@@ -109,13 +109,15 @@ pub fn delete(
 
 /// `states:remove`: takes an entity away; one event says so.
 pub fn remove(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &RemoveEntity) -> Result<Outcome<()>, Fault> {
-    if !may(ctx.principal, Right::Write, &cmd.entity_id) {
-        return Err(not_found(&cmd.entity_id));
+    if !may(tx, ctx.principal, Right::Write, &cmd.entity_id)? {
+        let is_seen = may(tx, ctx.principal, Right::Read, &cmd.entity_id)?
+            && newest_row(tx, &cmd.entity_id)?.is_some();
+        return Err(if is_seen { forbidden() } else { not_found(&cmd.entity_id) });
     }
     if tx.execute(sql::REMOVE, &[Value::Text(cmd.entity_id.as_str())])? == 0 {
         return Err(not_found(&cmd.entity_id));
     }
-    Ok(Outcome::reply(()).event(state_changed(&cmd.entity_id, None)))
+    Ok(Outcome::reply(()).event(state_changed(tx, &cmd.entity_id, None)?))
 }
 
 fn forbidden() -> Fault {
@@ -129,9 +131,9 @@ fn writable(
     state_id: StateId,
     expected: Option<&Expected>,
 ) -> Result<Stored, Fault> {
-    let found = row(tx, state_id.0)?.filter(|row| may(ctx.principal, Right::Read, &row.entity_id));
+    let found = readable_row(tx, ctx.principal, state_id.0)?;
     let row = found.ok_or_else(|| not_found(state_id.0))?;
-    if !may(ctx.principal, Right::Write, &row.entity_id) {
+    if !may(tx, ctx.principal, Right::Write, &row.entity_id)? {
         return Err(forbidden());
     }
     expect(expected, Some(&row))?;
@@ -152,8 +154,10 @@ fn expect(expected: Option<&Expected>, row: Option<&Stored>) -> Result<(), Fault
 
 /// The event that tells an entity's newest state.
 fn announce(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<Event, Fault> {
-    Ok(match newest_row(tx, entity_id)? {
-        Some(newest) => state_changed(entity_id, Some((&newest.state, &stored(newest.attributes)))),
-        None => state_changed(entity_id, None),
-    })
+    match newest_row(tx, entity_id)? {
+        Some(newest) => {
+            state_changed(tx, entity_id, Some((&newest.state, &stored(newest.attributes))))
+        }
+        None => state_changed(tx, entity_id, None),
+    }
 }

@@ -1,10 +1,10 @@
 //! How replies and refusals are spelled (docs/protocol.md): `states:create:response` with
 //! `{"success":..}`.
 
-use crate::kit::{Dialect, Fault, Said};
+use crate::kit::{Dialect, Fault, Micros, Said};
 
 /// The dialect of home states.
-pub const DIALECT: Dialect = Dialect { reply, refusal: Said::refusal, error };
+pub const DIALECT: Dialect = Dialect { reply, refusal, error };
 
 /// A deletion is answered in words, `"message":..`, everything else with `"data":REPLY`.
 fn reply(name: &str, reply: &str) -> Said {
@@ -15,6 +15,10 @@ fn reply(name: &str, reply: &str) -> Said {
     Said::response(name, payload)
 }
 
-fn error(fault: &Fault) -> Said {
+fn refusal(name: &str, fault: &Fault, _: Micros) -> Said {
+    Said::refusal(name, fault)
+}
+
+fn error(fault: &Fault, _: Micros) -> Said {
     Said::refused("error".to_owned(), fault)
 }

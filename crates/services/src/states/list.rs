@@ -9,7 +9,7 @@ use bellwire_store::tx::Value;
 
 use super::{
     contract::{EntityId, ListHistory, ListStates, State},
-    read::{Stored, newest_row, not_found},
+    read::{Candidates, Stored, newest_row, not_found},
     rights::{Right, may},
     sql,
 };
@@ -30,11 +30,10 @@ pub fn list(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListStates) -> Result<Page<S
     };
     let mut page = Page { items: Vec::new(), next: None };
     let mut bytes = 0;
+    let mut candidates = Candidates::after(ctx.principal, last.clone());
     for _ in 0..LOOKED_AT_MAX {
-        let next = tx.one(sql::NEXT_ENTITY, &[Value::Text(&last)], |row| row.text(0))?;
-        let Some(entity_id) = next else { return Ok(page) };
-        let entity = EntityId::parse(&entity_id).expect("only entity ids are stored");
-        if may(ctx.principal, Right::Read, &entity)
+        let Some(entity) = candidates.next(tx)? else { return Ok(page) };
+        if may(tx, ctx.principal, Right::Read, &entity)?
             && let Some(row) = newest_row(tx, &entity)?
         {
             if page.items.len() == len || bytes > PAGE_BYTES_MAX {
@@ -43,7 +42,7 @@ pub fn list(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListStates) -> Result<Page<S
             bytes += row.attributes.len();
             page.items.push(row.show());
         }
-        last = entity_id;
+        last = entity.to_string();
     }
     page.next = Some(last);
     Ok(page)
@@ -54,7 +53,7 @@ pub fn history(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListHistory) -> Result<Pa
     let len = query.paging.page_len()?;
     let before = query.paging.after()?.unwrap_or(i64::MAX);
     let entity_id = &query.entity_id;
-    if !may(ctx.principal, Right::Read, entity_id) || newest_row(tx, entity_id)?.is_none() {
+    if !may(tx, ctx.principal, Right::Read, entity_id)? || newest_row(tx, entity_id)?.is_none() {
         return Err(not_found(entity_id));
     }
     let from = query.from.map_or(i64::MIN, |from| from.as_microsecond());

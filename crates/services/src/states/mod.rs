@@ -66,8 +66,10 @@ pub fn service() -> Service {
         .rest("states:update", Route::patch("/api/states/by-id/{state_id:int}"))
         .rest("states:delete", Route::delete("/api/states/by-id/{state_id:int}"))
         .event("state_changed", Spelling::Nested)
-        .stream("/api/ws", dialect::DIALECT, rights::topics)
-        .namespace("/states", names::ALL)
+        .topics(rights::TOPICS)
+        .stream("/api/ws", dialect::DIALECT, Access::Caller, rights::topics)
+        .still(rights::still)
+        .namespace("/states", names::ALL, |_| false)
         .subscription("subscribe_entities", read::subscribe)
         .names(names::named)
 }

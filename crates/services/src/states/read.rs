@@ -8,9 +8,10 @@ use super::{
     ENTITIES_MAX, SNAPSHOT_LEN_MAX,
     contract::{EntityId, GetRow, GetState, State, SubscribeEntities, stored},
     names,
-    rights::{Right, may},
+    rights::{Right, may, reads_by_area_alone},
     sql,
 };
+use crate::areas::rights::readable;
 use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Said, Subscribe, parse, timestamp};
 
 /// A row with its exact times.
@@ -54,9 +55,57 @@ pub(super) fn newest_row(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<Option
     tx.one(sql::NEWEST, &[Value::Text(entity_id.as_str())], Stored::of)
 }
 
-/// The row of an id, without asking for rights.
-pub(super) fn row(tx: &ReadTx<'_>, state_id: i64) -> Result<Option<Stored>, Fault> {
-    tx.one(sql::BY_ID, &[Value::Integer(state_id)], Stored::of)
+/// Entities that somebody may read, in the order of their ids, among others: of a house there are many, of a
+/// screen's areas few.
+pub(super) struct Candidates<'a> {
+    principal: &'a Principal,
+    /// The last that was given.
+    last: String,
+    by_area_alone: bool,
+    /// Those of areas that were read and not given yet, the next one last.
+    read: Vec<EntityId>,
+}
+
+/// How many entities of areas are read at once.
+const READ_AT_ONCE: i64 = 200;
+
+impl<'a> Candidates<'a> {
+    /// Those after this id.
+    pub fn after(principal: &'a Principal, last: String) -> Candidates<'a> {
+        let by_area_alone = reads_by_area_alone(principal);
+        Candidates { principal, last, by_area_alone, read: Vec::new() }
+    }
+
+    /// The next one.
+    pub fn next(&mut self, tx: &ReadTx<'_>) -> Result<Option<EntityId>, Fault> {
+        let next = if self.by_area_alone {
+            if self.read.is_empty() {
+                self.read = readable(tx, self.principal, &self.last, READ_AT_ONCE)?;
+                self.read.reverse();
+            }
+            self.read.pop()
+        } else {
+            tx.one(sql::NEXT_ENTITY, &[Value::Text(&self.last)], |row| {
+                EntityId::parse(row.text_ref(0)).expect("only entity ids are stored")
+            })?
+        };
+        if let Some(next) = &next {
+            next.as_str().clone_into(&mut self.last);
+        }
+        Ok(next)
+    }
+}
+
+/// The row of an id, if the principal may read it.
+pub(super) fn readable_row(
+    tx: &ReadTx<'_>,
+    principal: &Principal,
+    state_id: i64,
+) -> Result<Option<Stored>, Fault> {
+    let Some(row) = tx.one(sql::BY_ID, &[Value::Integer(state_id)], Stored::of)? else {
+        return Ok(None);
+    };
+    Ok(may(tx, principal, Right::Read, &row.entity_id)?.then_some(row))
 }
 
 /// What both an absent entity and one that may not be read answer.
@@ -66,7 +115,7 @@ pub(super) fn not_found(what: impl std::fmt::Display) -> Fault {
 
 /// `states:get`.
 pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<State, Fault> {
-    let found = if may(ctx.principal, Right::Read, &query.entity_id) {
+    let found = if may(tx, ctx.principal, Right::Read, &query.entity_id)? {
         newest_row(tx, &query.entity_id)?
     } else {
         None
@@ -77,8 +126,7 @@ pub fn newest(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetState) -> Result<State,
 /// `states:row`.
 pub fn by_id(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &GetRow) -> Result<State, Fault> {
     let id = query.state_id.0;
-    let found = row(tx, id)?.filter(|row| may(ctx.principal, Right::Read, &row.entity_id));
-    found.map(Stored::show).ok_or_else(|| not_found(id))
+    readable_row(tx, ctx.principal, id)?.map(Stored::show).ok_or_else(|| not_found(id))
 }
 
 /// `subscribe_entities`. Entities that are absent or may not be read are left out of the snapshot;
@@ -105,8 +153,11 @@ fn snapshot(
 ) -> Result<Said, Fault> {
     let mut payload = String::from(r#"{"data":["#);
     let mut add = |entity_id: &EntityId| -> Result<(), Fault> {
-        let row =
-            if may(principal, Right::Read, entity_id) { newest_row(tx, entity_id)? } else { None };
+        let row = if may(tx, principal, Right::Read, entity_id)? {
+            newest_row(tx, entity_id)?
+        } else {
+            None
+        };
         let Some(row) = row else { return Ok(()) };
         if !payload.ends_with('[') {
             payload.push(',');
@@ -127,12 +178,9 @@ fn snapshot(
             ids.iter().try_for_each(add)?;
         }
         None => {
-            let mut last = String::new();
-            while let Some(id) =
-                tx.one(sql::NEXT_ENTITY, &[Value::Text(&last)], |row| row.text(0))?
-            {
-                add(&EntityId::parse(&id).expect("only entity ids are stored"))?;
-                last = id;
+            let mut candidates = Candidates::after(principal, String::new());
+            while let Some(entity_id) = candidates.next(tx)? {
+                add(&entity_id)?;
             }
         }
     }

@@ -3,10 +3,17 @@
 //! Admins, users, guests of the demo and the server itself read and write everything. A token with
 //! any `states:*` scope is limited to its scopes, whatever its role (admins excepted): `states:read`
 //! and `states:write`, alone or with `:light.*` or `:light.kitchen`. Writing includes reading, since
-//! writers are shown what they wrote. Paired screens and devices have no right without a scope.
+//! writers are shown what they wrote. Devices have no right without a scope; paired screens also read what is
+//! in their enabled areas.
 
 use super::contract::EntityId;
-use crate::kit::{Code, Fault, Principal, Role, Topic};
+use crate::{
+    areas,
+    kit::{Code, Event, Fault, Principal, ReadTx, Role, Topic},
+};
+
+/// What the topics begin with that are heard on this service's streams.
+pub const TOPICS: &[&str] = &["states", "domain", "entity", "area"];
 
 /// What may be done with an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +25,23 @@ pub enum Right {
 }
 
 /// Whether `principal` has this right on the entity.
-pub fn may(principal: &Principal, right: Right, entity_id: &EntityId) -> bool {
+///
+/// # Errors
+/// The store's.
+pub fn may(
+    tx: &ReadTx<'_>,
+    principal: &Principal,
+    right: Right,
+    entity_id: &EntityId,
+) -> Result<bool, Fault> {
+    if by_scope(principal, right, entity_id) {
+        return Ok(true);
+    }
+    Ok(right == Right::Read && areas::rights::reads(tx, principal, entity_id)?)
+}
+
+/// Whether its role and scopes give it this right.
+fn by_scope(principal: &Principal, right: Right, entity_id: &EntityId) -> bool {
     reaches(principal, right).any(|reach| match reach {
         Reach::All => true,
         Reach::Domain(domain) => domain == entity_id.domain(),
@@ -26,8 +49,39 @@ pub fn may(principal: &Principal, right: Right, entity_id: &EntityId) -> bool {
     })
 }
 
-/// The topics that `principal` may hear: `states` for everything, else `domain/D` and `entity/E`.
-pub fn topics(principal: &Principal) -> Vec<Topic> {
+/// Whether all that `principal` may read is in its areas.
+pub fn reads_by_area_alone(principal: &Principal) -> bool {
+    areas::rights::caller(principal).is_some() && reaches(principal, Right::Read).next().is_none()
+}
+
+/// The topics that `principal` may hear: `states` for everything, else `domain/D` and `entity/E`, and `area/A`
+/// for the areas of a paired screen.
+///
+/// # Errors
+/// The store's.
+pub fn topics(tx: &ReadTx<'_>, principal: &Principal) -> Result<Vec<Topic>, Fault> {
+    let mut topics = topics_by_scope(principal);
+    if topics != [Topic::Borrowed("states")] {
+        topics.extend(areas::rights::topics_of_states(tx, principal)?);
+    }
+    Ok(topics)
+}
+
+/// Whether `principal` may still be told of an entity's state that it missed. What an area gives is not said by
+/// its topic alone: it may be disabled by now, or without the entity.
+///
+/// # Errors
+/// The store's.
+pub fn still(tx: &ReadTx<'_>, principal: &Principal, event: &Event) -> Result<bool, Fault> {
+    match EntityId::parse(&event.key) {
+        Some(entity_id) if principal.role == Role::Client => {
+            may(tx, principal, Right::Read, &entity_id)
+        }
+        _ => Ok(true),
+    }
+}
+
+fn topics_by_scope(principal: &Principal) -> Vec<Topic> {
     let mut topics = Vec::new();
     for reach in reaches(principal, Right::Read) {
         let topic = match reach {
@@ -72,7 +126,7 @@ fn reaches(principal: &Principal, right: Right) -> impl Iterator<Item = Reach<'_
     let by_role = match principal.role {
         Role::Admin | Role::Guest | Role::System => true,
         Role::User => !is_limited(principal),
-        Role::Client | Role::Device => false,
+        Role::Client | Role::Device | Role::Pairing => false,
     };
     let by_scope = principal.scopes.iter().filter_map(move |scope| {
         let (granted, what) = scope.of_service("states")?;
@@ -100,7 +154,7 @@ mod tests {
     ) {
         let scopes = scopes.iter().map(|s| Scope::try_from((*s).to_owned()).unwrap()).collect();
         let principal = Principal { role, scopes, ..Principal::guest() };
-        let may = |right, id: &&str| may(&principal, right, &EntityId::parse(id).unwrap());
+        let may = |right, id: &&str| by_scope(&principal, right, &EntityId::parse(id).unwrap());
         assert!(reads.iter().all(|id| may(Right::Read, id)), "reads {reads:?}");
         assert!(writes.iter().all(|id| may(Right::Write, id)), "writes {writes:?}");
         assert!(
@@ -111,7 +165,7 @@ mod tests {
             refused.iter().all(|id| !may(Right::Read, id) && !may(Right::Write, id)),
             "refuses {refused:?}"
         );
-        assert_eq!(topics(&principal), hears);
+        assert_eq!(topics_by_scope(&principal), hears);
     }
 
     #[test]

@@ -109,11 +109,7 @@ impl Scratch {
 }
 
 fn append_effect(tx: &mut Tx<'_>, offset: u64, place: usize, effect: &Effect) -> Result<(), Fault> {
-    let (principal, kind, topic) = match effect {
-        Effect::Grant { principal, topic } => (principal, "grant", Some(&**topic)),
-        Effect::Evict { principal, topic } => (principal, "evict", Some(&**topic)),
-        Effect::Revoke { principal } => (principal, "revoke", None),
-    };
+    let (principal, kind, topic) = effect.indexed();
     let values = [
         stored(offset),
         stored(place as u64),

@@ -121,6 +121,14 @@ impl Extent {
     }
 }
 
+/// The place before the oldest row: a client that stands there, or later, can be told all that follows.
+pub fn kept_after(tx: &ReadTx<'_>) -> Result<Offset, Fault> {
+    Ok(match first(tx)? {
+        Some(first) => first - 1,
+        None => tx.head()?,
+    })
+}
+
 fn first(tx: &ReadTx<'_>) -> Result<Option<Offset>, Fault> {
     tx.one(sql::FIRST, &[], |row| offset_of(row.integer(0)))
 }

@@ -359,15 +359,11 @@ fn indexed(conn: &Connection, offset: Offset, effects: &[Effect]) -> rusqlite::R
     let mut rows = conn.prepare_cached(sql::EFFECTS.0)?;
     let mut rows = rows.query(named_params! {"$1": offset as i64})?;
     for (place, effect) in effects.iter().enumerate() {
-        let (principal, kind, topic) = match effect {
-            Effect::Grant { principal, topic } => (principal, "grant", Some(&**topic)),
-            Effect::Evict { principal, topic } => (principal, "evict", Some(&**topic)),
-            Effect::Revoke { principal } => (principal, "revoke", None),
-        };
+        let (principal, kind, topic) = effect.indexed();
         let Some(row) = rows.next()? else { return Ok(false) };
         let found: (i64, String, String, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        if (found.0, &found.1, &*found.2, found.3.as_deref())
+        if (found.0, &*found.1, &*found.2, found.3.as_deref())
             != (place as i64, principal, kind, topic)
         {
             return Ok(false);

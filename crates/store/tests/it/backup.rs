@@ -348,7 +348,7 @@ fn a_check_finds_what_is_wrong() {
     let counted = testing::write(0, 0, |tx| {
         let number = tx.next_id("things")?;
         let grant = Effect::Grant { principal: "p".into(), topic: "things".into() };
-        let revoke = Effect::Revoke { principal: "p".into() };
+        let revoke = Effect::Revoke { principal: "p".into(), last: None };
         Ok(Outcome::reply(number).effect(grant).effect(revoke))
     });
     let counters = "UPDATE counters SET last = 499";

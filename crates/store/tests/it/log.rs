@@ -58,10 +58,7 @@ fn hears(wanted: &Wanted, row: &Logged) -> bool {
     let topic = variants.flat_map(|v| &v.topics).any(|topic| wanted.topics.contains(topic));
     topic
         || row.effects.iter().any(|effect| {
-            let (Effect::Grant { principal, .. }
-            | Effect::Evict { principal, .. }
-            | Effect::Revoke { principal }) = effect;
-            Some(principal) == wanted.principal.as_ref()
+            effect.principal().is_some_and(|named| wanted.principal.as_deref() == Some(named))
         })
 }
 

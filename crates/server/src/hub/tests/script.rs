@@ -9,6 +9,7 @@
 //! | `room#lamp` | an event of which only the newest with this key counts |
 //! | `room^hall`, `room^principal/ann` | an event that leaves somebody out |
 //! | `+room` `-room` `!` | a row that grants, evicts, revokes |
+//! | `<room` `<room#lamp` | a row from which on less is told on a topic: nothing from before, nothing with this key |
 //! | `@3`, `@all` | the hub is told the rows up to this |
 //! | `open:3:room,hall` | what was read at row 3 comes back: a snapshot, and these rights |
 //! | `open:3:room:1` | and the rows after row 1; `read` for `open`: without a snapshot |
@@ -29,12 +30,13 @@ use std::{
     rc::Rc,
 };
 
-use bellwire_services::kit::Spelling;
+use bellwire_services::kit::{Spelling, Told};
 use bellwire_store::change::{Logged, Overflow, Variant};
 use bellwire_wire::frame;
 use serde_json::{json, value::to_raw_value};
 
 use super::super::*;
+use crate::audience::{Filter, Keys};
 use crate::simulation::socket::{Body, Pipe, SimSocket};
 
 impl<S: Write> Hub<S> {
@@ -74,7 +76,7 @@ pub struct House {
     pub id: SessionId,
     other: Option<SessionId>,
     pub pipe: Rc<RefCell<Pipe>>,
-    keys: Option<Arc<HashSet<String>>>,
+    keys: Keys,
     now_ms: u64,
     pub told: Vec<String>,
     pub needs: Vec<String>,
@@ -83,8 +85,9 @@ pub struct House {
 impl House {
     pub fn new(shape: Shape, ring: usize, outbox_len_max: usize) -> House {
         let recent = Arc::new(Recent::new(0, ring, 1 << 20));
-        let speller = Arc::new(Speller::new("epoch", [("e", Spelling::Spread, "/es")]));
-        let mut hub = Hub::new(recent.clone(), speller, outbox_len_max);
+        let told = Told { name: "e", spelling: Spelling::Spread, asks: false, namespace: "/es" };
+        let speller = Arc::new(Speller::new("epoch", [told]));
+        let mut hub = Hub::new(recent.clone(), speller, Arc::default(), outbox_len_max);
         let pipe = Pipe::new(Rc::new(Cell::new(0)), usize::MAX);
         let line = hub.line(SimSocket(pipe.clone()));
         let id = hub.join(line, shape);
@@ -111,7 +114,13 @@ impl House {
         let (event, effects) = match &word[..1] {
             "+" => (None, vec![Effect::Grant { principal, topic }]),
             "-" => (None, vec![Effect::Evict { principal, topic }]),
-            "!" => (None, vec![Effect::Revoke { principal }]),
+            "<" => {
+                let (topic, key) =
+                    word[1..].split_once('#').map_or((&word[1..], None), |(t, k)| (t, Some(k)));
+                let keys = key.map(|key| vec![key.to_owned()]);
+                (None, vec![Effect::Narrow { topic: Topic::Owned(topic.to_owned()), keys }])
+            }
+            "!" => (None, vec![Effect::Revoke { principal, last: None }]),
             _ => (Some(event(word, offset)), vec![]),
         };
         let entry = Arc::new(Entry::new(Arc::new(Logged { offset, at: 0, event, effects })));
@@ -152,6 +161,7 @@ impl House {
         let opening = Opening {
             at,
             held: held.collect(),
+            streams: Streams::one(0),
             keys: self.keys.clone(),
             frames: if snapshot { vec![frame] } else { vec![] },
             rows: self.log[after as usize..at as usize].to_vec(),
@@ -189,7 +199,8 @@ impl House {
             ("open", rest) => self.open(rest, true),
             ("read", rest) => self.open(rest, false),
             ("keys", keys) => {
-                self.keys = Some(Arc::new(keys.split(',').map(str::to_owned).collect()));
+                let keys = keys.split(',').map(str::to_owned).collect();
+                self.keys = Some(Arc::new(Filter { streams: Streams::ALL, keys }));
             }
             ("suspend", _) => self.hub.suspend(self.id),
             ("resume", _) => self.hub.resume(self.id, self.now_ms),
@@ -212,7 +223,8 @@ impl House {
         let needs = self.hub.take_needs().into_iter().map(|need| match need {
             Need::CatchUp { after, .. } => format!("catchup:{after}"),
             Need::Reread(_) => "reread".to_owned(),
-            Need::Revoked(_) => "revoked".to_owned(),
+            Need::Revoked(..) => "revoked".to_owned(),
+            Need::Hand { words, .. } => format!("hand {}", words.event),
             Need::Slow(_) => "slow".to_owned(),
             Need::Gone(_) => "gone".to_owned(),
         });

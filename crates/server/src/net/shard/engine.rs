@@ -12,7 +12,7 @@ use bellwire_wire::{
 };
 use mio::{Interest, Token};
 
-use super::{Shard, place};
+use super::{Shard, place, socketio::EARLY};
 use crate::{
     hub::LineId,
     net::{
@@ -265,9 +265,9 @@ impl Shard {
                 let Some(engine) = self.engine(line) else { return Ok(()) };
                 let packet = engine.decoder.text(message, now_ms)?;
                 let awaits_in = engine.decoder.awaits_in().map(str::to_owned);
-                if awaits_in.is_some_and(|namespace| self.seat(line, &namespace).is_none()) {
+                if awaits_in.is_some_and(|namespace| !self.may_cross(line, &namespace)) {
                     // Attachments take memory, which nobody has who was not let in.
-                    return Err(Violation { reason: "an event before its namespace" });
+                    return Err(Violation { reason: EARLY });
                 }
                 self.packet(line, packet, now_ms);
                 if let Some(deadline_ms) = self.engine(line).and_then(|e| e.deadline_ms()) {

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{Code, Fault, Principal};
+use bellwire_services::kit::{Code, Fault, Principal, Role, Said};
 
 use super::{Message, Shard, place};
 use crate::{
     audience::Audience,
-    door::{Kept, Listen, Recoverable, Recovered, SubscribeCall},
+    door::{Hears, Kept, Listen, Recoverable, Recovered, SubscribeCall, Wish},
     hub::{LineId, SessionId, recent::Shape},
     net::{
-        conn::{Admission, Speech},
+        conn::{Admission, Speech, Style},
         said::{self, Asked},
         talk::{FIRST_MESSAGE_MAX_MS, Mount, Reading, Stage, Talk},
     },
-    opening::{Opened, Since},
+    opening::{self, Opened, Since},
+    presence::Attendance,
 };
 
 impl Shard {
@@ -24,24 +25,27 @@ impl Shard {
         line: LineId,
         stream: usize,
         since: Since,
+        style: Style,
         admission: Admission,
         now_ms: u64,
     ) {
-        let cursor = since != Since::Unasked;
-        let shape = if cursor { Shape::PlainCursor } else { Shape::Plain };
+        let shape = Shape::plain(style.bare, since != Since::Unasked);
         let id = self.hub.join(line, shape);
+        if style.batch {
+            self.hub.batch(id);
+        }
         let mount = Mount::Stream(stream as u16);
-        let audience = Audience::of(stream);
-        place(&mut self.talks, id.slot, Talk { audience, ..Talk::new(id, line, mount, cursor) });
+        let wish = Wish { hears: Hears::Stream(stream), asks: false };
+        place(&mut self.talks, id.slot, Talk::new(id, line, mount, shape));
         self.with_conn(line, |conn| conn.speech = Speech::Plain(id));
         match admission {
             Admission::Credential(credential) => {
-                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+                self.read_for(id, Reading::Connect { credential, wish, since }, now_ms);
             }
             Admission::FirstMessage => {
                 self.with_talk(id, |talk| {
                     talk.stage = Stage::FirstMessage { until_ms: now_ms + FIRST_MESSAGE_MAX_MS };
-                    talk.reading = Some(Box::new(Reading::FirstMessage { since }));
+                    talk.reading = Some(Box::new(Reading::FirstMessage { wish, since }));
                 });
             }
             Admission::Refused(why) => self.end(line, Some(&why), now_ms),
@@ -53,11 +57,12 @@ impl Shard {
         let wall = self.setup.clock.now();
         let Some(talk) = self.talk(id) else { return };
         let line = talk.line;
-        let expires_at = talk.principal.as_ref().and_then(|principal| principal.expires_at);
-        let is_expired = expires_at.is_some_and(|at| at <= wall);
+        let is_expired = talk.principal.as_ref().is_some_and(|who| who.is_expired(wall));
         match talk.mount {
             Mount::Namespace(_) if why.code == Code::Unauthenticated && !is_expired => {
-                self.disconnect(id, why, now_ms);
+                if let Some(said) = self.error_said(id, why) {
+                    self.disconnect(id, &said, now_ms);
+                }
             }
             _ => self.end(line, Some(why), now_ms),
         }
@@ -87,8 +92,8 @@ impl Shard {
             feed.send(Message::Opened(id, read, Box::new(result)));
         };
         let queued = match (reading, principal) {
-            (Reading::Connect { credential, since }, _) => {
-                door.connect(credential, audience, since, wanted, answer)
+            (Reading::Connect { credential, wish, since }, _) => {
+                door.connect(credential, wish, since, wanted, answer)
             }
             (Reading::Recover(call), _) => {
                 let (feed, sid) = (self.inlet.feed.clone(), call.sid.clone());
@@ -177,7 +182,9 @@ impl Shard {
         now_ms: u64,
     ) {
         let Some(talk) = self.talk(id) else { return };
-        if matches!(talk.stage, Stage::Ending | Stage::Leaving) || talk.reads != read {
+        if matches!(talk.stage, Stage::Ending | Stage::Leaving | Stage::Revoked { .. })
+            || talk.reads != read
+        {
             return;
         }
         match result {
@@ -190,16 +197,19 @@ impl Shard {
         if let Some(reason) = opened.reset {
             self.setup.metrics.reset(reason);
         }
-        let first = self.first_frame(id, &mut opened);
-        opened.opening.frames.splice(0..0, first);
+        self.add_first_frames(id, &mut opened);
         let principal = self.shared(opened.principal);
         let audience = Audience { streams: opened.streams, keys: opened.opening.keys.clone() };
         if !self.hub.open(id, principal.clone(), opened.opening, now_ms) {
             return; // It is read again, or ends.
         }
         let expires = principal.expires_at.is_some();
+        let is_pairing = principal.role == Role::Pairing;
+        let attendance = self.attend(id, &principal);
         let Some(talk) = self.talk(id) else { return };
         let line = talk.line;
+        talk.attendance = talk.attendance.take().or(attendance);
+        talk.handed |= opened.handed.is_some();
         if let Some(listening) = &mut talk.listening {
             listening.known = listening.known.and(audience.streams);
             if let Some(topics) = opened.topics {
@@ -218,38 +228,83 @@ impl Shard {
             Some(Reading::Subscribe { call, .. }) => {
                 self.calls(id, |calls| calls.answer(*call, None, false));
             }
-            Some(Reading::Listen { call, first: false, .. }) => self.answer_listening(id, *call),
+            Some(Reading::Listen { call, first, .. }) => {
+                self.begin_acknowledging(id);
+                if !first {
+                    self.answer_listening(id, *call);
+                }
+            }
             _ => {
-                // Whoever is let in is counted elsewhere.
-                self.engine(line).into_iter().for_each(|engine| engine.counted = None);
+                // Whoever has a credential is counted by that.
+                if !is_pairing {
+                    self.engine(line).into_iter().for_each(|engine| engine.counted = None);
+                }
             }
         }
         self.work(id, now_ms);
     }
 
-    /// What a session hears first: that it is in its namespace, or its snapshot.
-    fn first_frame(&mut self, id: SessionId, opened: &mut Opened) -> Option<bytes::Bytes> {
+    /// A session that goes live is counted, once.
+    fn attend(&mut self, id: SessionId, principal: &Principal) -> Option<Box<Attendance>> {
+        let is_counted = self.talk(id).is_none_or(|talk| talk.attendance.is_some());
+        let door = self.setup.door.as_ref().filter(|_| !is_counted)?;
+        door.presence.attend(principal).map(Box::new)
+    }
+
+    /// Adds what a session hears first: that it is in its namespace and who it is, or its snapshot. On a plain
+    /// connection `resumed` or `reset` comes before.
+    fn add_first_frames(&mut self, id: SessionId, opened: &mut Opened) {
         let at = self.setup.speller.cursor(opened.opening.at);
-        let talk = self.talks.get(id.slot as usize)?.as_ref()?;
+        let Some(Some(talk)) = self.talks.get(id.slot as usize) else { return };
         let path = self.path(talk.mount);
-        match talk.reading.as_deref()? {
-            Reading::Connect { .. } | Reading::Recover(_) => {
-                Some(self.connect_frame(path?, talk.listening.as_deref()?))
+        let (reading, shape) = (talk.reading.as_deref(), talk.shape);
+        match reading {
+            Some(Reading::Connect { .. } | Reading::Recover(_)) => {
+                let entry = path.zip(talk.listening.as_deref());
+                let entry = entry.map(|(path, listening)| self.connect_frame(path, listening));
+                let place = opening::first_place(&opened.opening);
+                let cursor = self.setup.speller.cursor(place);
+                let greetings = self.greetings(opened).into_iter();
+                let greetings =
+                    greetings.map(|said| said::event_in(path, shape, &said, Some(&cursor)));
+                let frames = &mut opened.opening.frames;
+                frames.splice(0..0, entry);
+                frames.extend(greetings);
             }
-            Reading::Subscribe { call, .. } => {
-                let call = talk.calls.as_ref()?.unanswered(*call)?;
-                let cursor = talk.cursor.then_some(at.as_str());
-                let asked = Asked { ack: call.ack, id: call.id.as_deref() };
-                Some(said::snapshot(path, asked, opened.snapshot.take()?, cursor))
+            Some(Reading::Subscribe { call, .. }) => {
+                let calls = talk.calls.as_ref();
+                let call = calls.and_then(|calls| calls.unanswered(*call));
+                if let Some((call, said)) = call.zip(opened.snapshot.take()) {
+                    let cursor = shape.has_cursor().then_some(at.as_str());
+                    let asked = Asked { ack: call.ack, id: call.id.as_deref() };
+                    let frame = said::snapshot(path, asked, said, cursor);
+                    opened.opening.frames.insert(0, frame);
+                }
             }
-            _ => None,
+            _ => {}
         }
+    }
+
+    /// What a session is told as soon as it is let in.
+    fn greetings(&self, opened: &Opened) -> Vec<Said> {
+        let Some(door) = &self.setup.door else { return Vec::new() };
+        let now = self.setup.clock.now();
+        let mut greetings = door.tables.greetings(opened.streams, &opened.principal, now);
+        greetings.extend(opened.handed.clone());
+        greetings.iter().for_each(|said| self.setup.metrics.told(&said.event, 1));
+        greetings
     }
 
     fn not_opened(&mut self, id: SessionId, fault: &Fault, now_ms: u64) {
         let Some(talk) = self.talk(id) else { return };
-        let is_definite =
-            matches!(fault.code, Code::Unauthenticated | Code::Forbidden | Code::Invalid);
+        let is_definite = matches!(
+            fault.code,
+            Code::Unauthenticated
+                | Code::Forbidden
+                | Code::Invalid
+                | Code::AccessDenied
+                | Code::ExpiredToken
+        );
         // Another connection goes on with this one.
         let is_replaced = fault.code == Code::Conflict;
         match (talk.mount, talk.reading.as_deref()) {
@@ -266,8 +321,16 @@ impl Shard {
             (Mount::Namespace(_), Some(Reading::Connect { .. } | Reading::Recover(_)))
                 if is_definite =>
             {
-                self.refuse_session(id, fault, now_ms);
+                let line = talk.line;
+                let is_guess = fault.code == Code::ExpiredToken;
+                if is_guess && !self.is_within_limits(line, None) {
+                    self.setup.metrics.rate_limited.increment(1);
+                    self.close(line, None, 4429, "too many", now_ms);
+                } else {
+                    self.refuse_session(id, fault, now_ms);
+                }
             }
+            _ if fault.code == Code::Unauthenticated => self.await_revocation(id, fault, now_ms),
             _ => self.end_session(id, fault, now_ms),
         }
     }

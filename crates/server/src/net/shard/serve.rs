@@ -236,10 +236,10 @@ impl Shard {
         let claims = token.and_then(|token| door.keyring.verify(token, self.setup.clock.now()));
         let reading = self.talk(id).and_then(|talk| talk.reading.take());
         match (claims, reading.map(|reading| *reading)) {
-            (Some(claims), Some(Reading::FirstMessage { since })) => {
+            (Some(claims), Some(Reading::FirstMessage { wish, since })) => {
                 self.with_talk(id, |talk| talk.stage = Stage::Opening);
                 let credential = Credential::Token { jti: claims.jti };
-                self.read_for(id, Reading::Connect { credential, since }, now_ms);
+                self.read_for(id, Reading::Connect { credential, wish, since }, now_ms);
             }
             _ => {
                 let fault = Fault::new(

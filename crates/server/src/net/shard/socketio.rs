@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 
 use bellwire_services::{
+    areas::pairing,
     kit::{Code, Fault, Said, parse},
-    live_sessions::Listened,
 };
 use bellwire_wire::{
     frame, json,
-    socketio::{self, Ack, Event, Packet},
+    socketio::{self, Event, Packet},
 };
 use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{Message, Shard, echo, place};
 use crate::{
-    door::{Door, Recoverable},
+    door::{Door, Hears, Recoverable, Wish},
     hub::{LineId, SessionId, recent::Shape},
     net::{
         caller::{BAD_TOKEN, NO_CREDENTIAL},
@@ -29,12 +29,22 @@ use crate::{
     opening::{Credential, Since},
 };
 
+/// What is wrong with an event for a namespace in which its client is not.
+pub(super) const EARLY: &str = "an event before its namespace";
+
 /// What a client shows when it comes into a namespace. What else it says is the application's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Auth {
     /// Who it is.
     token: Option<String>,
+    /// Who it is that has no token yet: a screen that waits to be paired.
+    #[serde(rename = "deviceCode")]
+    device_code: Option<String>,
+    /// Whether it acknowledges critical events.
+    ack: Option<bool>,
+    /// Whether it wants what goes out together in one event.
+    batch: Option<bool>,
     /// Whether it wants to be recovered after its connection broke.
     recover: Option<bool>,
     /// By this it was known before. Anything that was never given leads to nothing.
@@ -63,7 +73,11 @@ impl Auth {
                 "auth: one object, with numbers that can be held",
             ));
         };
-        parse(fields).map_err(|fault| invalid(&fault.message))
+        let auth: Auth = parse(fields).map_err(|fault| invalid(&fault.message))?;
+        if auth.ack == Some(true) && auth.batch == Some(true) {
+            return Err(invalid("batch: what is acknowledged comes one by one"));
+        }
+        Ok(auth)
     }
 }
 
@@ -76,15 +90,8 @@ impl Shard {
             }
             Some(Packet::Disconnect { namespace }) => self.disconnected(line, &namespace, now_ms),
             Some(Packet::Event(event)) => self.event(line, event, now_ms),
-            Some(Packet::Ack(ack)) => self.acked(line, &ack),
+            Some(Packet::Ack(ack)) => self.acked(line, &ack, now_ms),
             None => {}
-        }
-    }
-
-    /// Only what a conformance server says asks for an answer.
-    fn acked(&mut self, line: LineId, ack: &Ack) {
-        if self.seat(line, &ack.namespace).is_some_and(|seat| seat.session.is_none()) {
-            self.show_ack(line, ack);
         }
     }
 
@@ -112,6 +119,7 @@ impl Shard {
             self.violate(line, "already in this namespace", now_ms);
             return;
         }
+        self.hasten_goodbyes(line, namespace, None, now_ms);
         let Some(door) = self.door() else {
             self.greet(line, usize::from(space), auth, now_ms);
             return;
@@ -120,7 +128,7 @@ impl Shard {
             Ok(auth) => auth,
             Err(fault) => return self.refuse(line, namespace, &fault.message, now_ms),
         };
-        let Some(credential) = self.credential(line, &door, auth.token.as_deref()) else { return };
+        let Some(credential) = self.credential(line, &door, &auth) else { return };
         if !self.is_within_limits(line, credential.as_ref().ok()) {
             self.setup.metrics.rate_limited.increment(1);
             self.close(line, None, 4429, "too many", now_ms);
@@ -138,14 +146,17 @@ impl Shard {
         &mut self,
         line: LineId,
         door: &Door,
-        token: Option<&str>,
+        auth: &Auth,
     ) -> Option<Result<Credential, String>> {
-        if let Some(token) = token {
+        if let Some(token) = &auth.token {
             let claims = door.keyring.verify(token, self.setup.clock.now());
             return Some(match claims {
                 Some(claims) => Ok(Credential::Token { jti: claims.jti }),
                 None => Err(BAD_TOKEN.to_owned()),
             });
+        }
+        if let Some(code) = &auth.device_code {
+            return Some(Ok(Credential::DeviceCode { digest: pairing::digest(code) }));
         }
         Some(match &self.engine(line)?.handshake.admission {
             Admission::Credential(credential) => Ok(credential.clone()),
@@ -155,12 +166,16 @@ impl Shard {
     }
 
     /// Whether the limits of connections let one with this credential in.
-    fn is_within_limits(&mut self, line: LineId, credential: Option<&Credential>) -> bool {
+    pub(super) fn is_within_limits(
+        &mut self,
+        line: LineId,
+        credential: Option<&Credential>,
+    ) -> bool {
         let Some(limits) = self.setup.connections.clone() else { return true };
         let Some(from) = self.engine(line).map(|engine| engine.handshake.from) else { return true };
         let caller = match credential {
             Some(Credential::Token { jti }) => Caller::Principal(jti),
-            Some(Credential::Guest) => Caller::Anonymous,
+            Some(Credential::Guest | Credential::DeviceCode { .. }) => Caller::Anonymous,
             None => Caller::Bad,
         };
         limits.admit(caller, from).is_ok()
@@ -186,27 +201,27 @@ impl Shard {
         let Some(door) = self.door() else { return };
         let Some(sid) = self.engine(line).map(|engine| engine.sid) else { return };
         let there = door.tables.spaces[usize::from(space)];
-        let mut names = auth.topics.unwrap_or_else(|| there.topics());
-        let mut known = HashSet::new();
-        names.retain(|name| known.insert(name.clone()));
-        let audience = match door.tables.audience(there.service(), names.iter().map(String::as_str))
-        {
-            Ok(audience) => audience,
-            Err(fault) => return self.refuse(line, there.path, &fault.message, now_ms),
+        let hears = match auth.topics {
+            None => Hears::Unasked(space),
+            Some(mut names) => {
+                let mut known = HashSet::new();
+                names.retain(|name| known.insert(name.clone()));
+                Hears::Named(space, names)
+            }
         };
-        let recover = auth.recover.unwrap_or(false);
-        let shape = match (there.own, recover) {
-            (None, false) => Shape::Root,
-            (None, true) => Shape::RootCursor,
-            (Some(_), false) => Shape::Own,
-            (Some(_), true) => Shape::OwnCursor,
-        };
+        // Who waits to be paired misses nothing: what became of it is read when it comes back.
+        let is_pairing = matches!(credential, Credential::DeviceCode { .. });
+        let asks = auth.ack.unwrap_or(false) && !is_pairing;
+        let recover = auth.recover.unwrap_or(false) && !is_pairing;
+        let shape = Shape::socketio(there.own.is_some(), recover, asks);
         let id = self.hub.join(line, shape);
+        if auth.batch.unwrap_or(false) {
+            self.hub.batch(id);
+        }
         let sid = format!("{}.{}", sid.as_str(), id.serial);
-        let topics = names.iter().map(|name| Listened::from((name.clone(), 0))).collect();
-        let listening = Listening { topics, sid: sid.clone(), ..Listening::default() };
-        let talk = Talk::new(id, line, Mount::Namespace(space), recover);
-        let talk = Talk { audience, listening: Some(Box::new(listening)), ..talk };
+        let listening = Listening { sid: sid.clone(), ..Listening::default() };
+        let talk = Talk::new(id, line, Mount::Namespace(space), shape);
+        let talk = Talk { listening: Some(Box::new(listening)), ..talk };
         place(&mut self.talks, id.slot, talk);
         let seat = Seat { namespace: space, session: Some(id) };
         if let Some(engine) = self.engine(line) {
@@ -219,11 +234,15 @@ impl Shard {
                 namespace: there.path,
                 within: there.service(),
                 sid,
-                names,
+                hears,
+                asks,
                 pid: auth.pid,
                 offset: auth.offset,
             }),
-            false => Reading::Connect { credential, since: Since::Unasked },
+            false => {
+                let wish = Wish { hears, asks };
+                Reading::Connect { credential, wish, since: Since::Unasked }
+            }
         };
         self.read_for(id, reading, now_ms);
     }
@@ -244,26 +263,31 @@ impl Shard {
     }
 
     /// A client may not stay in a namespace, and is told why. It does not come back by itself.
-    pub(super) fn disconnect(&mut self, id: SessionId, why: &Fault, now_ms: u64) {
-        let said = Said::refused("error".to_owned(), why);
+    pub(super) fn disconnect(&mut self, id: SessionId, said: &Said, now_ms: u64) {
         let cursor = self.setup.speller.cursor(self.hub.told_upto(id));
-        let cursor = self.talk(id).is_some_and(|talk| talk.cursor).then_some(cursor);
+        let shape = self.talk(id).map(|talk| talk.shape);
+        let Some((line, path)) = self.put_out(id, now_ms) else { return };
+        let cursor = shape.is_some_and(Shape::has_cursor).then_some(cursor.as_str());
+        self.hub.say(line, said::event(path, said, cursor));
+        self.hub.say(line, frame::text(&socketio::disconnect(path)));
+        self.parted(line, now_ms);
+    }
+
+    /// The session ends, and its client is put out of its namespace, which is for the caller to say; says where
+    /// that was.
+    pub(super) fn put_out(&mut self, id: SessionId, now_ms: u64) -> Option<(LineId, &'static str)> {
         let number = match self.talk(id).map(|talk| talk.mount) {
             Some(Mount::Namespace(number)) => number,
-            _ => return,
+            _ => return None,
         };
         let seat = self.leave_namespace(id, now_ms);
-        if let Some((line, path)) = seat {
-            self.hub.say(line, said::event(path, &said, cursor.as_deref()));
-            self.hub.say(line, frame::text(&socketio::disconnect(path)));
-            if let Some(engine) = self.engine(line) {
-                engine.put_out_of |= 1 << number;
-            }
+        if let Some((line, _)) = seat
+            && let Some(engine) = self.engine(line)
+        {
+            engine.put_out_of |= 1 << number;
         }
         self.forget_talk(id, Door::forget);
-        if let Some((line, _)) = seat {
-            self.parted(line, now_ms);
-        }
+        seat
     }
 
     /// The session is not in its namespace any more; says where that was, if it was.
@@ -335,13 +359,19 @@ impl Shard {
         self.work(id, now_ms);
     }
 
+    /// Whether an event may be for this namespace: the client is in it, or was put out of it and may not know yet.
+    pub(super) fn may_cross(&mut self, line: LineId, namespace: &str) -> bool {
+        let was_put_out = |shard: &mut Self| {
+            let number = shard.space(namespace)?;
+            Some(shard.engine(line)?.put_out_of & (1 << number) != 0)
+        };
+        self.seat(line, namespace).is_some() || was_put_out(self).unwrap_or_default()
+    }
+
     fn event(&mut self, line: LineId, event: Event, now_ms: u64) {
         let Some(seat) = self.seat(line, &event.namespace) else {
-            let number = self.space(&event.namespace);
-            let engine = self.engine(line);
-            let crossed = number.zip(engine).is_some_and(|(n, e)| e.put_out_of & (1 << n) != 0);
-            if !crossed {
-                self.violate(line, "an event before its namespace", now_ms);
+            if !self.may_cross(line, &event.namespace) {
+                self.violate(line, EARLY, now_ms);
             }
             return;
         };
@@ -401,6 +431,11 @@ mod tests {
         check(r#"{"recover":"yes"}"#, Err("auth.recover"));
         check(r#"{"topics":"states"}"#, Err("auth.topics"));
         check(r#"{"topics":[1]}"#, Err("auth.topics[0]"));
+        check(r#"{"deviceCode":"x","ack":true}"#, Ok((None, false)));
+        check(r#"{"deviceCode":7}"#, Err("auth.deviceCode"));
+        check(r#"{"ack":1}"#, Err("auth.ack"));
+        check(r#"{"ack":false,"batch":true}"#, Ok((None, false)));
+        check(r#"{"ack":true,"batch":true}"#, Err("auth.batch"));
         check("[]", Err("auth"));
         assert!(Auth::read(None).is_ok_and(|auth| auth.token.is_none()));
     }

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
 };
 
-use bellwire_services::kit::{Payload, Settings};
+use bellwire_services::kit::{Code, Fault, Payload, Settings};
 use bytes::Bytes;
 use serde_json::json;
 use tempfile::TempDir;
@@ -14,7 +14,10 @@ use super::*;
 use crate::{
     app::Core,
     hub::outbox,
-    net::{conn::Admission, talk::Stage},
+    net::{
+        conn::{Admission, Style},
+        talk::Stage,
+    },
     opening::{Credential, Opened, Since},
 };
 
@@ -47,6 +50,7 @@ impl House {
             peers: Arc::new([inlet.feed.clone()]),
             recent: core.door.recent.clone(),
             speller: core.door.speller.clone(),
+            roots: core.door.tables.roots.clone(),
             limits: Limits::DEFAULT,
             outbox_len_max: outbox::LEN_MAX,
         };
@@ -57,7 +61,8 @@ impl House {
         let (socket, _) = listener.accept().expect("somebody came");
         socket.set_nonblocking(true).expect("a socket takes options");
         let admission = Admission::Credential(Credential::Guest);
-        let endpoint = Endpoint::Stream { stream: 0, since: Since::Now, admission };
+        let style = Style { bare: false, batch: false };
+        let endpoint = Endpoint::Stream { stream: 0, since: Since::Now, style, admission };
         let socket = Socket::plain(socket);
         shard.arrive(Arrival { socket, unread: Bytes::new(), endpoint }, 0);
         let id = shard.talks[0].as_ref().expect("it was let in").id;

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{Code, Fault};
-use bellwire_wire::{engine, frame, session};
+use bellwire_services::{
+    areas::pairing,
+    kit::{Code, Fault, Micros, Role},
+};
+use bellwire_wire::{engine, frame, session, socketio};
 
 use super::Shard;
 use crate::{
     faults,
     hub::{LineId, SessionId},
-    net::{conn::Speech, talk::Stage},
+    net::{
+        conn::Speech,
+        talk::{Stage, Talk},
+    },
 };
 
 /// On drain, sessions are closed in at least so many portions, a portion every 50 ms,
@@ -63,6 +69,7 @@ impl Shard {
                 }
             }
             self.say_greetings(now_ms);
+            self.hub.repeat();
             self.hub.find_stalled(now_ms);
             self.principals.retain(|_, principal| Arc::strong_count(principal) > 1);
             self.hub.flush(now_ms);
@@ -116,14 +123,17 @@ impl Shard {
             return None;
         }
         let expiry_ms = self.expire(line, &[id], now_ms)?;
+        let revoked_ms = self.end_revoked(&[id], now_ms);
         let next_ms = self.tick_wire(line, now_ms)?;
-        [silent_ms, expiry_ms, Some(next_ms)].into_iter().flatten().min()
+        [silent_ms, expiry_ms, revoked_ms, Some(next_ms)].into_iter().flatten().min()
     }
 
     fn tick_engine(&mut self, line: LineId, now_ms: u64) -> Option<u64> {
         let timing = self.setup.engine.heartbeat;
         let engine = self.engine(line)?;
         let deadline_ms = engine.deadline_ms();
+        let goodbye_ms = self.say_goodbyes(line, now_ms);
+        let engine = self.engine(line)?;
         if deadline_ms.is_some_and(|until_ms| until_ms <= now_ms) {
             self.violate(line, "what was awaited did not come in time", now_ms);
             return None;
@@ -142,7 +152,8 @@ impl Shard {
         let sessions = self.engine(line)?.seats.iter().filter_map(|seat| seat.session);
         let sessions: Vec<SessionId> = sessions.collect();
         let expiry_ms = self.expire(line, &sessions, now_ms)?;
-        [deadline_ms, expiry_ms, Some(next_ms)].into_iter().flatten().min()
+        let revoked_ms = self.end_revoked(&sessions, now_ms);
+        [deadline_ms, goodbye_ms, expiry_ms, revoked_ms, Some(next_ms)].into_iter().flatten().min()
     }
 
     /// Ends a connection if a credential of its sessions has expired; if not, says when one will.
@@ -154,6 +165,14 @@ impl Shard {
             .min_by_key(|&(at, _)| at);
         let Some((at, id)) = expires else { return Some(None) };
         if at <= wall {
+            let is_pairing =
+                |talk: &Talk| talk.principal.as_ref().is_some_and(|who| who.role == Role::Pairing);
+            if self.talk(id).is_some_and(|talk| is_pairing(talk)) {
+                self.end_pairing(id, wall, now_ms);
+                let others: Vec<_> =
+                    sessions.iter().copied().filter(|other| *other != id).collect();
+                return self.expire(line, &others, now_ms);
+            }
             let why = Fault::new(Code::Unauthenticated, "token expired");
             let told = self.error_frame(id, None, &why);
             let (code, reason) = faults::close(why.code);
@@ -161,6 +180,17 @@ impl Shard {
             return None;
         }
         Some(Some(now_ms + u64::try_from((at - wall) / 1_000).unwrap_or(0) + 1))
+    }
+
+    /// The time to pair a screen is over. One that is paired by then is only put out.
+    fn end_pairing(&mut self, id: SessionId, wall: Micros, now_ms: u64) {
+        if !self.talk(id).is_some_and(|talk| talk.handed) {
+            return self.disconnect(id, &pairing::expired(wall), now_ms);
+        }
+        if let Some((line, path)) = self.put_out(id, now_ms) {
+            self.hub.say(line, frame::text(&socketio::disconnect(path)));
+            self.parted(line, now_ms);
+        }
     }
 
     fn drain_portion(&mut self, now_ms: u64) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{self, Answer, Code, Fault, Principal, Said};
+use bellwire_services::kit::{self, Access, Answer, Code, Fault, Principal, Role, Said};
 use bytes::Bytes;
 
 use super::{Message, Shard};
@@ -92,6 +92,9 @@ impl Shard {
                     feed.send(Message::Answered(call, answer));
                 })
             }
+            Some(Kind::Subscription | Kind::Topics) if principal.role == Role::Pairing => {
+                Access::Caller.check(&principal)
+            }
             Some(Kind::Subscription | Kind::Topics) if is_leaving => {
                 // Nobody would hear it.
                 self.calls(id, |calls| calls.answer(number, None, false));
@@ -117,6 +120,7 @@ impl Shard {
 
     /// Hands the commands of this turn to the writer, together.
     pub(super) fn submit(&mut self, now_ms: u64) {
+        self.submit_acknowledged();
         if self.writes.is_empty() {
             return;
         }
@@ -133,7 +137,7 @@ impl Shard {
         if let Err(fault) = result
             && fault.code == Code::Unauthenticated
         {
-            self.end_session(call.session, fault, now_ms);
+            self.await_revocation(call.session, fault, now_ms);
             return;
         }
         self.answer_call(call.session, call.call, result.as_ref());
@@ -148,13 +152,14 @@ impl Shard {
         result: Result<&Answer, &Fault>,
     ) {
         let Some(door) = self.door() else { return };
+        let now = self.setup.clock.now();
         let Some(talk) = self.talk(id) else { return };
         let Some(calls) = &talk.calls else { return };
         let Some(call) = calls.unanswered(number) else { return };
         let dialect = door.tables.dialect_of(&call.name);
         let said = match (dialect, result) {
             (Some(dialect), Ok(answer)) => (dialect.reply)(&call.name, answer.json.get()),
-            (Some(dialect), Err(fault)) => (dialect.refusal)(&call.name, fault),
+            (Some(dialect), Err(fault)) => (dialect.refusal)(&call.name, fault, now),
             (None, Err(fault)) => Said::refusal(&call.name, fault),
             (None, Ok(_)) => return,
         };
@@ -179,16 +184,17 @@ impl Shard {
         fault: &Fault,
     ) -> Option<Words> {
         let door = self.door()?;
-        let tables = &door.tables;
+        let (tables, now) = (&door.tables, self.setup.clock.now());
         let (known, said) = match self.talk(id)?.mount {
             Mount::Stream(stream) => {
                 let stream = &tables.streams[usize::from(stream)];
                 let known = tables.kind(stream.service, name).is_some();
-                (known, (stream.dialect.refusal)(name, fault))
+                (known, (stream.dialect.refusal)(name, fault, now))
             }
             Mount::Namespace(space) => {
                 let known = tables.kind_in(&tables.spaces[usize::from(space)], name).is_some();
-                let said = tables.dialect_of(name).map(|dialect| (dialect.refusal)(name, fault));
+                let dialect = tables.dialect_of(name);
+                let said = dialect.map(|dialect| (dialect.refusal)(name, fault, now));
                 (known, said.unwrap_or_else(|| Said::refusal(name, fault)))
             }
         };
@@ -222,7 +228,8 @@ impl Shard {
             Mount::Stream(_) => self.error_frame(id, asked.id, fault).map(Words::Frame),
             Mount::Namespace(_) => {
                 asked.ack?;
-                self.words(id, asked, Said::refused("error".to_owned(), fault))
+                let said = self.error_said(id, fault)?;
+                self.words(id, asked, said)
             }
         }
     }
@@ -234,7 +241,7 @@ impl Shard {
             None => said,
         };
         let talk = self.talk(id)?;
-        let (mount, cursor) = (talk.mount, talk.cursor);
+        let (mount, cursor) = (talk.mount, talk.shape.has_cursor());
         Some(match (self.path(mount), asked.ack) {
             (None, _) => Words::Frame(said::plain(&said)),
             (Some(path), Some(ack)) => Words::Frame(said::ack(path, ack, &said)),
@@ -254,6 +261,22 @@ impl Shard {
         }
     }
 
+    /// What is said of a fault that belongs to no operation.
+    pub(super) fn error_said(&mut self, id: SessionId, fault: &Fault) -> Option<Said> {
+        let (door, now) = (self.door()?, self.setup.clock.now());
+        let (tables, talk) = (&door.tables, self.talk(id)?);
+        Some(match talk.mount {
+            Mount::Stream(stream) => {
+                (tables.streams[usize::from(stream)].dialect.error)(fault, now)
+            }
+            Mount::Namespace(space) => {
+                let nobody = Principal::nobody();
+                let principal = talk.principal.as_deref().unwrap_or(&nobody);
+                tables.error_in(&tables.spaces[usize::from(space)], principal, fault, now)
+            }
+        })
+    }
+
     /// A frame that tells a fault which belongs to no operation; `echo` is the request's id, if it had
     /// one.
     pub(super) fn error_frame(
@@ -262,13 +285,7 @@ impl Shard {
         echo: Option<&str>,
         fault: &Fault,
     ) -> Option<Bytes> {
-        let door = self.door()?;
-        let said = match self.talk(id)?.mount {
-            Mount::Stream(stream) => {
-                (door.tables.streams[usize::from(stream)].dialect.error)(fault)
-            }
-            Mount::Namespace(_) => Said::refused("error".to_owned(), fault),
-        };
+        let said = self.error_said(id, fault)?;
         let words = self.words(id, Asked { ack: None, id: echo }, said)?;
         self.frame(id, words)
     }

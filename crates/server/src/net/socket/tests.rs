@@ -167,7 +167,7 @@ fn a_reader_that_does_not_read_costs_one_record() {
 fn a_hub_waits_for_what_a_socket_holds_back() {
     check(|socket, mut client| {
         let speller = Arc::new(Speller::new("epoch", []));
-        let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, 1 << 20);
+        let mut hub = Hub::new(Arc::new(Recent::new(0, 1, 1)), speller, Arc::default(), 1 << 20);
         let line = hub.line(socket);
         let id = hub.join(line, Shape::PlainCursor);
         let mut sent = 0;
