@@ -3,10 +3,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { Difference, check, doing } from './client.mjs';
+import { Difference, check, doing, same } from './client.mjs';
 
 /** Windows that pages are looked at in. */
 export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+/** And those that a tablet on a wall has. */
+export const TABLET = { tablet: { width: 1024, height: 768 } };
 
 /** How long a page may take to show what is known. */
 export const SHOWN_MS = 10_000;
@@ -70,17 +73,30 @@ export async function fits(page, what) {
   check(over <= 0, `${what}: ${over} px more than the window is wide`);
 }
 
+/** What fingers press is 40 px high and wide at least. The page is one of a context that has touch. */
+export async function fingers(page, what) {
+  const pressed = 'button, .button, input:not([type="checkbox"]), label.tick, select, summary, nav a, .row.group';
+  const small = await page.locator(pressed).evaluateAll((all) =>
+    all
+      .map((each) => [each.ariaLabel ?? each.textContent, each.getBoundingClientRect()])
+      .filter(([, { width, height }]) => height > 0 && (height < 40 || width < 40))
+      .map(([name, { width, height }]) => `${name.trim()} ${width} x ${height}`),
+  );
+  same(small, [], `what is too small for fingers at ${what}`);
+}
+
 /** Writes NAME-SIZE-SCHEME.png for each size and colour scheme, then leaves the page as it was. */
-export async function pictures(page, folder, name) {
+export async function pictures(page, folder, name, sizes = SIZES) {
   doing('taking pictures');
   await mkdir(folder, { recursive: true });
-  for (const [sizeName, size] of Object.entries(SIZES)) {
+  const before = page.viewportSize();
+  for (const [sizeName, size] of Object.entries(sizes)) {
     await page.setViewportSize(size);
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme });
       await page.screenshot({ path: join(folder, `${name}-${sizeName}-${colorScheme}.png`) });
     }
   }
-  await page.setViewportSize(SIZES.desktop);
+  await page.setViewportSize(before);
   await page.emulateMedia({ colorScheme: null });
 }

@@ -1,4 +1,4 @@
-// What the scripts in this folder share: arguments, a deadline, one line on failure, a plain WebSocket
+// What the scripts in this folder share: arguments, a deadline, one line on failure, requests, a plain WebSocket
 // connection to `/api/ws`, and the shapes of the frames it carries.
 //
 // A script exits 0 when everything was as documented. Otherwise it prints one line that says what
@@ -110,6 +110,16 @@ export function stateChanged(frame, { entity_id, new_state }, withCursor, what) 
 export function short(value) {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 300 ? `${text.slice(0, 300)}...` : text;
+}
+
+/** Requests over HTTP, with a token if there is one: `send(method, path, body)` gives the status and the answer's JSON. */
+export function requests({ address, token }) {
+  const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
+  return async (method, path, body) => {
+    const response = await fetch(`http://${address}${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? null : JSON.parse(text) };
+  };
 }
 
 /** One plain connection to `/api/ws`. Requests may be pipelined; replies must come in their order. */

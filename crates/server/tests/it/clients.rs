@@ -99,7 +99,22 @@ fn the_types_of_the_page() {
 }
 
 #[test]
+fn the_page_of_areas() {
+    with_password("areas.mjs", "ok: areas, clients and pairings are looked after\n");
+}
+
+#[test]
+fn the_page_of_a_screen() {
+    console("screen.mjs", "ok: the screen is paired, follows and is sent away\n");
+}
+
+#[test]
 fn the_page_signs_in_and_out() {
+    with_password("sign_in.mjs", "ok: the page signs in and out\n");
+}
+
+/// Runs a script of the console at a server that has nothing yet, with a token and the password of its admin.
+fn with_password(script: &str, says: &str) {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path();
     let server = Process::serve(data, ANY_PORT, &[]);
@@ -107,8 +122,8 @@ fn the_page_signs_in_and_out() {
     let log = server.log();
     let password = log.lines().find_map(|line| line.trim().strip_prefix("password: "));
     let token = process::token(data, "admin", 3_600);
-    let script = Script::new("sign_in.mjs").to(server.address(), Some(&token));
+    let script = Script::new(script).to(server.address(), Some(&token));
     let said = script.args(["--password", password.expect("it is told")]).passes();
-    assert!(said.ends_with("ok: the page signs in and out\n"), "{said}");
+    assert!(said.ends_with(says), "{said}");
     server.stop();
 }

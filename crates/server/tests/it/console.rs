@@ -12,11 +12,19 @@ fn ask(server: &Server, method: &str, path: &str, headers: &str) -> Response {
 }
 
 /// Every file, and how its text begins.
-const FILES: [(&str, &str, &str); 12] = [
+const FILES: [(&str, &str, &str); 20] = [
     ("/", "text/html; charset=utf-8", "<!doctype html>"),
     ("/websocket-test", "text/html; charset=utf-8", "<!doctype html>"),
     ("/websocket-test/", "text/html; charset=utf-8", "<!doctype html>"),
     ("/docs/WEBSOCKET_CLIENT_EXAMPLE.html", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/pair", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/pair/", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/screen", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/screen/", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/pairing", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/pairing/", "text/html; charset=utf-8", "<!doctype html>"),
+    ("/console/vendor/lean-qr.js", "text/javascript; charset=utf-8", ""),
+    ("/console/vendor/lean-qr.LICENSE.txt", "text/plain; charset=utf-8", ""),
     ("/console/index.html", "text/html; charset=utf-8", "<!doctype html>"),
     ("/console/main.js", "text/javascript; charset=utf-8", "// Begins"),
     ("/console/states/list.js", "text/javascript; charset=utf-8", "// The list"),

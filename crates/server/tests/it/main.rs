@@ -7,6 +7,8 @@
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are read from the real clock")]
 
 mod abuse;
+mod areas;
+mod areas_clients;
 mod backup;
 mod clients;
 mod config;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bellwire::faults;
-use bellwire_services::kit::{Access, Code, Method};
+use bellwire_services::kit::{Access, Code, Method, Service};
 use serde_json::Value;
 
 use crate::{
@@ -17,6 +17,8 @@ struct Stage {
     server: Server,
     texts: Texts,
     client: Option<Client>,
+    /// Whether it is where states are.
+    at_states: bool,
 }
 
 impl Stage {
@@ -31,7 +33,7 @@ impl Stage {
             texts.set(name, &text);
         }
         texts.set("$PASSWORD", &server.admin_password());
-        Stage { server, texts, client: None }
+        Stage { server, texts, client: None, at_states: false }
     }
 
     fn play(&mut self, chapter: &Chapter) {
@@ -52,6 +54,7 @@ impl Stage {
             Step::Open(target, headers) => {
                 let dial = self.server.dial(&self.texts.fill(target));
                 let headers = headers.iter().map(|header| self.texts.fill(header));
+                self.at_states = target.starts_with("/api/ws");
                 self.client = Some(headers.fold(dial, |dial, header| dial.header(&header)).open());
             }
             Step::Say(text) => {
@@ -89,8 +92,15 @@ impl Stage {
     fn is_silent(&mut self, steps: &[(usize, Step)]) {
         let Some(client) = &mut self.client else { return };
         let (line, last) = steps.last().expect("an example has lines");
-        if !matches!(last, Step::Open(..)) {
-            assert_eq!(client.told(), [""; 0], "behind line {line}");
+        match last {
+            Step::Open(..) => {}
+            _ if self.at_states => assert_eq!(client.told(), [""; 0], "behind line {line}"),
+            // What was answered over HTTP was told before this is.
+            _ => assert_eq!(
+                client.ask(r#"{"type":"ping"}"#),
+                r#"{"type":"pong"}"#,
+                "behind line {line}"
+            ),
         }
     }
 
@@ -131,7 +141,7 @@ fn every_example_is_what_happens() {
 /// Who a route or an operation is for, in the document's words.
 fn who(access: Access) -> &'static str {
     match access {
-        Access::Anyone => "anyone",
+        Access::Anyone | Access::Visitor => "anyone",
         Access::Caller => "caller",
         Access::Bearer => "bearer",
         Access::Admin => "admin",
@@ -221,41 +231,69 @@ fn every_operation_and_event_is_documented() {
         let kind = frame["type"].as_str().unwrap_or_default().to_owned();
         set.insert((kind, frame["success"].as_bool()));
     }
-    let mut rows = BTreeSet::new();
-    for service in bellwire_services::all() {
-        let Some(stream) = service.streams.first() else { continue };
-        assert_eq!((stream.path, service.streams.len()), ("/api/ws", 1), "say more of streams");
-        let commands = service.commands.iter().map(|c| (c.name, c.access, "command"));
-        let queries = service.queries.iter().map(|q| (q.name, q.access, "query"));
-        for (name, access, kind) in commands.chain(queries) {
-            assert_eq!(access, Access::Caller, "say who {name} is for");
-            rows.insert((name, kind));
-            let response = format!("{name}:response");
-            assert!(said.contains(&(name.to_owned(), None)), "no example of {name}");
-            for success in [true, false] {
-                let answered = heard.contains(&(response.clone(), Some(success)));
+    for service in bellwire_services::all().iter().filter(|service| !service.streams.is_empty()) {
+        assert_eq!(service.streams.len(), 1, "say more of streams");
+        let heading = HEADINGS.iter().find(|(name, ..)| *name == service.name);
+        let (_, operations, events) =
+            heading.unwrap_or_else(|| panic!("where is {}?", service.name));
+        let calls = calls_of(service);
+        let documented: BTreeSet<Vec<String>> = document
+            .table(operations)
+            .iter()
+            .map(|row| row[..calls.first().map_or(0, Vec::len)].to_vec())
+            .collect();
+        assert_eq!(documented, calls);
+        for call in &calls {
+            let response = format!("{}:response", call[0]);
+            // What strangers may ask is asked over HTTP.
+            let answers: &[bool] = match (service.name, call.last().map(String::as_str)) {
+                (_, Some("anyone")) => continue,
+                ("states", Some("subscription")) => &[],
+                ("states", _) => &[true, false],
+                // Refusals are of no operation there.
+                _ => &[true],
+            };
+            assert!(said.contains(&(call[0].clone(), None)), "no example of {}", call[0]);
+            for success in answers {
+                let answered = heard.contains(&(response.clone(), Some(*success)));
                 assert!(answered, "no example of {response} with {success}");
             }
         }
-        for subscription in &service.subscriptions {
-            rows.insert((subscription.name, "subscription"));
-            assert!(said.contains(&(subscription.name.to_owned(), None)), "{}", subscription.name);
-        }
-        for (event, _) in &service.events {
-            assert!(heard.contains(&((*event).to_owned(), None)), "no example of {event}");
+        let told: BTreeSet<_> = service.told().map(|told| told.name.to_owned()).collect();
+        let table = document.table(events);
+        assert_eq!(table.iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>(), told);
+        // Who comes and goes is told in its own time.
+        for event in told.iter().filter(|name| *name != "clients_present") {
+            assert!(heard.contains(&(event.clone(), None)), "no example of {event}");
         }
     }
-    let table = document.table("Operations");
-    let documented: BTreeSet<(&str, &str)> =
-        table.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
-    assert_eq!(documented, rows);
     for kind in ["states:snapshot", "resumed", "reset", "pong"] {
         assert!(heard.contains(&(kind.to_owned(), None)), "no example of {kind}");
     }
-    let services = bellwire_services::all();
-    let events: BTreeSet<_> = services.iter().flat_map(|s| s.events.iter().map(|e| e.0)).collect();
-    let table = document.table("Events");
-    assert_eq!(table.iter().map(|row| row[0].as_str()).collect::<BTreeSet<_>>(), events);
+}
+
+/// Where the operations and events of each service stand.
+const HEADINGS: [(&str, &str, &str); 2] =
+    [("states", "Operations", "Events"), ("areas", "Operations of areas", "Events of areas")];
+
+/// The calls of a service as its table has them: the name and the kind, and whom each is for if that is not the
+/// same for all.
+fn calls_of(service: &Service) -> BTreeSet<Vec<String>> {
+    let commands = service.commands.iter().map(|c| (c.name, c.access, "command"));
+    let queries = service.queries.iter().map(|q| (q.name, q.access, "query"));
+    let calls = commands.chain(queries).filter(|(_, access, _)| *access != Access::Operator);
+    let calls: Vec<_> = calls.collect();
+    let is_for_all = calls.iter().all(|(_, access, _)| *access == Access::Caller);
+    let row = |(name, access, kind): &(&str, Access, &str)| {
+        let mut row = vec![(*name).to_owned(), (*kind).to_owned()];
+        if !is_for_all {
+            row.push(who(*access).to_owned());
+        }
+        row
+    };
+    let subscriptions = service.subscriptions.iter();
+    let subscriptions = subscriptions.map(|s| vec![s.name.to_owned(), "subscription".to_owned()]);
+    calls.iter().map(row).chain(subscriptions).collect()
 }
 
 /// Every code, in the order in which they are declared.
@@ -267,7 +305,11 @@ fn codes() -> Vec<Code> {
         Code::NotFound => Some(Code::Conflict),
         Code::Conflict => Some(Code::PreconditionFailed),
         Code::PreconditionFailed => Some(Code::RateLimited),
-        Code::RateLimited => Some(Code::Overloaded),
+        Code::RateLimited => Some(Code::AuthorizationPending),
+        Code::AuthorizationPending => Some(Code::SlowDown),
+        Code::SlowDown => Some(Code::AccessDenied),
+        Code::AccessDenied => Some(Code::ExpiredToken),
+        Code::ExpiredToken => Some(Code::Overloaded),
         Code::Overloaded => Some(Code::Full),
         Code::Full => Some(Code::Timeout),
         Code::Timeout => Some(Code::Internal),
@@ -290,7 +332,7 @@ fn the_table_of_codes_is_that_of_the_server() {
     let rows: Vec<Vec<String>> = codes()
         .into_iter()
         .map(|code| {
-            let name = faults::name(code);
+            let name = code.name();
             let (status, close) = (faults::status(code).as_u16(), faults::close(code).0);
             [name, &status.to_string(), &close.to_string(), advice[name]]
                 .map(str::to_owned)

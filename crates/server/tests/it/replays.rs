@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 
 use bellwire::{
     app::Core,
-    audience::Audience,
+    door::{Hears, Wish},
     hub::recent::Recent,
     opening::{Credential, Since},
 };
@@ -59,7 +59,7 @@ fn queries_and_new_connections_do_not_wait_for_replays() {
         };
         let queued = door.connect(
             Credential::Guest,
-            Audience::of(0),
+            Wish { hears: Hears::Stream(0), asks: false },
             since,
             Arc::downgrade(&wanted),
             answer,

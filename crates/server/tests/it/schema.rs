@@ -3,7 +3,8 @@
 //!
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
 //! cursor that belong to it; `schema-2` has a user too, with a session and tokens, and `schema-3` the
-//! table of connections that may be recovered. The newest is made again with
+//! table of connections that may be recovered. `schema-4` has a paired client with an area, and what it was told and has
+//! acknowledged. The newest is made again with
 //! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
 //! files and a row of its own; those of earlier ones stay as they are. How versions follow each other,
 //! the store's own tests show with services made for that.
@@ -23,7 +24,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Ask, USER_PASSWORD},
+    harness::{Ask, Handshake, Over, USER_PASSWORD},
     process::{self, ANY_PORT, Process, bellwire},
     traffic,
 };
@@ -161,6 +162,50 @@ fn check_user(server: &Process, user: &Value) {
     verify(&user["revoked"]).refused(401, "UNAUTHENTICATED");
 }
 
+/// A paired client with an area, which acknowledged the first of two changes.
+fn write_client(server: &Process, admin: &str) -> Value {
+    let ask = |method: &str, path: &str, body: Value| {
+        Ask::new(server.address(), method, path).bearer(admin).json(&body)
+    };
+    let area =
+        ask("POST", "/api/areas", json!({ "name": "Kitchen", "entityIds": ["light.kitchen"] }));
+    let area = area.expect(201)["id"].clone();
+    let path = format!("/api/areas/{}", area.as_str().expect("an id is a text"));
+    let screen = ask("POST", "/api/pairing", json!({ "name": "Tablet" })).expect(201);
+    let code = screen["userCode"].as_str().expect("a code is a text");
+    let approve = format!("/api/pairing/{code}/approve");
+    let client = ask("POST", &approve, json!({ "areaIds": [area] })).expect(200)["id"].clone();
+    let request = json!({ "role": "client", "subject": client, "ttl": TEN_YEARS_S });
+    let token = ask("POST", "/api/tokens", request).expect(201)["token"].clone();
+    let mut session = Handshake::new(server.address(), "/socket.io/").open(Over::Socket);
+    session.enter("/areas", &json!({ "token": token, "ack": true }));
+    session.packet();
+    for name in ["Galley", "Pantry"] {
+        ask("PATCH", &path, json!({ "name": name })).expect(200);
+        let told = session.packet();
+        let (id, _) = told.split_once('[').expect("an event asks for an acknowledgement");
+        if name == "Galley" {
+            session.send(&format!("43{}[]", id.trim_start_matches("42")));
+        }
+    }
+    json!({ "id": client, "area": area, "token": token })
+}
+
+/// The client has its area, and is told what it has not acknowledged.
+fn check_client(server: &Process, client: &Value, admin: &str) {
+    let text = |key: &str| client[key].as_str().expect("it is a text");
+    let ask = |method: &str, path: &str| Ask::new(server.address(), method, path);
+    let areas = ask("GET", "/api/areas").bearer(text("token")).expect(200);
+    let area = &areas["items"][0];
+    assert_eq!((&area["id"], &area["name"]), (&client["area"], &json!("Pantry")));
+    let shown = ask("GET", &format!("/api/clients/{}", text("id"))).bearer(admin).expect(200);
+    assert_eq!((&shown["name"], &shown["areaIds"]), (&json!("Tablet"), &json!([client["area"]])));
+    let mut session = Handshake::new(server.address(), "/socket.io/").open(Over::Socket);
+    session.enter("/areas", &json!({ "token": client["token"], "ack": true }));
+    let told = [(); 2].map(|()| session.packet());
+    assert!(told[0].contains("connected") && told[1].contains("Pantry"), "{told:?}");
+}
+
 /// Makes the fixture of the schema as it is now.
 fn write_fixture(name: &str) {
     let folder = directory();
@@ -183,12 +228,14 @@ fn write_fixture(name: &str) {
     let cursor = told["cursor"].as_str().expect("events have cursors").to_owned();
     drop((writer, reader));
     let user = write_user(&server, data);
+    let client = write_client(&server, &admin);
     server.stop();
     let database = fs::read(data.join("bellwire.db")).expect("it can be read");
     let file = File::create(fixtures().join(format!("{name}.db.gz"))).expect("it can be made");
     let mut gzip = GzEncoder::new(file, Compression::best());
     gzip.write_all(&database).and_then(|()| gzip.finish()?.sync_all()).expect("it can be written");
-    let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor, "user": user });
+    let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor, "user": user,
+                         "client": client });
     fs::write(fixtures().join(format!("{name}.json")), format!("{beside:#}\n"))
         .expect("it is written");
 }
@@ -214,6 +261,9 @@ fn check(name: &str) {
         check_user(&server, user);
     }
     let admin = text("admin");
+    if let Some(client) = beside.get("client") {
+        check_client(&server, client, &admin);
+    }
     let mut reader = connect(&admin, &format!("?since={}", text("cursor")));
     let greeting: Value = serde_json::from_str(&reader.text()).expect("frames are JSON");
     assert_eq!((&greeting["type"], &greeting["replayed"]), (&json!("resumed"), &json!(MISSED)));
@@ -250,7 +300,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-3");
+        write_fixture("schema-4");
     }
-    ["schema-1", "schema-2", "schema-3"].into_iter().for_each(check);
+    ["schema-1", "schema-2", "schema-3", "schema-4"].into_iter().for_each(check);
 }

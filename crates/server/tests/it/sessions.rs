@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ask, Canary, Client, Response, Server, Token, USER_PASSWORD};
+use crate::{
+    areas::House,
+    harness::{Ask, Canary, Client, Response, Server, Token, USER_PASSWORD},
+};
 
 fn try_in(server: &Server, username: &str, password: &str) -> Ask {
     let body = json!({ "username": username, "password": password });
@@ -116,7 +119,8 @@ fn who_is_not_known_is_refused_like_who_is() {
 
 #[test]
 fn whom_a_credential_stands_for() {
-    let server = Server::start();
+    let house = House::new();
+    let (server, screen) = (&house.server, house.pair("Hall tablet", &[]));
     let jane = server.user("jane", "user", &[]);
     let boss = server.user("boss", "admin", &[]);
     let of = |role: &str, subject: &str| server.token_of(role, subject, &[]).text;
@@ -125,7 +129,8 @@ fn whom_a_credential_stands_for() {
         (of("user", &jane), "user", Some(("userId", &*jane))),
         (of("user", &boss), "user", Some(("userId", &*boss))),
         (server.sign_in("boss", USER_PASSWORD), "admin", Some(("userId", &*boss))),
-        (of("client", "client_7"), "client", Some(("clientId", "client_7"))),
+        (of("client", &screen.id), "client", Some(("clientId", &*screen.id))),
+        (screen.token, "client", Some(("clientId", &*screen.id))),
         (of("device", "3"), "device", Some(("deviceId", "3"))),
         (server.token("admin", &[]).text, "admin", None),
         (server.token("client", &[]).text, "client", None),

@@ -69,6 +69,22 @@ impl Stage {
         assert!(conformance.wait(DEADLINE).success(), "{}", conformance.log());
     }
 
+    /// Runs a script here that needs no reader.
+    #[track_caller]
+    pub(crate) fn runs(mut self, script: Script, transport: &str, says: &str) {
+        let direct = self.direct();
+        let said = script
+            .to(self.proxy.address(), Some(&self.admin))
+            .args(["--transport", transport, "--direct", &direct])
+            // Whoever runs the tests may have a proxy for other addresses.
+            .env("NO_PROXY", "127.0.0.1")
+            .env("no_proxy", "127.0.0.1")
+            .passes_asking(|request| self.serve(request));
+        let wanted = format!("ok: {says} over {transport} in ");
+        assert!(said.lines().last().is_some_and(|last| last.starts_with(&wanted)), "{said}");
+        self.server.stop();
+    }
+
     /// Does what a script asks for.
     #[track_caller]
     fn serve(&mut self, request: &str) {

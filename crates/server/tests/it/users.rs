@@ -15,7 +15,7 @@ fn house() -> (Server, String) {
 }
 
 /// Whether any file below a directory holds these bytes.
-fn is_kept(directory: &std::path::Path, text: &str) -> bool {
+pub fn is_kept(directory: &std::path::Path, text: &str) -> bool {
     fs::read_dir(directory).expect("a directory").any(|entry| {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
@@ -301,7 +301,8 @@ fn what_the_fields_of_a_token_may_be() {
     let good = [
         json!({ "role": "user", "ttl": 1 }),
         json!({ "role": "admin", "ttl": 316_224_000 }),
-        json!({ "role": "client", "ttl": 1, "subject": s(1) }),
+        json!({ "role": "client", "ttl": 1 }),
+        json!({ "role": "device", "ttl": 1, "subject": s(1) }),
         json!({ "role": "device", "ttl": 1, "subject": s(128) }),
         json!({ "role": "user", "ttl": 1, "subject": jane }),
         json!({ "role": "user", "ttl": 1, "subject": boss, "scopes": ["a:b"] }),

@@ -18,8 +18,8 @@ type Measure = fn(&str) -> usize;
 /// A piece of a text.
 #[derive(Clone, Copy)]
 enum Piece {
-    /// Any time.
-    Time,
+    /// Any time of this shape.
+    Time(Measure),
     /// What is remembered, and what it may consist of.
     Named(Measure),
 }
@@ -58,7 +58,7 @@ impl Texts {
                 continue;
             };
             let (name, found_len) = match piece {
-                Piece::Time => (None, time_len(text)),
+                Piece::Time(measure) => (None, measure(text)),
                 Piece::Named(measure) => (Some(&example[..len]), measure(text)),
             };
             let found = &text[..found_len];
@@ -86,15 +86,16 @@ fn open(example: &str) -> Option<(usize, Piece)> {
         let len = run(name, |b| b.is_ascii_uppercase() || b == b'_');
         return (len > 0).then_some((len + 1, Piece::Named(made_len)));
     }
-    let shapes: [(Measure, Option<Measure>); 4] = [
+    let shapes: [(Measure, Option<Measure>); 5] = [
         (time_len, None),
+        (time_ms_len, None),
         (token_id_len, Some(token_id_len)),
         (cursor_len, Some(cursor_len)),
         (version_len, Some(version_len)),
     ];
     shapes.into_iter().find_map(|(measure, named)| {
         let len = measure(example);
-        (len > 0).then_some((len, named.map_or(Piece::Time, Piece::Named)))
+        (len > 0).then_some((len, named.map_or(Piece::Time(measure), Piece::Named)))
     })
 }
 
@@ -102,20 +103,28 @@ fn run(text: &str, fits: impl Fn(u8) -> bool) -> usize {
     text.bytes().take_while(|byte| fits(*byte)).count()
 }
 
-/// A token, a ticket, a password, a number, the cursor of a page.
+/// A token, a ticket, a code, a password, a number, the cursor of a page, an origin.
 fn made_len(text: &str) -> usize {
-    run(text, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    run(text, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/'))
 }
 
 /// RFC 3339 in UTC, whole seconds.
 fn time_len(text: &str) -> usize {
-    const SHAPE: &[u8] = b"0000-00-00T00:00:00Z";
+    shape_len(text, b"0000-00-00T00:00:00Z")
+}
+
+/// The same with milliseconds.
+fn time_ms_len(text: &str) -> usize {
+    shape_len(text, b"0000-00-00T00:00:00.000Z")
+}
+
+fn shape_len(text: &str, shape: &[u8]) -> usize {
     let fits = |(byte, shape): (u8, &u8)| match shape {
         b'0' => byte.is_ascii_digit(),
         other => byte == *other,
     };
-    let len = text.bytes().zip(SHAPE).take_while(|pair| fits(*pair)).count();
-    if len == SHAPE.len() { len } else { 0 }
+    let len = text.bytes().zip(shape).take_while(|pair| fits(*pair)).count();
+    if len == shape.len() { len } else { 0 }
 }
 
 fn token_id_len(text: &str) -> usize {
@@ -152,6 +161,8 @@ fn open_texts_are_remembered() {
     check("plain", "plain ", false);
     check("\"2026-11-20T14:23:19Z\"", "\"1999-01-01T00:00:00Z\"", true);
     check("2026-11-20T14:23:19Z", "1999-01-01T00:00:00.5Z", false);
+    check("2026-11-20T14:23:19.123Z", "1999-01-01T00:00:00.500Z", true);
+    check("2026-11-20T14:23:19.123Z", "1999-01-01T00:00:00Z", false);
     check("tok_7 tok_8", "tok_1 tok_2", true);
     check("tok_7", "tok_2", false);
     check("a=$ONE; b", "a=1-a.b; b", true);

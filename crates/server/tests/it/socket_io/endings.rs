@@ -59,6 +59,9 @@ fn who_is_put_out_of_one_namespace_keeps_the_other() {
         session.hears(r#"42["error",{"success":false,"error":"token revoked"}]"#);
         session.hears("41");
         session.send(r#"421["states:create",{"entity_id":"light.crossed","state":"on"}]"#);
+        // With an attachment too.
+        session.send(r#"451-2["states:create",{"_placeholder":true,"num":0}]"#);
+        session.send_binary(b"crossed");
         writer.ask(&create("light.a", "on"));
         assert_eq!(session.told("/states"), [heard("/states", "light.a", "on")]);
         assert!(!is_there(&server, "light.crossed"));
