@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use crate::bare::Order;
-use crate::dialect::{self, LOAD_ENTITY, Operation};
+use crate::dialect;
 use crate::endpoint::{Endpoint, Publish};
 use crate::fleet::{Fleet, Heard};
 use crate::frame;
@@ -71,6 +71,29 @@ impl Audience {
         self.fleet.quiesce(QUIET)
     }
 
+    /// Waits until each listener has heard one event that somebody else published; fails if one has
+    /// heard more.
+    pub fn hear_one(&mut self) -> Result<()> {
+        self.heard.fill(0);
+        let mut missing = self.listeners;
+        let deadline = Instant::now() + DELIVERY_LIMIT;
+        while missing > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            ensure!(!left.is_zero(), "{missing} deliveries were not made in {DELIVERY_LIMIT:?}");
+            let endpoint = &self.endpoint;
+            let (listeners, heard) = (self.listeners, &mut self.heard);
+            self.fleet.pump(left, |Heard { index, text, .. }| {
+                if index < listeners && endpoint.is_event(text) {
+                    heard[index] += 1;
+                    ensure!(heard[index] == 1, "listener {index} heard more than was said");
+                    missing -= 1;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Publishes `ticks` times `copies` events, each time waiting until the publisher has its
     /// answer and every listener its events, and returns what that cost. A delivery is one event
     /// at one listener; without listeners, one publication.
@@ -105,7 +128,7 @@ impl Audience {
         let (frames, mut answers) = self.publication(copies);
         let mut events = self.listeners as u64 * u64::from(copies);
         self.fleet.send(self.publisher, &frames)?;
-        let dialect = self.endpoint.dialect;
+        let endpoint = &self.endpoint;
         let deadline = Instant::now() + limit;
         while events > 0 || answers > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -117,10 +140,10 @@ impl Audience {
                 (self.publisher, &mut self.heard, &mut self.event_len);
             self.fleet.pump(left, |message| {
                 if message.index == publisher {
-                    if dialect.is_reply(message.text, Operation::Create)? {
+                    if endpoint.is_reply(message.text)? {
                         answers -= 1;
                     }
-                } else if dialect.is_event(message.text) {
+                } else if endpoint.is_event(message.text) {
                     heard[message.index] += 1;
                     *event_len = message.text.len();
                     events = events.saturating_sub(1);
@@ -139,12 +162,12 @@ impl Audience {
                 (frame::encode_client(frame::BINARY, &order.encode()), 1)
             }
             Publish::Never => unreachable!("an audience is gathered where events are published"),
-            Publish::Create { .. } => {
+            Publish::Create { .. } | Publish::Change(_) => {
                 let mut frames = Vec::new();
                 for _ in 0..copies {
                     self.published += 1;
-                    let create = self.endpoint.dialect.create(LOAD_ENTITY, self.published);
-                    frames.extend(frame::encode_client(frame::TEXT, create.as_bytes()));
+                    let text = self.endpoint.publication(self.published);
+                    frames.extend(frame::encode_client(frame::TEXT, text.as_bytes()));
                 }
                 (frames, copies)
             }
@@ -154,13 +177,13 @@ impl Audience {
     /// Keeps counting for a while: an event too many would be as wrong as one too few.
     fn listen_for_more(&mut self) -> Result<()> {
         let deadline = Instant::now() + QUIET;
-        let dialect = self.endpoint.dialect;
+        let endpoint = &self.endpoint;
         while Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let listeners = self.listeners;
             let heard = &mut self.heard;
             self.fleet.pump(left, |Heard { index, text, .. }| {
-                if index < listeners && dialect.is_event(text) {
+                if index < listeners && endpoint.is_event(text) {
                     heard[index] += 1;
                 }
                 Ok(())

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use crate::child::{self, Child, Ready, ScratchDir};
 use crate::dialect::Dialect;
 use crate::endpoint::{Endpoint, Publish, Transport};
 use crate::os;
+use crate::pairing;
 use crate::peer::{self, Peer};
 
 /// The longest life of a bare server whose parent does not stop it.
@@ -106,6 +107,13 @@ impl Bench {
         self.bellwire_on(&data, Some(self.quiet_cpu()?), scratch)
     }
 
+    /// The same, with so many paired clients that have one area: events are changes of that area.
+    pub fn paired(&self, clients: usize) -> Result<Served> {
+        let mut served = self.bellwire()?;
+        served.pair(clients)?;
+        Ok(served)
+    }
+
     /// Starts `bellwire serve` on the data directory `data`, on one processor or on all; its log
     /// goes to `scratch`.
     pub fn bellwire_on(
@@ -185,6 +193,17 @@ impl Served {
         let (dialect, transport) = (Dialect::Plain, Transport::WebSocket);
         let endpoint = Endpoint { address, pid, publish, dialect, transport };
         Self { child, endpoint, _scratch: scratch }
+    }
+
+    /// Pairs so many clients with this server and gives them one area, whose changes are its events
+    /// from now on.
+    pub fn pair(&mut self, clients: usize) -> Result<()> {
+        let Publish::Create { writer, .. } = &self.endpoint.publish else {
+            bail!("only a server of ours has areas");
+        };
+        let paired = pairing::pair(self.endpoint.address, writer, clients)?;
+        self.endpoint.publish = Publish::Change(paired);
+        Ok(())
     }
 
     /// Stops the server; fails unless it ends cleanly.

@@ -1,4 +1,4 @@
-//! What the tool says to the states service and understands of its answers.
+//! What the tool says to the services of states and of areas, and understands of their answers.
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -7,9 +7,15 @@ use clap::ValueEnum;
 pub const STATES_PATH: &str = "/api/ws";
 /// The Socket.IO namespace of states: the same commands and events.
 pub const NAMESPACE: &str = "/states";
+/// Where all services are: the path of a plain WebSocket, and the namespace. Paired clients connect
+/// there.
+pub const EVERYTHING: &str = "/";
+/// What who shall hear nothing asks to hear of: an entity that nobody writes.
+pub const SILENT_TOPIC: &str = "entity/load.silence";
 /// The entity that fan-out is measured with.
 pub const LOAD_ENTITY: &str = "sensor.load";
-/// Length of the event that a create of ours is announced with, in the documented form.
+/// Length of the event that a create of ours is announced with, or a change of an area, in the
+/// documented form.
 pub const EVENT_LEN: usize = 250;
 /// How every plain event begins that is counted as a delivery.
 const EVENT_START: &[u8] = br#"{"type":"state_changed""#;
@@ -66,7 +72,23 @@ impl Dialect {
         }
     }
 
-    /// Whether a text message is a delivery.
+    /// An `areas.change` that asks for an ack, always in Socket.IO, whose event is [`EVENT_LEN`]
+    /// bytes long to who speaks this dialect. The area holds [`LOAD_ENTITY`].
+    pub fn change(self, area_id: &str, number: u64) -> String {
+        let around = self.area_event(area_id, "").len();
+        let name = format!("{:0>1$}", state(number), EVENT_LEN.saturating_sub(around));
+        format!(r#"42{number}["areas.change",{{"areaId":"{area_id}","name":"{name}"}}]"#)
+    }
+
+    /// Whether a text message at [`EVERYTHING`] tells a paired client of a changed area.
+    pub fn is_area_event(self, text: &[u8]) -> bool {
+        text.starts_with(match self {
+            Self::Plain => br#"{"areaId":""#,
+            Self::SocketIo => br#"42["area_updated","#,
+        })
+    }
+
+    /// Whether a text message is a delivery of a state.
     pub fn is_event(self, text: &[u8]) -> bool {
         text.starts_with(match self {
             Self::Plain => EVENT_START,
@@ -110,6 +132,29 @@ impl Dialect {
             Self::SocketIo => format!(r#"42/states,["state_changed",{data}]"#),
         }
     }
+
+    /// The documented event of a changed area, as a paired client hears it.
+    fn area_event(self, area_id: &str, name: &str) -> String {
+        let data = format!(
+            r#"{{"areaId":"{area_id}","name":"{name}","entityIds":["{LOAD_ENTITY}"],"isEnabled":true,{}}}"#,
+            r#""message":"Area has been updated by admin","timestamp":"2026-11-20T14:23:20.123Z""#
+        );
+        match self {
+            Self::Plain => data,
+            Self::SocketIo => format!(r#"42["area_updated",{data}]"#),
+        }
+    }
+}
+
+/// Whether `text` is the ack of a [`Dialect::change`]. A refusal is an error.
+pub fn is_change_reply(text: &[u8]) -> Result<bool> {
+    if !text.starts_with(b"43") {
+        return Ok(false);
+    }
+    if !contains(text, br#"[{"success":true"#) {
+        bail!("the server refused: {}", String::from_utf8_lossy(text));
+    }
+    Ok(true)
 }
 
 /// A plain `states:get`.
@@ -155,6 +200,24 @@ mod tests {
         }
         assert_eq!(bare_event(EVENT_LEN).len(), EVENT_LEN);
         assert!(Dialect::Plain.is_event(&bare_event(EVENT_LEN)));
+    }
+
+    #[test]
+    fn a_changed_area_is_told_in_as_many_bytes() {
+        for dialect in [Dialect::Plain, Dialect::SocketIo] {
+            for (area_id, number) in [("area_1", 0), ("area_1", u64::MAX), ("area_12345", 7)] {
+                let change = dialect.change(area_id, number);
+                let (_, name) = change.split_once(r#""name":""#).unwrap();
+                let name = name.strip_suffix(r#""}]"#).unwrap();
+                assert!((8..=128).contains(&name.len()), "{name}");
+                let event = dialect.area_event(area_id, name);
+                assert_eq!(event.len(), EVENT_LEN, "{dialect:?} {area_id} {number}");
+                assert!(dialect.is_area_event(event.as_bytes()));
+            }
+        }
+        assert!(is_change_reply(br#"437[{"success":true,"data":{"id":"area_1"}}]"#).unwrap());
+        assert!(!is_change_reply(br#"42["area_updated",{"areaId":"area_1"}]"#).unwrap());
+        assert!(is_change_reply(br#"437[{"error":"Forbidden","code":"FORBIDDEN"}]"#).is_err());
     }
 
     #[test]

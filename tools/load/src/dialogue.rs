@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::dialect::{Dialect, Operation};
+use crate::dialect::{self, Dialect, Operation};
 use crate::fleet::{self, Fleet, Heard};
 use crate::proc::CpuTime;
 use crate::rounds::Round;
@@ -24,6 +24,8 @@ pub enum Answer {
     Ack,
     /// The success of an operation. Everything else that a server sends is no answer.
     Reply(Operation),
+    /// The success of an `areas.change`.
+    Change,
 }
 
 /// When an exchange ends.
@@ -67,7 +69,7 @@ impl Dialogue {
                 Answer::Echo => text,
                 Answer::Ack => socketio::ack_answer(&text)?,
                 // Known by its name.
-                Answer::Reply(_) => String::new(),
+                Answer::Reply(_) | Answer::Change => String::new(),
             };
             Ok((framed, expected))
         };
@@ -169,6 +171,7 @@ impl<'a> Talk<'a> {
             Answer::Echo => true,
             Answer::Ack => socketio::is_ack(heard.text),
             Answer::Reply(operation) => Dialect::Plain.is_reply(heard.text, operation)?,
+            Answer::Change => dialect::is_change_reply(heard.text)?,
         };
         if !is_answer {
             self.events += u64::from(Dialect::Plain.is_event(heard.text));
@@ -176,7 +179,7 @@ impl<'a> Talk<'a> {
         }
         let expected = self.requests[heard.index].1.as_bytes();
         ensure!(
-            matches!(self.answer, Answer::Reply(_)) || heard.text == expected,
+            matches!(self.answer, Answer::Reply(_) | Answer::Change) || heard.text == expected,
             "what came back differs from what was sent"
         );
         let asked_at = self.asked_at[heard.index].take().context("an answer to nothing")?;

@@ -11,12 +11,16 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// The request that opens `path` on `host`, with a bearer token if one is given.
 pub fn request(host: impl std::fmt::Display, path: &str, token: Option<&str>) -> String {
-    let authorization =
-        token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
+    let authorization = authorization(token);
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{authorization}\r\n"
     )
+}
+
+/// The line of a request's head that shows a bearer token, if there is one.
+pub fn authorization(token: Option<&str>) -> String {
+    token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"))
 }
 
 /// Length of the head at the start of `bytes`, its blank line included; `None` while incomplete.

@@ -7,6 +7,9 @@ use crate::handshake;
 /// The longest response: no payload here comes near it.
 const RESPONSE_LEN_MAX: usize = 256 * 1024;
 
+/// The heads of the responses that are no refusals.
+const TAKEN: [&str; 2] = ["HTTP/1.1 200", "HTTP/1.1 201"];
+
 /// A whole response, borrowed from the bytes that it was read from.
 #[derive(Debug, PartialEq)]
 pub struct Response<'a> {
@@ -31,6 +34,23 @@ pub fn post(host: impl std::fmt::Display, target: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A request of JSON with a method, a target and perhaps a bearer token, on a connection that stays
+/// open.
+pub fn json(
+    host: impl std::fmt::Display,
+    method_and_target: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Vec<u8> {
+    format!(
+        "{method_and_target} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{}\r\n{body}",
+        body.len(),
+        handshake::authorization(token)
+    )
+    .into_bytes()
+}
+
 /// A response as the bare loop gives it: the head that a client cannot do without.
 pub fn response(body: &[u8]) -> Vec<u8> {
     let head = format!(
@@ -40,8 +60,8 @@ pub fn response(body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Reads the response at the start of `bytes`; `None` while it is incomplete. Anything but a 200
-/// with a length is an error.
+/// Reads the response at the start of `bytes`; `None` while it is incomplete. Anything but a 200 or
+/// a 201 with a length is an error.
 pub fn read_response(bytes: &[u8]) -> Result<Option<Response<'_>>> {
     ensure!(bytes.len() <= RESPONSE_LEN_MAX, "a response without an end");
     let Some(head_len) = handshake::head_len(bytes) else {
@@ -57,7 +77,7 @@ pub fn read_response(bytes: &[u8]) -> Result<Option<Response<'_>>> {
         return Ok(None);
     };
     ensure!(
-        head.starts_with("HTTP/1.1 200"),
+        TAKEN.iter().any(|taken| head.starts_with(taken)),
         "the server refused:\n{}{}",
         head,
         String::from_utf8_lossy(body)
@@ -93,5 +113,8 @@ mod tests {
         assert!(post.starts_with("POST /p HTTP/1.1\r\n"));
         assert!(post.ends_with("\r\nContent-Length: 1\r\n\r\n3"));
         assert_eq!(get("h", "/p"), b"GET /p HTTP/1.1\r\nHost: h\r\n\r\n");
+        let json = String::from_utf8(json("h", "PATCH /p", Some("t"), "{}")).unwrap();
+        assert!(json.starts_with("PATCH /p HTTP/1.1\r\nHost: h\r\n"));
+        assert!(json.ends_with("\r\nContent-Length: 2\r\nAuthorization: Bearer t\r\n\r\n{}"));
     }
 }

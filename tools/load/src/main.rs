@@ -7,10 +7,10 @@
 //! floor is, how the processes are laid out and how to read the table is in `README.md`.
 //!
 //! From the outside in: [`scenario`] holds one file per line of the table; [`bench`] starts the
-//! servers ([`child`], [`bare`], [`peer`]); [`audience`] and [`dialogue`] are the two kinds of
-//! traffic on top of a [`fleet`] of connections ([`opening`], [`speech`]); [`rounds`], [`stat`],
-//! [`proc`] and [`report`] turn rounds into rows. The server's own crates are not used: the tool
-//! is an independent witness.
+//! servers ([`child`], [`bare`], [`peer`]) and pairs clients with them ([`pairing`]); [`audience`]
+//! and [`dialogue`] are the two kinds of traffic on top of a [`fleet`] of connections ([`opening`],
+//! [`speech`]); [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds into rows. The server's
+//! own crates are not used: the tool is an independent witness.
 //!
 //! Errors are `anyhow` throughout: each has one meaning here, that there is no measurement, and
 //! one reader.
@@ -36,6 +36,7 @@ mod interrupt;
 mod lane;
 mod opening;
 mod os;
+mod pairing;
 mod peer;
 mod poll;
 mod proc;
@@ -54,7 +55,7 @@ use clap::{Parser, Subcommand};
 
 use bench::Bench;
 use report::Report;
-use scenario::{All, Burst, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Start, Writes};
+use scenario::{All, Areas, Burst, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Start, Writes};
 
 /// Measures a Bellwire server against a bare epoll loop in the same run.
 #[derive(Parser)]
@@ -76,6 +77,8 @@ enum Command {
     Burst(Burst),
     /// One event to many listeners that poll.
     Polling(Polling),
+    /// A changed area to many paired clients.
+    Areas(Areas),
     /// Request and answer in a closed loop.
     Echo(Echo),
     /// Memory of a connection on which nothing happens.
@@ -125,6 +128,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Command::Fanout(fanout) => fanout.run(bench, &mut report),
         Command::Burst(burst) => burst.run(bench, &mut report),
         Command::Polling(polling) => polling.run(bench, &mut report),
+        Command::Areas(areas) => areas.run(bench, &mut report),
         Command::Echo(echo) => echo.run(bench, &mut report),
         Command::Idle(idle) => idle.run(bench, &mut report),
         Command::Writes(writes) => writes.run(bench, &mut report),

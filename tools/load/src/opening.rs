@@ -32,6 +32,8 @@ pub enum Opening<'a> {
         namespace: &'a str,
         /// Who asks.
         token: Option<&'a str>,
+        /// What is to be heard in place of what is heard unasked.
+        topic: Option<&'a str>,
     },
     /// The same over long-polling.
     Polling {
@@ -75,10 +77,10 @@ impl Opening<'_> {
                 line.upgrade(path, token)?;
                 Speech::WebSocket
             }
-            Self::SocketIo { namespace, token } => {
+            Self::SocketIo { namespace, token, topic } => {
                 line.upgrade(WEBSOCKET_PATH, None)?;
                 socketio::session_id(&line.frame()?)?;
-                let connect = socketio::connect(namespace, token);
+                let connect = socketio::connect(namespace, token, topic);
                 line.send(&frame::encode_client(frame::TEXT, connect.as_bytes()))?;
                 while !socketio::is_connected(&line.frame()?, namespace)? {}
                 Speech::Engine
@@ -97,8 +99,8 @@ impl Opening<'_> {
     }
 }
 
-/// A connection that is being opened.
-struct Line {
+/// A connection that is being opened, or on which one request follows another.
+pub struct Line {
     address: SocketAddr,
     stream: TcpStream,
     /// What came and was not used yet.
@@ -106,7 +108,8 @@ struct Line {
 }
 
 impl Line {
-    fn dial(address: SocketAddr, source: Ipv4Addr) -> Result<Self> {
+    /// Connects from the address `source`.
+    pub fn dial(address: SocketAddr, source: Ipv4Addr) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         os::choose_port_late(&socket)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
@@ -140,7 +143,7 @@ impl Line {
     }
 
     /// Sends a request and returns the body of its response.
-    fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>> {
+    pub fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         self.send(request)?;
         self.take(|input| {
             let response = http::read_response(input)?;
@@ -154,7 +157,7 @@ impl Line {
         let open = self.ask(&http::get(self.address, POLLING_PATH))?;
         let path = format!("{POLLING_PATH}&sid={}", socketio::session_id(&open)?);
         let poll = http::get(self.address, &path);
-        let connect = socketio::connect(namespace, token);
+        let connect = socketio::connect(namespace, token, None);
         let taken = self.ask(&http::post(self.address, &path, &connect))?;
         ensure!(taken == b"ok", "a connect packet was not taken");
         let mut is_connected = false;

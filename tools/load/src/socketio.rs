@@ -16,9 +16,11 @@ pub const PONG: &[u8] = b"3";
 /// What stands between the packets of one polling payload.
 const SEPARATOR: u8 = 0x1E;
 
-/// The packet that connects to `namespace`, with `auth.token` if a token is given.
-pub fn connect(namespace: &str, token: Option<&str>) -> String {
-    let auth = token.map_or(String::new(), |token| format!(r#"{{"token":"{token}"}}"#));
+/// The packet that connects to `namespace`, with `auth.token` if a token is given, and to hear of
+/// `topic` alone if one is given as well.
+pub fn connect(namespace: &str, token: Option<&str>, topic: Option<&str>) -> String {
+    let topics = topic.map_or(String::new(), |topic| format!(r#","topics":["{topic}"]"#));
+    let auth = token.map_or(String::new(), |token| format!(r#"{{"token":"{token}"{topics}}}"#));
     format!("40{}{auth}", prefix(namespace))
 }
 
@@ -88,8 +90,9 @@ mod tests {
 
     #[test]
     fn a_namespace_is_connected_refused_or_not_meant() {
-        assert_eq!(connect("/states", Some("t")), r#"40/states,{"token":"t"}"#);
-        assert_eq!(connect("/", None), "40");
+        assert_eq!(connect("/states", Some("t"), None), r#"40/states,{"token":"t"}"#);
+        assert_eq!(connect("/", Some("t"), Some("a")), r#"40{"token":"t","topics":["a"]}"#);
+        assert_eq!(connect("/", None, None), "40");
         for (packet, namespace, connected) in [
             (r#"40/states,{"sid":"a"}"#, "/states", true),
             (r#"40{"sid":"a"}"#, "/states", false),

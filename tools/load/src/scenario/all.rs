@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{Burst, Echo, Fanout, Idle, Polling, Start, Writes};
+use super::{Areas, Burst, Echo, Fanout, Idle, Polling, Start, Writes};
 use crate::bench::Bench;
 use crate::dialect::Dialect;
 use crate::report::Report;
@@ -29,9 +29,17 @@ impl All {
         let fewer = Schedule { rounds: schedule.rounds.div_ceil(2), ..schedule };
         self.streams(Dialect::SocketIo, fewer, bench, report)?;
         let polling = Polling { receivers: vec![1000], events: None, schedule: fewer };
+        let areas = Areas {
+            dialects: vec![Dialect::SocketIo, Dialect::Plain],
+            clients: vec![100, 1000],
+            changes: None,
+            answers: 50,
+            schedule: fewer,
+        };
         let writes = Writes { callers: vec![1, 16, 256], rounds: 3, seconds: 2 };
         let start = Start { states: self.states, data: None, starts: 5 };
         polling.run(bench, report)?;
+        areas.run(bench, report)?;
         writes.run(bench, report)?;
         start.run(bench, report)
     }

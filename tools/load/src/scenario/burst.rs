@@ -53,8 +53,8 @@ impl Burst {
                 };
                 let outcome = contest.run(bench, self.schedule)?;
                 let bare = us(Spread::of(&outcome.bare).median);
-                let ours = us(Spread::of(outcome.only_rival()).median);
-                let ratio = Spread::of_ratios(outcome.only_rival(), &outcome.bare);
+                let ours = us(Spread::of(outcome.first_rival()).median);
+                let ratio = Spread::of_ratios(outcome.first_rival(), &outcome.bare);
                 Ok(vec![Row::of_ratio(what.clone(), bare, ours, ratio, BUDGET)])
             })?;
         }

@@ -1,7 +1,7 @@
 //! The comparison behind fan-out and burst: the same listeners at the bare loop and at its rivals,
 //! connected at the same time, in rounds that take turns.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::audience::Audience;
 use crate::bench::{Bench, Served};
@@ -16,6 +16,8 @@ use crate::rounds::{Schedule, Side};
 pub enum Rival {
     /// The server.
     Bellwire,
+    /// The server with so many paired clients that have one area, which is changed.
+    Areas(usize),
     /// A second bare loop, to test the instrument.
     Bare,
     /// Another Socket.IO server.
@@ -27,6 +29,7 @@ impl Rival {
     pub fn name(self) -> String {
         match self {
             Self::Bellwire => "ours".to_owned(),
+            Self::Areas(_) => "ours, areas".to_owned(),
             Self::Bare => "bare".to_owned(),
             Self::Peer(peer) => peer.name(),
         }
@@ -36,6 +39,7 @@ impl Rival {
     pub fn serve(self, bench: &Bench, dialect: Dialect, transport: Transport) -> Result<Served> {
         let mut served = match self {
             Self::Bellwire => bench.bellwire()?,
+            Self::Areas(clients) => bench.paired(clients)?,
             Self::Bare => bench.bare()?,
             Self::Peer(peer) => bench.peer(peer)?,
         };
@@ -62,7 +66,8 @@ pub struct Contest {
     pub ticks: u64,
     /// Events in each publication.
     pub copies: u32,
-    /// Whether the CPU time of a publication that nobody listens to is measured as well.
+    /// Whether the CPU time of a publication of the first rival that nobody listens to is measured
+    /// as well.
     pub commit: bool,
 }
 
@@ -78,8 +83,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What the one rival spent, where there is one.
-    pub fn only_rival(&self) -> &[f64] {
+    /// What the first rival spent, which mostly is the only one.
+    pub fn first_rival(&self) -> &[f64] {
         self.rivals.first().map_or(&[], Vec::as_slice)
     }
 }
@@ -113,7 +118,8 @@ impl Contest {
         let serve = |rival: Rival| rival.serve(bench, self.dialect, self.transport);
         let bare = serve(Rival::Bare)?;
         let rivals = self.rivals.iter().map(|rival| serve(*rival)).collect::<Result<Vec<_>>>()?;
-        let alone = self.commit.then(|| serve(Rival::Bellwire)).transpose()?;
+        let first = self.rivals[0];
+        let alone = self.commit.then(|| serve(first)).transpose()?;
 
         let gather = |served: &Served, receivers: usize| {
             let endpoint = served.endpoint.clone();
@@ -137,12 +143,22 @@ impl Contest {
             lanes.rotate_right(1);
         }
         if let Some(alone) = &alone {
-            lanes.push((Rival::Bellwire, gather(alone, 0)?));
+            lanes.push((first, gather(alone, 0)?));
         }
 
-        // The floor sends what its first rival sends, to the byte.
-        if let [(_, bare_lane), (_, rival_lane), ..] = &lanes[..] {
-            let event_len = rival_lane.run(|audience| Ok(audience.event_len()))?;
+        // The floor sends what its rivals send, to the byte.
+        if let [(_, bare_lane), rival_lanes @ ..] = &lanes[..]
+            && let Some((_, first_lane)) = rival_lanes.first()
+        {
+            let event_len = first_lane.run(|audience| Ok(audience.event_len()))?;
+            for (rival, lane) in &rival_lanes[..self.rivals.len()] {
+                let len = lane.run(|audience| Ok(audience.event_len()))?;
+                ensure!(
+                    len == event_len,
+                    "events of {} have {len} bytes, others {event_len}",
+                    rival.name()
+                );
+            }
             bare_lane.run(move |audience| {
                 audience.set_event_len(event_len);
                 Ok(())

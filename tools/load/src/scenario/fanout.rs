@@ -12,7 +12,7 @@ use crate::rounds::Schedule;
 use crate::stat::Spread;
 
 /// Ours may cost this many times the floor.
-fn budget(dialect: Dialect) -> f64 {
+pub fn budget(dialect: Dialect) -> f64 {
     match dialect {
         Dialect::Plain => 1.05,
         Dialect::SocketIo => 1.08,
@@ -21,7 +21,7 @@ fn budget(dialect: Dialect) -> f64 {
 
 /// With fewer listeners than this the durable commit is a large part of the whole, and the floor
 /// is the bare loop's work and one commit.
-const COMMIT_COUNTS_BELOW: usize = 1000;
+pub const COMMIT_COUNTS_BELOW: usize = 1000;
 
 /// One event at a time, each made durable, to every listener.
 #[derive(Args, Clone, Debug)]
@@ -69,8 +69,9 @@ pub fn events_of(receivers: usize) -> u64 {
     (100_000 / receivers.max(1) as u64).clamp(10, 500)
 }
 
-fn row(what: String, receivers: usize, outcome: &Outcome, budget: f64) -> Row {
-    let rival = outcome.only_rival();
+/// A line about the first rival.
+pub fn row(what: String, receivers: usize, outcome: &Outcome, budget: f64) -> Row {
+    let rival = outcome.first_rival();
     let bare = Spread::of(&outcome.bare).median;
     let ours = Spread::of(rival).median;
     if outcome.commit.is_empty() {

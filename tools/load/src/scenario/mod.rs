@@ -5,6 +5,7 @@
 //! becomes a row which says why.
 
 mod all;
+mod areas;
 mod burst;
 mod contest;
 mod echo;
@@ -18,6 +19,7 @@ mod start;
 mod writes;
 
 pub use all::All;
+pub use areas::Areas;
 pub use burst::Burst;
 pub use echo::Echo;
 pub use fanout::Fanout;

@@ -145,7 +145,7 @@ impl Peers {
         let floor_lane = echo_lane(seat, &floor.endpoint, &echo.message(), CALLERS)?;
         for rival in rivals {
             let mut served = match rival {
-                Rival::Bellwire => bench.conformance()?,
+                Rival::Bellwire | Rival::Areas(_) => bench.conformance()?,
                 Rival::Peer(peer) => bench.peer(*peer)?,
                 Rival::Bare => bench.bare()?,
             };

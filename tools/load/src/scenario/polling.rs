@@ -43,7 +43,7 @@ impl Polling {
                     commit: false,
                 };
                 let outcome = contest.run(bench, self.schedule)?;
-                let ours = outcome.only_rival();
+                let ours = outcome.first_rival();
                 Ok(vec![Row {
                     what: what.clone(),
                     bare: cost(&outcome.bare),

@@ -73,7 +73,7 @@ impl Selfcheck {
     ) -> Result<()> {
         report.measure(what, || {
             let outcome = contest.run(bench, self.schedule)?;
-            Ok(vec![self.row(what, &outcome.bare, outcome.only_rival())])
+            Ok(vec![self.row(what, &outcome.bare, outcome.first_rival())])
         })
     }
 
