@@ -31,6 +31,76 @@ struct Arrival {
     wanted: Weak<()>,
 }
 
+/// A connection on its way, as [`Door::arriving`] serves it.
+pub(super) trait Arriving: Send + Sized + 'static {
+    /// What is read for it.
+    type Read: Send + 'static;
+    /// What it is answered.
+    type Answer;
+
+    /// Whether somebody waits for it.
+    fn wanted(&self) -> &Weak<()>;
+
+    /// Who it says it is.
+    fn credential(&self) -> &Credential;
+
+    /// Reads what it needs; `None` if that takes rows from disk, and this is not the lane for it.
+    fn read(&self, door: &Door, tx: &ReadTx<'_>, lane: Lane) -> Result<Option<Self::Read>, Fault>;
+
+    /// Who it is, as was read.
+    fn principal(read: &Self::Read) -> Arc<Principal>;
+
+    /// Writes what is to be written before it is told anything, and answers.
+    fn settle(
+        self,
+        door: &Door,
+        read: Self::Read,
+        answer: impl FnOnce(Result<Self::Answer, Fault>) + Send + 'static,
+    );
+}
+
+impl Arriving for Arrival {
+    type Read = (Opened, Unsettled);
+    type Answer = Opened;
+
+    fn wanted(&self) -> &Weak<()> {
+        &self.wanted
+    }
+
+    fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    fn read(&self, door: &Door, tx: &ReadTx<'_>, lane: Lane) -> Result<Option<Self::Read>, Fault> {
+        let Arrival { credential, wish, since, .. } = self;
+        let caller = opening::caller(tx, credential, door.clock.now())?;
+        let (audience, names) = door.tables.heard_by(&wish.hears, &caller.principal)?;
+        let principal = caller.principal;
+        let mut opened = door
+            .with_sources(|sources| opening::connect(tx, principal, &audience, since, sources))?;
+        opened.topics = names.map(|names| door.tables.since(names, &[], opened.opening.at));
+        opened.handed = caller.handed.map(|(words, claims)| door.hand(&words, &claims));
+        let unsettled = match wish.asks {
+            true => door.add_unacknowledged(tx, lane, &mut opened)?,
+            false => Some(Unsettled::default()),
+        };
+        Ok(unsettled.map(|unsettled| (opened, unsettled)))
+    }
+
+    fn principal((opened, _): &Self::Read) -> Arc<Principal> {
+        opened.principal.clone()
+    }
+
+    fn settle(
+        self,
+        door: &Door,
+        (opened, unsettled): Self::Read,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) {
+        door.settle_acknowledged(opened, unsettled, answer);
+    }
+}
+
 impl Door {
     /// Reads what a new connection needs to go live.
     ///
@@ -49,66 +119,46 @@ impl Door {
             Since::Unasked | Since::Now => Lane::Usual,
         };
         let arrival = Arrival { credential, wish, since, wanted: wanted.clone() };
-        self.read_while(lane, wanted, self.connecting(lane, arrival, answer))
+        self.read_while(lane, wanted, self.arriving(lane, arrival, answer))
     }
 
-    /// The read of a new connection. If it finds in the usual lane that rows have to come from disk, it waits in
-    /// the other: what a client has not acknowledged, only its row says.
-    fn connecting(
+    /// The read of a connection on its way. If it finds in the usual lane that rows have to come from disk, it waits
+    /// in the other: where a client without an offset was, and what it has not acknowledged, only its row says.
+    pub(super) fn arriving<A: Arriving>(
         self: &Arc<Self>,
         lane: Lane,
-        arrival: Arrival,
-        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+        arrival: A,
+        answer: impl FnOnce(Result<A::Answer, Fault>) + Send + 'static,
     ) -> ReadJob {
         let door = self.clone();
         Box::new(move |tx| {
-            if arrival.wanted.strong_count() == 0 {
+            if arrival.wanted().strong_count() == 0 {
                 return;
             }
-            match tx.and_then(|tx| door.connected(tx, lane, &arrival)) {
-                Ok(Some((opened, unsettled))) => {
-                    let principal = opened.principal.clone();
+            match tx.and_then(|tx| arrival.read(&door, tx, lane)) {
+                Ok(Some(read)) => {
+                    let principal = A::principal(&read);
                     door.after_first_use(&principal, move |door, noted| match noted {
-                        Ok(()) => door.settle_acknowledged(opened, unsettled, answer),
+                        Ok(()) => arrival.settle(door, read, answer),
                         Err(fault) => answer(Err(fault)),
                     });
                 }
                 Ok(None) => {
-                    let job = door.connecting(Lane::Replays, arrival, answer);
+                    let job = door.arriving(Lane::Replays, arrival, answer);
                     if let Err(job) = door.store.replay(job) {
                         job(Err(overloaded()));
                     }
                 }
                 Err(fault) => {
-                    door.note_if_ended(&arrival.credential, &fault);
+                    door.note_if_ended(arrival.credential(), &fault);
                     answer(Err(fault));
                 }
             }
         })
     }
 
-    fn connected(
-        &self,
-        tx: &ReadTx<'_>,
-        lane: Lane,
-        Arrival { credential, wish, since, .. }: &Arrival,
-    ) -> Result<Option<(Opened, Unsettled)>, Fault> {
-        let caller = opening::caller(tx, credential, self.clock.now())?;
-        let (audience, names) = self.tables.heard_by(&wish.hears, &caller.principal)?;
-        let principal = caller.principal.clone();
-        let mut opened = self
-            .with_sources(|sources| opening::connect(tx, principal, &audience, since, sources))?;
-        opened.topics = names.map(|names| self.tables.since(names, &[], opened.opening.at));
-        opened.handed = caller.handed.map(|(words, claims)| self.hand(&words, &claims));
-        if !wish.asks {
-            return Ok(Some((opened, Unsettled::default())));
-        }
-        let unsettled = self.add_unacknowledged(tx, lane, &mut opened)?;
-        Ok(unsettled.map(|unsettled| (opened, unsettled)))
-    }
-
     /// Remembers that a token is no good any more, if that is why it was refused.
-    pub(super) fn note_if_ended(&self, credential: &Credential, fault: &Fault) {
+    fn note_if_ended(&self, credential: &Credential, fault: &Fault) {
         if let Credential::Token { jti } = credential
             && fault.code == Code::Unauthenticated
         {
@@ -124,7 +174,7 @@ impl Door {
 
     /// Goes on once the first use of a token that came by pairing is noted: from then on nobody can fetch it, and
     /// those from before are no good. A full disk cannot note it, and lets in all the same.
-    pub(super) fn after_first_use(
+    fn after_first_use(
         self: &Arc<Self>,
         principal: &Principal,
         go_on: impl FnOnce(&Arc<Self>, Result<(), Fault>) + Send + 'static,

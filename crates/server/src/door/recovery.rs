@@ -11,9 +11,9 @@ use bellwire_services::{
     kit::{Code, Fault, Principal, Tx},
     live_sessions::{self, Listened, LiveSession, PID_LEN},
 };
-use bellwire_store::{change::Offset, log::Reason, sqlite::ReadJob, tx::ReadTx};
+use bellwire_store::{change::Offset, log::Reason, tx::ReadTx};
 
-use super::{Door, Hears, Lane, Unsettled, overloaded};
+use super::{Door, Hears, Lane, Unsettled, connecting::Arriving};
 use crate::{
     credentials::chance,
     opening::{
@@ -103,6 +103,115 @@ struct Read {
     unsettled: Unsettled,
 }
 
+impl Arriving for Recovery {
+    type Read = Read;
+    type Answer = Recovered;
+
+    fn wanted(&self) -> &Weak<()> {
+        &self.wanted
+    }
+
+    fn credential(&self) -> &Credential {
+        &self.call.credential
+    }
+
+    fn read(&self, door: &Door, tx: &ReadTx<'_>, lane: Lane) -> Result<Option<Read>, Fault> {
+        let call = &self.call;
+        let principal = opening::caller(tx, &call.credential, door.clock.now())?.principal;
+        let (audience, names) = door.tables.heard_by(&call.hears, &principal)?;
+        let wish = Wish {
+            principal,
+            namespace: call.namespace,
+            audience: &audience,
+            pid: call.pid.as_deref(),
+            offset: call.offset.as_deref(),
+            from_disk: lane == Lane::Replays,
+        };
+        let meant = |topics: &[Listened]| {
+            door.tables.audience(call.within, topics.iter().map(|topic| topic.name.as_str()))
+        };
+        let found =
+            door.with_sources(|sources| opening::recovery::recover(tx, &wish, meant, sources))?;
+        let Some(mut found) = found else { return Ok(None) };
+        if let Some(before) = &mut found.before {
+            let after = door.tables.counts_after(&before.session.topics);
+            // What came before a topic was asked for was not missed: a snapshot may have had it.
+            before.opened.opening.rows.retain(|row| {
+                let after = row.logged.event.as_ref().and_then(&after);
+                after.is_some_and(|after| after < row.offset())
+            });
+        }
+        let mut unsettled = Some(Unsettled::default());
+        if call.asks {
+            unsettled = door.add_unacknowledged(tx, lane, &mut found.fresh)?;
+            if let (Some(_), Some(before)) = (&unsettled, &mut found.before) {
+                unsettled = door.add_unacknowledged(tx, lane, &mut before.opened)?;
+            }
+        }
+        let names = names.unwrap_or_default();
+        Ok(unsettled.map(|unsettled| Read { found, names, unsettled }))
+    }
+
+    fn principal(read: &Read) -> Arc<Principal> {
+        read.found.fresh.principal.clone()
+    }
+
+    /// Writes the row of a connection, and answers. What was found is claimed if it is still so: who
+    /// comes second finds another connection there, and begins anew.
+    fn settle(
+        self,
+        door: &Door,
+        Read { found: Found { mut fresh, before }, names, unsettled }: Read,
+        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
+    ) {
+        let Recovery { call, wanted } = self;
+        let session = LiveSession {
+            pid: new_pid(),
+            sid: call.sid,
+            principal: fresh.principal.id.clone(),
+            namespace: call.namespace.to_owned(),
+            topics: door.tables.since(names, &[], fresh.opening.at),
+            at: fresh.opening.at,
+            left_at: None,
+        };
+        let (old, new) = (before.as_ref().map(|before| before.session.clone()), session.clone());
+        let work = move |tx: &mut Tx<'_>, _| {
+            unsettled.write(tx)?;
+            if let Some(found) = &old
+                && live_sessions::claim(tx, found, &new.sid)?
+            {
+                return Ok(true);
+            }
+            live_sessions::insert(tx, &new)?;
+            Ok(false)
+        };
+        let (partings, clock) = (door.partings.clone(), door.clock.clone());
+        let reply = move |claimed: Result<bool, Fault>| {
+            let sid = session.sid.clone();
+            let result = match (claimed, before) {
+                (Ok(true), Some(before)) => Ok(recovered(before, &session.sid)),
+                // Live events go on, as all that is only read.
+                (Err(fault), _) if fault.code == Code::Full => Ok(began(fresh, None)),
+                (Err(fault), _) => Err(fault),
+                (Ok(_), lost) => {
+                    fresh.reset = fresh.reset.or(lost.map(|_| Reason::Expired));
+                    fresh.topics = Some(session.topics);
+                    Ok(began(fresh, Some(session.pid)))
+                }
+            };
+            match result {
+                Ok(gone) if wanted.strong_count() == 0 => {
+                    gone.pid
+                        .into_iter()
+                        .for_each(|pid| partings.left(pid, sid.clone(), clock.now()));
+                }
+                result => answer(result),
+            }
+        };
+        door.write_own(work, reply);
+    }
+}
+
 impl Door {
     /// Finds out whether a new connection can go on from where one before it was, reads what it
     /// missed, and gives it a row. `answer` is called after COMMIT, on the writer's thread, or where it
@@ -127,137 +236,7 @@ impl Door {
             _ => Lane::Usual,
         };
         let recovery = Recovery { call, wanted: wanted.clone() };
-        self.read_while(lane, wanted, self.recovery(lane, recovery, answer))
-    }
-
-    /// The read of a recovery. If it finds in the usual lane that rows have to come from disk, it waits
-    /// in the other: where a client without an offset was, only its row says.
-    fn recovery(
-        self: &Arc<Self>,
-        lane: Lane,
-        recovery: Recovery,
-        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
-    ) -> ReadJob {
-        let door = self.clone();
-        Box::new(move |tx| {
-            if recovery.wanted.strong_count() == 0 {
-                return;
-            }
-            match tx.and_then(|tx| door.find(tx, lane, &recovery)) {
-                Ok(Some(read)) => {
-                    let principal = read.found.fresh.principal.clone();
-                    door.after_first_use(&principal, move |door, noted| match noted {
-                        Ok(()) => door.settle(recovery, read, answer),
-                        Err(fault) => answer(Err(fault)),
-                    });
-                }
-                Ok(None) => {
-                    let job = door.recovery(Lane::Replays, recovery, answer);
-                    if let Err(job) = door.store.replay(job) {
-                        job(Err(overloaded()));
-                    }
-                }
-                Err(fault) => {
-                    door.note_if_ended(&recovery.call.credential, &fault);
-                    answer(Err(fault));
-                }
-            }
-        })
-    }
-
-    fn find(
-        &self,
-        tx: &ReadTx<'_>,
-        lane: Lane,
-        Recovery { call, .. }: &Recovery,
-    ) -> Result<Option<Read>, Fault> {
-        let principal = opening::caller(tx, &call.credential, self.clock.now())?.principal;
-        let (audience, names) = self.tables.heard_by(&call.hears, &principal)?;
-        let wish = Wish {
-            principal,
-            namespace: call.namespace,
-            audience: &audience,
-            pid: call.pid.as_deref(),
-            offset: call.offset.as_deref(),
-            from_disk: lane == Lane::Replays,
-        };
-        let meant = |topics: &[Listened]| {
-            self.tables.audience(call.within, topics.iter().map(|topic| topic.name.as_str()))
-        };
-        let found =
-            self.with_sources(|sources| opening::recovery::recover(tx, &wish, meant, sources))?;
-        let Some(mut found) = found else { return Ok(None) };
-        if let Some(before) = &mut found.before {
-            let after = self.tables.counts_after(&before.session.topics);
-            // What came before a topic was asked for was not missed: a snapshot may have had it.
-            before.opened.opening.rows.retain(|row| {
-                let after = row.logged.event.as_ref().and_then(&after);
-                after.is_some_and(|after| after < row.offset())
-            });
-        }
-        let mut unsettled = Some(Unsettled::default());
-        if call.asks {
-            unsettled = self.add_unacknowledged(tx, lane, &mut found.fresh)?;
-            if let (Some(_), Some(before)) = (&unsettled, &mut found.before) {
-                unsettled = self.add_unacknowledged(tx, lane, &mut before.opened)?;
-            }
-        }
-        let names = names.unwrap_or_default();
-        Ok(unsettled.map(|unsettled| Read { found, names, unsettled }))
-    }
-
-    /// Writes the row of a connection, and answers. What was found is claimed if it is still so: who
-    /// comes second finds another connection there, and begins anew.
-    fn settle(
-        &self,
-        Recovery { call, wanted, .. }: Recovery,
-        Read { found: Found { mut fresh, before }, names, unsettled }: Read,
-        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
-    ) {
-        let session = LiveSession {
-            pid: new_pid(),
-            sid: call.sid,
-            principal: fresh.principal.id.clone(),
-            namespace: call.namespace.to_owned(),
-            topics: self.tables.since(names, &[], fresh.opening.at),
-            at: fresh.opening.at,
-            left_at: None,
-        };
-        let (old, new) = (before.as_ref().map(|before| before.session.clone()), session.clone());
-        let work = move |tx: &mut Tx<'_>, _| {
-            unsettled.write(tx)?;
-            if let Some(found) = &old
-                && live_sessions::claim(tx, found, &new.sid)?
-            {
-                return Ok(true);
-            }
-            live_sessions::insert(tx, &new)?;
-            Ok(false)
-        };
-        let (partings, clock) = (self.partings.clone(), self.clock.clone());
-        let reply = move |claimed: Result<bool, Fault>| {
-            let sid = session.sid.clone();
-            let result = match (claimed, before) {
-                (Ok(true), Some(before)) => Ok(recovered(before, &session.sid)),
-                // Live events go on, as all that is only read.
-                (Err(fault), _) if fault.code == Code::Full => Ok(began(fresh, None)),
-                (Err(fault), _) => Err(fault),
-                (Ok(_), lost) => {
-                    fresh.reset = fresh.reset.or(lost.map(|_| Reason::Expired));
-                    fresh.topics = Some(session.topics);
-                    Ok(began(fresh, Some(session.pid)))
-                }
-            };
-            match result {
-                Ok(gone) if wanted.strong_count() == 0 => {
-                    gone.pid
-                        .into_iter()
-                        .for_each(|pid| partings.left(pid, sid.clone(), clock.now()));
-                }
-                result => answer(result),
-            }
-        };
-        self.write_own(work, reply);
+        self.read_while(lane, wanted, self.arriving(lane, recovery, answer))
     }
 
     /// Reads what a session needs to listen to something else. `after` is the last row that it was
