@@ -63,8 +63,29 @@ pub fn areas(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &List) -> Result<Page<Area>,
 /// The bytes after which a page ends, whatever its length.
 const PAGE_BYTES_MAX: usize = 512 << 10;
 
-/// Rows of a page: one more than it has, if there is one; and how many it has. It ends early when its rows have
-/// many bytes.
+/// Where a page ends: after so many rows, or early when those have many bytes.
+struct PageEnd {
+    len: usize,
+    bytes: usize,
+}
+
+impl PageEnd {
+    fn after(len: usize) -> PageEnd {
+        PageEnd { len, bytes: 0 }
+    }
+
+    /// Takes in a row of so many bytes that comes behind `rows` others; says whether one more is wanted: a page is
+    /// read with the row behind it, if there is one.
+    fn add(&mut self, rows: usize, bytes: usize) -> bool {
+        if rows < self.len && self.bytes > PAGE_BYTES_MAX {
+            self.len = rows;
+        }
+        self.bytes += bytes;
+        rows < self.len
+    }
+}
+
+/// Rows of a page: one more than it has, if there is one; and how many it has.
 fn bounded<T>(
     tx: &ReadTx<'_>,
     statement: Statement,
@@ -73,17 +94,13 @@ fn bounded<T>(
     size: fn(&Row<'_>) -> usize,
     read: fn(&Row<'_>) -> T,
 ) -> Result<(Vec<T>, usize), Fault> {
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    let mut page_len = len;
+    let (mut rows, mut end) = (Vec::new(), PageEnd::after(len));
     tx.each(statement, params, |row| {
-        if rows.len() < page_len && bytes > PAGE_BYTES_MAX {
-            page_len = rows.len();
-        }
-        bytes += size(row);
+        let goes_on = end.add(rows.len(), size(row));
         rows.push(read(row));
-        if rows.len() > page_len { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    Ok((rows, page_len))
+    Ok((rows, end.len))
 }
 
 fn after(paging: &Paging) -> Result<Value<'static>, Fault> {
@@ -155,20 +172,17 @@ pub(super) fn client(tx: &ReadTx<'_>, id: ClientId) -> Result<Client, Fault> {
 pub fn clients(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &List) -> Result<Page<Client>, Fault> {
     let len = query.paging.page_len()?;
     let place = [after(&query.paging)?, Value::Integer(len as i64 + 1)];
-    let (mut clients, mut bytes) = (Vec::new(), 0);
-    let mut page_len = len;
+    let (mut clients, mut end) = (Vec::new(), PageEnd::after(len));
     for known in tx.all(sql::CLIENTS, &place, Known::of)? {
-        if clients.len() < page_len && bytes > PAGE_BYTES_MAX {
-            page_len = clients.len();
-        }
         let client = known.with_areas(tx)?;
-        bytes += client.name.len() + client.area_ids.len() * AREA_ID_BYTES;
+        let bytes = client.name.len() + client.area_ids.len() * AREA_ID_BYTES;
+        let goes_on = end.add(clients.len(), bytes);
         clients.push(client);
-        if clients.len() > page_len {
+        if !goes_on {
             break;
         }
     }
-    Ok(Page::of(clients, page_len, |client| client.id.0.to_string()))
+    Ok(Page::of(clients, end.len, |client| client.id.0.to_string()))
 }
 
 /// About the bytes that the id of an area takes in an answer.
