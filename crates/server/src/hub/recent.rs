@@ -203,13 +203,14 @@ impl Speller {
                 let event = entry.logged.event.as_ref().expect("a row with variants has an event");
                 let Known { form, own, asks } = self.known(&event.name);
                 let payload = event.variants[variant].payload.get();
-                let place = self.cursor(entry.offset());
-                let (name, cursor) = (&event.name, shape.has_cursor().then_some(place.as_str()));
+                let place = || self.cursor(entry.offset());
+                let cursor = shape.has_cursor().then(place);
+                let (name, cursor) = (&event.name, cursor.as_deref());
                 match shape.speech(own) {
                     Speech::Plain => plain::event_frame(name, payload, form, cursor),
                     Speech::Bare => plain::bare_frame(name, payload, form, cursor),
                     Speech::SocketIo(path) if asks && shape.asks() => {
-                        socketio::request_frame(path, entry.offset(), name, payload, &place)
+                        socketio::request_frame(path, entry.offset(), name, payload, &place())
                     }
                     Speech::SocketIo(path) => socketio::event_frame(path, name, payload, cursor),
                 }
