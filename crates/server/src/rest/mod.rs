@@ -235,7 +235,7 @@ pub async fn admit(
         Shown::Token { claims, by_cookie } => (Credential::Token { jti: claims.jti }, by_cookie),
         Shown::Bad { why, by_cookie } => return Err(unauthenticated(why, by_cookie)),
         Shown::Nothing | Shown::Foreign if door.guests && foreign_guest => return Err(refused()),
-        Shown::Nothing | Shown::Foreign if access == Access::Visitor => return Ok(nobody(false)),
+        Shown::Nothing if access == Access::Visitor => return Ok(nobody(false)),
         Shown::Nothing | Shown::Foreign if door.guests => (Credential::Guest, false),
         Shown::Foreign => {
             return Err(problem::of(&Fault::new(Code::Forbidden, FOREIGN_PAGE)).into());

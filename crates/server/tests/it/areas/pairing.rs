@@ -232,6 +232,20 @@ fn again(house: &House, token: &str) -> Screen {
     Screen::read(&ask.json(&json!({ "name": "Anew" })).expect(201))
 }
 
+/// Who begins needs no credential; one that is shown counts, and is never passed over.
+#[test]
+fn a_credential_that_is_shown_must_be_good() {
+    let house = House::new();
+    let start = || house.server.ask("POST", "/api/pairing").json(&json!({ "name": "x" }));
+    start().bearer("x").refused(401, "UNAUTHENTICATED");
+    start().cookie("x").refused(401, "UNAUTHENTICATED");
+    // Of a page that is not the server's own a cookie is not taken, and so neither is what it asks.
+    for token in ["x", &house.admin] {
+        start().header(&format!("Cookie: bellwire_session={token}")).refused(403, "FORBIDDEN");
+    }
+    start().expect(201);
+}
+
 #[test]
 fn a_client_is_paired_anew_and_stays_itself() {
     let house = House::new();
