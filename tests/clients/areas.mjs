@@ -9,7 +9,7 @@
 
 import WebSocket from 'ws';
 import { SIZES, fingers, fits, launch, open, pictures, shows, texts, until } from './browser.mjs';
-import { check, doing, requests, same, script, short } from './client.mjs';
+import { check, doing, requests, same, script, short, writes } from './client.mjs';
 
 const OPTIONS = { password: { type: 'string', required: true }, screenshot: { type: 'string' } };
 const MARKUP = '<img src=x onerror="document.body.dataset.injected=1">';
@@ -34,7 +34,7 @@ const STALE = () => {
 
 await script(180, OPTIONS, async ({ address, token, password, screenshot }) => {
   const send = requests({ address, token });
-  for (const [id, state] of Object.entries(STATES)) same((await send('POST', `/api/states/${id}`, state)).status, 201, id);
+  await writes(send, STATES);
   const browser = await launch();
   const context = await browser.newContext({ viewport: SIZES.desktop, colorScheme: 'light' });
   await context.addInitScript(STALE);

@@ -122,6 +122,15 @@ export function requests({ address, token }) {
   };
 }
 
+/** Writes new states over REST, by their ids. What was undone, as the machine was busy (503), is asked again. */
+export async function writes(send, states) {
+  for (const [id, state] of Object.entries(states)) {
+    let status = 503;
+    for (let tries = 0; status === 503 && tries < 5; tries += 1) ({ status } = await send('POST', `/api/states/${id}`, state));
+    same(status, 201, id);
+  }
+}
+
 /** One plain connection to `/api/ws`. Requests may be pipelined; replies must come in their order. */
 export class Connection {
   #socket;

@@ -10,7 +10,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { SIZES, TABLET, fits, launch, open, pictures, shows, texts, until } from './browser.mjs';
-import { check, doing, requests, same, script } from './client.mjs';
+import { check, doing, requests, same, script, writes } from './client.mjs';
 
 const OPTIONS = { screenshot: { type: 'string' } };
 const EVERY_SIZE = { ...SIZES, ...TABLET };
@@ -30,7 +30,7 @@ const CODE = /^[A-Z]{4}-[A-Z]{4}$/;
 
 await script(240, OPTIONS, async ({ address, token, screenshot }) => {
   const send = requests({ address, token });
-  for (const [id, state] of Object.entries(STATES)) same((await send('POST', `/api/states/${id}`, state)).status, 201, id);
+  await writes(send, STATES);
   const kitchen = await make(send, 'Kitchen', ['light.kitchen', 'sensor.kitchen_temperature', 'text.markup']);
   const hall = await make(send, 'Hall', ['light.hall']);
 
