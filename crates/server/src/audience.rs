@@ -25,6 +25,11 @@ impl Streams {
         Streams(self.0 | others.0)
     }
 
+    /// These without those.
+    pub fn without(self, others: Streams) -> Streams {
+        Streams(self.0 & !others.0)
+    }
+
     /// Whether one of these is among those.
     pub fn meets(self, others: Streams) -> bool {
         self.0 & others.0 != 0
@@ -142,6 +147,8 @@ mod tests {
         }
         let [low, high]: [Streams; 2] = [[0, 1], [1, 2]].map(|some| some.into_iter().collect());
         assert_eq!(low.and(high).numbers().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(low.without(high), Streams::one(0));
+        assert_eq!(low.without(low), Streams::default());
         assert!(low.meets(high) && !low.meets(Streams::one(2)) && !low.meets(Streams::default()));
         assert_eq!(size_of::<Streams>(), 2);
     }

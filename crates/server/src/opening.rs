@@ -171,8 +171,9 @@ fn resume(
     Ok(())
 }
 
-/// Where a session stands that was told nothing but `resumed`: before the rows that follow it. A client
-/// that had the cursor of a later place, and lost its connection in between, would miss those rows.
+/// Where a session stands that was told nothing but `resumed` or a snapshot: before the rows that follow
+/// it. A client that had the cursor of a later place, and lost its connection in between, would miss those
+/// rows.
 pub fn first_place(opening: &Opening) -> Offset {
     mutant!(ResumedTooFar => return opening.at);
     opening.rows.first().map_or(opening.at, |row| row.offset() - 1)
@@ -190,12 +191,24 @@ pub fn catch_up(
     after: Offset,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
+    catch_up_on(tx, principal, audience, after, sources, &|_| true)
+}
+
+/// The same of certain events alone.
+fn catch_up_on(
+    tx: &ReadTx<'_>,
+    principal: &Arc<Principal>,
+    audience: &Audience,
+    after: Offset,
+    sources: &Sources<'_>,
+    wanted: &dyn Fn(&Event) -> bool,
+) -> Result<Opened, Fault> {
     let mut opened = current(tx, principal, audience, sources)?;
     let too_far = || Fault::new(Code::Overloaded, "too far behind");
     if !is_kept(tx, after, sources)? {
         return Err(too_far());
     }
-    if missed(tx, after, sources, &mut opened)? { Ok(opened) } else { Err(too_far()) }
+    if missed_of(tx, after, sources, wanted, &mut opened)? { Ok(opened) } else { Err(too_far()) }
 }
 
 /// Whether the log still holds what follows a place.
@@ -208,21 +221,38 @@ fn is_kept(tx: &ReadTx<'_>, after: Offset, sources: &Sources<'_>) -> Result<bool
 pub struct Asked {
     /// What is heard from now on.
     pub audience: Audience,
+    /// The streams of which the snapshot says how things are.
+    pub shown: Streams,
     /// Reads the snapshot.
     pub snapshot: Snapshot,
 }
 
-/// Reads the snapshot of a new subscription.
+impl Asked {
+    /// Whether something is heard of which the snapshot says nothing. Most sessions hear nothing else, and
+    /// then it does not matter how far they are behind.
+    pub fn hears_more(&self) -> bool {
+        self.audience.streams.without(self.shown) != Streams::default()
+    }
+}
+
+/// Reads the snapshot of a new subscription, and the rows after `after` that it does not make up for: those
+/// of other services, which the session misses while it is suspended.
 ///
 /// # Errors
-/// As [`connect`]; and what the snapshot refuses.
+/// As [`catch_up`]; and what the snapshot refuses.
 pub fn subscribe(
     tx: &ReadTx<'_>,
     principal: &Arc<Principal>,
     asked: Asked,
+    after: Offset,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let mut opened = current(tx, principal, &asked.audience, sources)?;
+    let mut opened = if asked.hears_more() {
+        let is_other = |event: &Event| !sources.roots.of_event(event).meets(asked.shown);
+        catch_up_on(tx, principal, &asked.audience, after, sources, &is_other)?
+    } else {
+        current(tx, principal, &asked.audience, sources)?
+    };
     opened.snapshot = Some((asked.snapshot)(tx, &opened.principal)?);
     Ok(opened)
 }

@@ -92,6 +92,8 @@ pub struct SubscribeCall<'a> {
     pub payload: Payload,
     /// The topics that the connection listens to so far.
     pub topics: Vec<Listened>,
+    /// The last row that it was told, or need not be.
+    pub after: Offset,
 }
 
 /// What the caller of a command has seen of the thing that it changes: the query that shows the thing,
@@ -298,8 +300,7 @@ impl Door {
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let door = self.clone();
-        let lane = if self.recent.covers(after) { Lane::Usual } else { Lane::Replays };
-        self.read_while(lane, wanted, move |tx| {
+        self.read_while(self.lane_after(after), wanted, move |tx| {
             answer(tx.and_then(|tx| {
                 door.with_sources(|sources| {
                     opening::catch_up(tx, &principal, &audience, after, sources)
@@ -309,7 +310,8 @@ impl Door {
     }
 
     /// Reads the snapshot of a subscription. A connection that does not listen to its service yet does
-    /// so from then on. With `kept`, its row remembers that before `answer` is called.
+    /// so from then on; what it misses of others while it is suspended is told to it. With `kept`, its row
+    /// remembers what it listens to before `answer` is called.
     ///
     /// # Errors
     /// When the request is wrong or too much waits already.
@@ -330,13 +332,15 @@ impl Door {
         let streams = if heard.meets(own) { heard } else { heard.and(own) };
         let filter = keys.map(|keys| Arc::new(Filter { streams: own, keys }));
         let audience = Audience { streams, keys: filter };
-        let (before, names) = (call.topics, topics);
+        let asked = Asked { audience, shown: own, snapshot };
+        let (before, names, after) = (call.topics, topics, call.after);
+        let lane = if asked.hears_more() { self.lane_after(after) } else { Lane::Usual };
         let service = subscription.service;
         let door = self.clone();
-        self.read_while(Lane::Usual, wanted, move |tx| {
+        self.read_while(lane, wanted, move |tx| {
             let opened = tx.and_then(|tx| {
                 door.with_sources(|sources| {
-                    opening::subscribe(tx, &principal, Asked { audience, snapshot }, sources)
+                    opening::subscribe(tx, &principal, asked, after, sources)
                 })
             });
             let keeps = opened.map(|opened| {
@@ -408,6 +412,11 @@ impl Door {
             Lane::Usual => self.read(job),
             Lane::Replays => self.store.replay(Box::new(job)).map_err(|_| overloaded()),
         }
+    }
+
+    /// Where a session waits that reads on after this place.
+    fn lane_after(&self, after: Offset) -> Lane {
+        if self.recent.covers(after) { Lane::Usual } else { Lane::Replays }
     }
 
     /// Where a client with this cursor waits. What follows its place may leave memory before its turn;

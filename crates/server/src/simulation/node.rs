@@ -256,8 +256,9 @@ impl Node {
                 let filter = |keys| Arc::new(Filter { streams, keys });
                 let keys: Keys = subscribe.keys.map(filter);
                 let audience = Audience { keys, ..Audience::of(0) };
-                let asked = Asked { audience, snapshot: subscribe.snapshot };
-                opening::subscribe(tx, principal, asked, &sources)
+                let asked = Asked { audience, shown: streams, snapshot: subscribe.snapshot };
+                let after = self.shards[shard as usize].hub.told_upto(id);
+                opening::subscribe(tx, principal, asked, after, &sources)
             }
             _ => panic!("only a session with a principal subscribes or catches up"),
         });

@@ -2,6 +2,7 @@
 //! sockets.
 
 mod leaving;
+mod subscribing;
 
 use std::{
     sync::{atomic::AtomicU32, atomic::Ordering, mpsc},
@@ -411,7 +412,7 @@ fn topics_are_remembered() {
     let subscribe = |kept, streams| {
         let payload = fields(json!({ "entity_ids": ["light.b", "light.a", "light.b"] }));
         let topics = vec![Listened::from(("states".to_owned(), 0))];
-        let call = SubscribeCall { name: "subscribe_entities", payload, topics };
+        let call = SubscribeCall { name: "subscribe_entities", payload, topics, after: 0 };
         house.opened(|wanted, answer| {
             door.subscribe(call, principal.clone(), streams, kept, wanted, answer)
         })
@@ -439,7 +440,8 @@ fn topics_count_from_where_they_were_asked_for() {
     let first = house.connected(Recoverable { hears: named(&[]), ..house.newcomer() });
     ["1", "2"].iter().for_each(|state| house.set("light.a", state));
     let payload = fields(json!({ "entity_ids": ["light.a"] }));
-    let call = SubscribeCall { name: "subscribe_entities", payload, topics: Vec::new() };
+    let topics = Vec::new();
+    let call = SubscribeCall { name: "subscribe_entities", payload, topics, after: 0 };
     let principal = first.opened.principal.clone();
     let kept = Some(Kept { pid: pid(&first), sid: "sid0".into() });
     let opened = house.opened(|wanted, answer| {

@@ -107,7 +107,7 @@ impl Shard {
             }
             (Reading::Subscribe { name, fields, .. }, Some(principal)) => {
                 let payload = serde_json::from_str(&fields).unwrap_or_default();
-                let call = SubscribeCall { name: &name, payload, topics };
+                let call = SubscribeCall { name: &name, payload, topics, after };
                 door.subscribe(call, principal, audience, kept, wanted, answer)
             }
             (Reading::Listen { names, .. }, Some(principal)) => {
@@ -254,7 +254,8 @@ impl Shard {
     /// Adds what a session hears first: that it is in its namespace and who it is, or its snapshot. On a plain
     /// connection `resumed` or `reset` comes before.
     fn add_first_frames(&mut self, id: SessionId, opened: &mut Opened) {
-        let at = self.setup.speller.cursor(opened.opening.at);
+        // Rows may follow that were committed before the place of the read.
+        let place = self.setup.speller.cursor(opening::first_place(&opened.opening));
         let Some(Some(talk)) = self.talks.get(id.slot as usize) else { return };
         let path = self.path(talk.mount);
         let (reading, shape) = (talk.reading.as_deref(), talk.shape);
@@ -262,11 +263,9 @@ impl Shard {
             Some(Reading::Connect { .. } | Reading::Recover(_)) => {
                 let entry = path.zip(talk.listening.as_deref());
                 let entry = entry.map(|(path, listening)| self.connect_frame(path, listening));
-                let place = opening::first_place(&opened.opening);
-                let cursor = self.setup.speller.cursor(place);
                 let greetings = self.greetings(opened).into_iter();
                 let greetings =
-                    greetings.map(|said| said::event_in(path, shape, &said, Some(&cursor)));
+                    greetings.map(|said| said::event_in(path, shape, &said, Some(&place)));
                 let frames = &mut opened.opening.frames;
                 frames.splice(0..0, entry);
                 frames.extend(greetings);
@@ -275,7 +274,7 @@ impl Shard {
                 let calls = talk.calls.as_ref();
                 let call = calls.and_then(|calls| calls.unanswered(*call));
                 if let Some((call, said)) = call.zip(opened.snapshot.take()) {
-                    let cursor = shape.has_cursor().then_some(at.as_str());
+                    let cursor = shape.has_cursor().then_some(place.as_str());
                     let asked = Asked { ack: call.ack, id: call.id.as_deref() };
                     let frame = said::snapshot(path, asked, said, cursor);
                     opened.opening.frames.insert(0, frame);

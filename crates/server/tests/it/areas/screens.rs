@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Paired,
-    ear::{Ear, FENCE, Form, Scene, connected, state_changed, timeless},
+    ear::{Ear, FENCE, Form, Scene, area, connected, state_changed, timeless},
 };
 use crate::harness::{Over, Server, until};
 
@@ -330,6 +330,48 @@ fn rights_hold_beside_others_who_write() {
         }
         assert!(may && heard > TURNS, "{heard} states");
     }
+}
+
+/// A screen that asks for the states again and again, beside an admin who changes its areas: a snapshot makes up for
+/// states alone, and of its areas it hears everything, once and in order.
+#[test]
+fn who_subscribes_misses_nothing_of_its_areas() {
+    const ROUNDS: usize = 50;
+    let (scene, [kitchen, _], screen) = kitchen();
+    let mut ear = listening(&scene, &screen, Over::Socket);
+    let mut told: Vec<String> = Vec::new();
+    thread::scope(|threads| {
+        let changing = threads.spawn(|| {
+            for n in 0..ROUNDS {
+                scene.change(FENCE, &json!({ "name": format!("n{n}") }));
+                let areas = if n % 2 == 0 { vec![FENCE] } else { vec![FENCE, &kitchen] };
+                scene.house.assign(&screen.id, &areas);
+            }
+        });
+        for call in 0.. {
+            let is_last = changing.is_finished();
+            ear.send(&format!(r#"42{call}["subscribe_entities",{{}}]"#));
+            let answer = format!(r#"43{call}[{{"success":true,"data":["#);
+            loop {
+                let text = ear.raw();
+                if text.starts_with(&answer) {
+                    break;
+                }
+                told.push(timeless(&text));
+            }
+            if is_last {
+                break;
+            }
+        }
+    });
+    told.extend(ear.before(&scene.fence()));
+    let events = (0..ROUNDS).flat_map(|n| {
+        let what = if n % 2 == 0 { "removed" } else { "added" };
+        let updated = area("updated", FENCE, &format!("n{n}"), &[], true);
+        [updated, area(what, &kitchen, "Kitchen", &[LIGHT, LOCK], true)]
+    });
+    let events: Vec<String> = events.map(|event| ear.form.spelled(&event)).collect();
+    assert_eq!(told, events);
 }
 
 /// A state that was committed while a screen could read it, and that it may not read when it comes back.
