@@ -2,6 +2,7 @@
 
 use std::{
     fs::DirBuilder,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::Path,
     sync::{
@@ -14,23 +15,27 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use axum::Router;
-use bellwire_services::kit::{Answer, Fault, Settings};
+use bellwire_services::{
+    kit::{Answer, Fault, Payload, Principal, Service, Settings},
+    sensors,
+};
 use bellwire_store::{
     log,
     sqlite::{self, Store},
     tx::ReadTx,
 };
 use bellwire_wire::{engine::Timing, frame::Limits};
+use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     accounts, backup,
     clock::Clock,
-    config::{self, Config, Listen},
+    config::{self, Config, Listen, Scheme, SensorAccess},
     control,
     credentials::{Keyring, chance},
     demo,
-    door::{Door, Partings, SlowWork, Tables},
+    door::{Door, Guests, Meters, Partings, SlowWork, Tables},
     housekeeping,
     hub::{
         outbox,
@@ -51,6 +56,7 @@ use crate::{
     presence,
     sequencer::{Feed, ReplyTo, Sequencer},
     supervisor::{self, Supervisor},
+    thinning, timers,
 };
 
 /// The newest rows that are kept in memory: as many as a replay may have.
@@ -78,7 +84,21 @@ impl Core {
     /// its database is damaged or newer than this program.
     pub fn open(
         data: &Path,
-        guests: bool,
+        guests: Guests,
+        settings: Settings,
+        feeds: Vec<Feed>,
+    ) -> anyhow::Result<Core> {
+        Core::open_with(bellwire_services::all(), data, guests, settings, feeds)
+    }
+
+    /// The same with these services.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_with(
+        services: Vec<Service>,
+        data: &Path,
+        guests: Guests,
         settings: Settings,
         feeds: Vec<Feed>,
     ) -> anyhow::Result<Core> {
@@ -87,7 +107,6 @@ impl Core {
             let at = data.display();
             format!("The data directory {at} cannot be made; choose another with --data")
         })?;
-        let services = bellwire_services::all();
         let migrations: Vec<_> = services.iter().map(|service| service.migrations).collect();
         let clock = Arc::new(Clock::new());
         let metrics = Arc::new(Metrics::new());
@@ -109,7 +128,7 @@ impl Core {
         })?;
         let recent = remember(&store)?;
         let sequencer = Sequencer::new(recent.clone(), feeds, clock.clone(), metrics.clone());
-        let lag = sequencer.lag();
+        let (lag, feeds) = (sequencer.lag(), sequencer.feeds());
         give.send(sequencer).expect("the writer waits for it");
         if store.log_stats().last_at.is_some_and(|last_at| last_at > clock.now()) {
             tracing::warn!(
@@ -122,6 +141,7 @@ impl Core {
         let events = services.iter().flat_map(|service| service.told());
         let speller = Arc::new(Speller::new(store.epoch(), events));
         let tables = Arc::new(Tables::of(services));
+        let meters = Meters::of(tables.commands(), &settings);
         let (settings, slow) = (Arc::new(settings), SlowWork::new());
         let partings = Arc::new(Partings::default());
         let door = Door {
@@ -129,13 +149,16 @@ impl Core {
             store,
             keyring,
             guests,
+            meters,
             clock,
             recent,
             speller,
             lag,
+            feeds,
             settings,
             slow,
             presence: Arc::default(),
+            thinning: Arc::default(),
             partings,
         };
         Ok(Core { door: Arc::new(door), metrics })
@@ -178,13 +201,69 @@ pub(crate) fn epoch() -> String {
     chance()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A server of this process, on a free port of loopback, with services of one's own: for tests of what the product's
+/// services do not do. It ends with this.
+pub struct Here {
+    server: Option<Server>,
+    open: Option<Open>,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Here {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// In one sentence.
+    pub fn start(config: &Config, services: Vec<Service>, guests: Guests) -> anyhow::Result<Here> {
+        let house = House { purpose: Purpose::Production, services, guests };
+        let server = Server::start(config, house, engine::Timings::default())?;
+        let site = &server.site;
+        let open = server.runtime.block_on(async {
+            let listen = Listen {
+                scheme: Scheme::Http,
+                address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+            };
+            let listeners = Listeners::bind(&[listen], &[])?;
+            let crowd = Crowd::new(site.rules.proxies.clone());
+            anyhow::Ok(listeners.serve(&router(site.clone()), &site.metrics, &crowd)?)
+        });
+        let (open, url) = open?;
+        let address = url.trim_start_matches("http://").trim_end_matches('/').parse()?;
+        Ok(Here { server: Some(server), open: Some(open), address })
+    }
+
+    /// Makes a call in the name of the operator.
+    ///
+    /// # Errors
+    /// What the call refuses.
+    ///
+    /// # Panics
+    /// Never: it runs as long as this is there.
+    pub fn operate(&self, call: &str, payload: Payload) -> Result<Box<RawValue>, Fault> {
+        let server = self.server.as_ref().expect("it runs");
+        let operator = Arc::new(Principal::operator());
+        server.runtime.block_on(server.core.door.ask(call, payload, operator))
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        if let (Some(server), Some(open)) = (self.server.take(), self.open.take()) {
+            server.site.draining.store(true, Ordering::Relaxed);
+            open.close();
+            let _ = server.stop(Ok(open), Duration::from_secs(1));
+        }
+    }
+}
+
 /// Runs a server until it is told to stop.
 ///
 /// # Errors
 /// In one sentence that says what to do.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let purpose = if config.demo { Purpose::Demo } else { Purpose::Production };
-    let server = Server::start(config, purpose, engine::Timings::default())?;
+    let server = Server::start(config, House::of(config, purpose), engine::Timings::default())?;
     let supervisor = Arc::new(Supervisor::from_environment());
     let result = server.runtime.block_on(run(config, &server, &supervisor));
     control::remove(&config.data);
@@ -216,21 +295,26 @@ async fn run(
         log: config.log.keep(),
         states: config::micros(config.states.history),
         areas: config::micros(config.areas.history),
+        notifications: config::micros(config.notifications.history),
     };
     let housekeeping = housekeeping::run(door.clone(), metrics.clone(), kept);
     let (watcher, watched) = (supervisor.clone(), door.clone());
     let watch = async move { watcher.watch(&watched).await };
     let presence = tokio::spawn(presence::run(door.clone()));
-    let mut tasks = vec![control, tokio::spawn(housekeeping), tokio::spawn(watch), presence];
+    let thinning = tokio::spawn(thinning::run(door.clone()));
+    let timers = tokio::spawn(timers::run(door.clone(), metrics.clone()));
+    let mut tasks =
+        vec![control, tokio::spawn(housekeeping), tokio::spawn(watch), presence, thinning, timers];
     if let Some(tls) = listeners.tls() {
         tasks.push(tokio::spawn(watch_certificate(tls, door.clock.clone())));
     }
     let password = match config.demo {
         true => {
-            tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed)));
             accounts::add_samples(door).await?;
             demo::add_area(door).await?;
-            demo::greet(door).await?;
+            let shown = demo::add_devices(door).await?;
+            demo::greet(door, &listeners.url()?).await?;
+            tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed, shown)));
             None
         }
         false => accounts::first_admin(door).await?,
@@ -268,7 +352,7 @@ pub fn serve_conformance(listen: Listen, timing: Timing) -> anyhow::Result<()> {
     let name = format!("bellwire-conformance-{}-{}", std::process::id(), epoch());
     let data = std::env::temp_dir().join(name);
     let config = Config { data: data.clone(), ..Config::default() };
-    let server = Server::start(&config, Purpose::Conformance, engine)?;
+    let server = Server::start(&config, House::of(&config, Purpose::Conformance), engine)?;
     let result = server.runtime.block_on(async {
         let mut listeners = Listeners::bind(&[listen], &[])?;
         listeners.open_tls(&tls::Settings::default(), &data, &server.core.door.clock)?;
@@ -291,6 +375,25 @@ enum Purpose {
     Conformance,
 }
 
+/// What a server is made of, beside its configuration.
+struct House {
+    purpose: Purpose,
+    services: Vec<Service>,
+    guests: Guests,
+}
+
+impl House {
+    /// The product's, with guests as they are set.
+    fn of(config: &Config, purpose: Purpose) -> House {
+        let guests = match (purpose, config.sensors.access) {
+            (Purpose::Demo | Purpose::Conformance, _) => Guests::Everywhere,
+            (Purpose::Production, SensorAccess::Open) => Guests::To(vec![sensors::NAME]),
+            (Purpose::Production, SensorAccess::Tokens) => Guests::Nowhere,
+        };
+        House { purpose, services: bellwire_services::all(), guests }
+    }
+}
+
 /// A server that is put together, but does not listen yet.
 struct Server {
     core: Core,
@@ -300,13 +403,14 @@ struct Server {
 }
 
 impl Server {
-    fn start(config: &Config, purpose: Purpose, engine: engine::Timings) -> anyhow::Result<Server> {
+    fn start(config: &Config, house: House, engine: engine::Timings) -> anyhow::Result<Server> {
+        let House { purpose, services, guests } = house;
         let inlets =
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let session_s = i64::try_from(config.login.session.as_secs()).unwrap_or(i64::MAX);
-        let guests = purpose != Purpose::Production;
-        let core = Core::open(&config.data, guests, Settings { session_s }, feeds)?;
+        let settings = Settings { session_s, readings_per_second: config.sensors.rate_max };
+        let core = Core::open_with(services, &config.data, guests, settings, feeds)?;
         let limits = (purpose == Purpose::Production)
             .then(|| Arc::new(ConnectionLimits::new(config.limits.strict)));
         let (frames, outbox_len_max) = match purpose {

@@ -1,8 +1,9 @@
-//! What a session listens to: some of the streams, and of those perhaps only events with some keys.
+//! What a session listens to: some of the streams, and of those perhaps only events with some keys, or only some
+//! topics.
 
 use std::{collections::HashSet, sync::Arc};
 
-use bellwire_services::kit::{Event, Fault, Principal, ReadTx, Stream, Topic};
+use bellwire_services::kit::{Code, Event, Fault, Principal, ReadTx, Stream, Topic};
 
 /// A set of streams, by their numbers in the door's tables. Every connection has one, so it is small.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,18 +53,18 @@ impl FromIterator<usize> for Streams {
 pub struct Audience {
     /// The streams whose events it hears.
     pub streams: Streams,
-    /// Of those only events with these keys, if there is a filter.
-    pub keys: Keys,
+    /// Of some of those not all, if there is a filter.
+    pub filter: Filtered,
 }
 
 impl Audience {
     /// All of one stream: what a connection to an endpoint of its own hears.
     pub fn of(stream: usize) -> Audience {
-        Audience { streams: Streams::one(stream), keys: None }
+        Audience { streams: Streams::one(stream), filter: None }
     }
 
     /// The topics of these streams that a principal may hear, each once; `streams` are those of the
-    /// tables.
+    /// tables. Of a service of which parts are listened to, these are the parts, if it may hear anything of it.
     ///
     /// # Errors
     /// The store's.
@@ -74,35 +75,126 @@ impl Audience {
         principal: &Principal,
     ) -> Result<Vec<Topic>, Fault> {
         let mut topics = Vec::new();
+        let mut add = |topic: Topic| {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        };
         for number in self.streams.numbers() {
-            for topic in (streams[number].topics)(tx, principal)? {
-                if !topics.contains(&topic) {
-                    topics.push(topic);
+            let all = (streams[number].topics)(tx, principal)?;
+            let filter = self.filter.as_deref();
+            match filter.and_then(|filter| filter.parts_on(Streams::one(number))) {
+                None => all.into_iter().for_each(&mut add),
+                Some(_) if all.is_empty() => {}
+                Some(Parts { topics, whole }) => {
+                    all.into_iter().filter(|_| *whole).for_each(&mut add);
+                    topics.iter().cloned().for_each(&mut add);
                 }
             }
         }
         Ok(topics)
     }
+
+    /// The same, with what a subscription to a service on the streams `own` asks for: only events with these keys,
+    /// or all. What it listens to of other services stays as it is.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`] if there is a filter for another service: a session has one.
+    pub fn subscribed(
+        self,
+        own: Streams,
+        keys: Option<HashSet<String>>,
+    ) -> Result<Audience, Fault> {
+        let streams = if self.streams.meets(own) { self.streams } else { self.streams.and(own) };
+        let others = self.filter.filter(|filter| !filter.streams.meets(own));
+        let filter = match (keys, others) {
+            (None, others) => others,
+            (Some(keys), None) => Some(Arc::new(Filter::by_keys(own, keys))),
+            (Some(_), Some(_)) => return Err(mixed()),
+        };
+        Ok(Audience { streams, filter })
+    }
 }
 
-/// Of what is heard on some streams only events with some keys are told; what is heard on others is not concerned.
+/// What is said when single things of several services are asked for together.
+pub fn mixed() -> Fault {
+    Fault::new(Code::Invalid, "topics: single things of one service go with none of another")
+}
+
+/// Of what is heard on some streams only some is told; what is heard on others is not concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// The streams.
+    /// The streams: of one service.
     pub streams: Streams,
-    /// The keys.
-    pub keys: HashSet<String>,
+    /// What is told of it.
+    pub only: Only,
+    /// The place that was named with the stream, where it has places.
+    pub place: Option<i64>,
+}
+
+/// What is told of a service that is not told as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Only {
+    /// Events with these keys.
+    Keys(HashSet<String>),
+    /// These topics. They are held as rights are, so they cost nothing where events are told.
+    Parts(Parts),
+}
+
+/// Topics that somebody listens to who may hear a service at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The topics, each once.
+    pub topics: Vec<Topic>,
+    /// Whether all that may be heard of the service is heard beside them.
+    pub whole: bool,
 }
 
 impl Filter {
-    /// Whether it leaves an event out that is heard on these streams.
+    /// Only events with these keys.
+    pub fn by_keys(streams: Streams, keys: HashSet<String>) -> Filter {
+        Filter { streams, only: Only::Keys(keys), place: None }
+    }
+
+    /// Only these topics; with `whole`, beside all of the service.
+    pub fn by_topics(streams: Streams, topics: Vec<Topic>, whole: bool) -> Filter {
+        Filter { streams, only: Only::Parts(Parts { topics, whole }), place: None }
+    }
+
+    /// Whether it leaves an event out that is heard on these streams, though a topic of it is held.
     pub fn leaves_out(&self, event: &Event, heard_on: Streams) -> bool {
-        self.streams.meets(heard_on) && !self.keys.contains(&event.key)
+        match &self.only {
+            Only::Keys(keys) => self.streams.meets(heard_on) && !keys.contains(&event.key),
+            Only::Parts(_) => false,
+        }
+    }
+
+    /// The keys of a filter by keys.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        match &self.only {
+            Only::Keys(keys) => Some(keys),
+            Only::Parts(_) => None,
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// Whether what is heard on these streams is told by its key.
+    pub fn is_by_key_on(&self, streams: Streams) -> bool {
+        matches!(self.only, Only::Keys(_)) && self.streams.meets(streams)
+    }
+
+    /// The parts that are listened to of what is heard on these streams, if it is listened to in parts.
+    pub fn parts_on(&self, streams: Streams) -> Option<&Parts> {
+        match &self.only {
+            Only::Parts(parts) => Some(parts).filter(|_| self.streams.meets(streams)),
+            Only::Keys(_) => None,
+        }
     }
 }
 
 /// A filter, if there is one; sessions may share it.
-pub type Keys = Option<Arc<Filter>>;
+pub type Filtered = Option<Arc<Filter>>;
 
 /// On which streams topics are heard, by what stands before their first `/`. A right to a topic that is won
 /// concerns only who listens to one of these streams.
@@ -186,21 +278,60 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let options = Options::new(folder.path().join("test.db"), "e", 0);
         let mut writer = Writer::open(&options, &[]).expect("it opens");
-        let mut check = |numbers: &[usize], principal: Principal, topics: &'static [&str]| {
-            let audience = Audience { streams: numbers.iter().copied().collect(), keys: None };
-            let streams = streams.clone();
-            let run = move |tx: &mut Tx<'_>| {
-                assert_eq!(audience.topics(tx, &streams, &principal)?, topics);
-                Ok(Outcome::reply(()))
+        let mut check_of =
+            |filter, numbers: &[usize], principal: Principal, topics: &'static [&str]| {
+                let audience = Audience { streams: numbers.iter().copied().collect(), filter };
+                let streams = streams.clone();
+                let run = move |tx: &mut Tx<'_>| {
+                    assert_eq!(audience.topics(tx, &streams, &principal)?, topics);
+                    Ok(Outcome::reply(()))
+                };
+                let batch = writer.batch(vec![Write { at: 0, run: Box::new(run), to: () }]);
+                let answer = batch.expect("the disk is sound").answers.remove(0).result;
+                answer.map(drop).expect("they are read");
             };
-            let batch = writer.batch(vec![Write { at: 0, run: Box::new(run), to: () }]);
-            let answer = batch.expect("the disk is sound").answers.remove(0).result;
-            answer.map(drop).expect("they are read");
-        };
+        let mut check =
+            |numbers: &[usize], principal, topics| check_of(None, numbers, principal, topics);
         check(&[], Principal::operator(), &[]);
         check(&[1], Principal::operator(), &["both", "b"]);
         check(&[0, 1], Principal::operator(), &["a", "both", "b"]);
         check(&[0, 1], Principal::guest(), &["a", "both"]);
         check(&[1], Principal::guest(), &[]);
+        // Parts are of those who may hear the service at all.
+        let parts = |streams: &[usize], whole| {
+            let topics = ["b/1", "both"].map(Topic::Borrowed).to_vec();
+            Some(Arc::new(Filter::by_topics(streams.iter().copied().collect(), topics, whole)))
+        };
+        check_of(parts(&[1], false), &[1], Principal::operator(), &["b/1", "both"]);
+        check_of(parts(&[1], true), &[1], Principal::operator(), &["both", "b", "b/1"]);
+        check_of(parts(&[1], false), &[0, 1], Principal::operator(), &["a", "both", "b/1"]);
+        check_of(parts(&[1], false), &[0, 1], Principal::guest(), &["a", "both"]);
+        check_of(parts(&[1], true), &[1], Principal::guest(), &[]);
+        check_of(parts(&[2], false), &[1], Principal::operator(), &["both", "b"]);
+    }
+
+    #[test]
+    fn a_subscription_concerns_its_own_service() {
+        let of = |numbers: &[usize]| numbers.iter().copied().collect::<Streams>();
+        let keys = |keys: &[&str]| Some(keys.iter().map(|key| (*key).to_owned()).collect());
+        let check = |heard: &[usize],
+                     filter: Option<Filter>,
+                     asked,
+                     streams: &[usize],
+                     left: Option<Filter>| {
+            let audience = Audience { streams: of(heard), filter: filter.map(Arc::new) };
+            let audience = audience.subscribed(of(&[2, 3]), asked).expect("it is possible");
+            assert_eq!(audience.streams, of(streams));
+            assert_eq!(audience.filter.as_deref(), left.as_ref());
+        };
+        let own = |key: &str| Filter::by_keys(of(&[2, 3]), [key.to_owned()].into());
+        let parts = Filter::by_topics(of(&[0]), vec![Topic::Borrowed("a/1")], false);
+        check(&[], None, None, &[2, 3], None);
+        check(&[2], None, keys(&["k"]), &[2], Some(own("k")));
+        check(&[0, 3], Some(own("k")), keys(&["l"]), &[0, 3], Some(own("l")));
+        check(&[0, 3], Some(own("k")), None, &[0, 3], None);
+        check(&[0], Some(parts.clone()), None, &[0, 2, 3], Some(parts.clone()));
+        let audience = Audience { streams: of(&[0]), filter: Some(Arc::new(parts)) };
+        assert_eq!(audience.subscribed(of(&[2, 3]), keys(&["k"])), Err(mixed()));
     }
 }

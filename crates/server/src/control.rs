@@ -24,7 +24,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{app::Core, door::Door};
+use crate::{
+    app::Core,
+    door::{Door, Guests},
+};
 
 /// The longest request, in bytes.
 const REQUEST_LEN_MAX: u64 = 1 << 20;
@@ -117,7 +120,7 @@ pub fn ask(data: &Path, call: &str, payload: Payload) -> anyhow::Result<Box<RawV
     {
         return ask_server(stream, call, payload);
     }
-    let core = Core::open(data, false, Settings::default(), Vec::new())?;
+    let core = Core::open(data, Guests::Nowhere, Settings::default(), Vec::new())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let result = runtime.block_on(core.door.ask(call, payload, Arc::new(Principal::operator())));
     core.close()?;

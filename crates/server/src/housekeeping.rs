@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bellwire_services::{
     acknowledgements, areas, identity,
     kit::{Code, Fault, Micros, Payload, Principal, Tx, idempotency},
-    live_sessions,
-    states::retention::{self, Place},
+    live_sessions, notifications,
+    sensors::history,
+    states::retention,
 };
 use bellwire_store::log::{Keep, kept_after, prune};
 use tokio::time::{MissedTickBehavior, interval};
@@ -26,6 +27,18 @@ const SLICE_LEFT: i64 = 5_000;
 /// Rows of history looked at in one slice, and the most slices in one run; the next goes on from there.
 const SLICE_ROWS: usize = 500;
 const SLICES_MAX: usize = 50;
+/// Rows of sensors that are no more taken away in one slice.
+const SLICE_READINGS: usize = 2_000;
+/// The most slices of readings packed, summed up or dropped in one run: a month of one a second is packed in some
+/// two minutes.
+const READINGS_SLICES_MAX: usize = 200;
+
+/// Where the next run goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    states: retention::Place,
+    readings: history::Place,
+}
 
 /// What a start has to put in order before anyone is served: those who were connected when the last
 /// process ended have left. From now on they have their time to come back.
@@ -60,18 +73,20 @@ pub struct Kept {
     pub states: Micros,
     /// What paired clients were told, in microseconds.
     pub areas: Micros,
+    /// Notifications of users, in microseconds.
+    pub notifications: Micros,
 }
 
 /// Runs until it is aborted.
 pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut place = Place::default();
+    let mut places = Places::default();
     let mut disk_full = Throttle::new(DISK_FULL_INTERVAL_MS);
     loop {
         ticks.tick().await;
         metrics.sum_up();
-        if let Err(fault) = tidy(&door, kept, &mut place).await {
+        if let Err(fault) = tidy(&door, kept, &mut places).await {
             let now_ms = door.clock.elapsed_ms();
             if fault.code != Code::Full || disk_full.admit(now_ms).is_some() {
                 tracing::warn!(%fault, "housekeeping goes on later");
@@ -82,11 +97,11 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
 
 /// One run: the log, then replies kept for retries, tokens and tickets that ended, connections that were
 /// not recovered while the log surely had what they missed, acknowledgements of what it has no more, pairings
-/// and what clients were told, then the history.
+/// and what clients were told, notifications, then the history of states and of readings.
 pub(crate) async fn tidy(
     door: &Door,
-    Kept { log, states, areas }: Kept,
-    place: &mut Place,
+    Kept { log, states, areas, notifications }: Kept,
+    places: &mut Places,
 ) -> Result<(), Fault> {
     loop {
         let pruned = door.maintain(move |tx, now| prune(tx, now, &log)).await?;
@@ -118,15 +133,85 @@ pub(crate) async fn tidy(
         areas::forget(tx, now, now.saturating_sub(areas), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? > 0 {}
+    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+        notifications::forget(tx, now.saturating_sub(notifications), SLICE_FORGOTTEN)
+    };
+    while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
     for _ in 0..SLICES_MAX {
-        let from = *place;
+        let from = places.states;
         let sweep =
             move |tx: &mut Tx<'_>, now| retention::sweep(tx, now - states, from, SLICE_ROWS);
         let next = door.maintain(sweep).await?;
-        *place = next.unwrap_or_default();
+        places.states = next.unwrap_or_default();
         if next.is_none() {
             break;
         }
     }
+    tidy_readings(door, &mut places.readings).await
+}
+
+/// Readings are packed, then summed up; what is left of sensors that are no more goes.
+async fn tidy_readings(door: &Door, place: &mut history::Place) -> Result<(), Fault> {
+    while door.maintain(|tx, _| history::forget(tx, SLICE_READINGS)).await? > 0 {}
+    for _ in 0..READINGS_SLICES_MAX {
+        let from = place.clone();
+        *place = door.maintain(move |tx, now| history::tend_next(tx, &from, now)).await?;
+        if place.rests() {
+            break;
+        }
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwire_services::kit::Settings;
+    use serde_json::{Value, json};
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::{app::Core, door::Guests};
+
+    #[test]
+    fn notifications_go_when_their_time_is_over() {
+        let folder = tempfile::tempdir().expect("a directory can be made");
+        let settings = Settings::default();
+        let core = Core::open(folder.path(), Guests::Nowhere, settings, Vec::new());
+        let core = core.expect("it opens");
+        let runtime = Builder::new_current_thread().enable_all().build().expect("it can be made");
+        let ask = |name: &str, who: &Principal, fields: Value| {
+            let fields = fields.as_object().cloned().expect("fields are an object");
+            let reply = runtime.block_on(core.door.ask(name, fields, Arc::new(who.clone())));
+            reply.expect("it is done").get().to_owned()
+        };
+        let operator = Principal::operator();
+        ask("users.create", &operator, json!({ "username": "ann", "role": "user" }));
+        let token = json!({ "role": "user", "subject": "1", "ttl": 60 });
+        let token: Value =
+            serde_json::from_str(&ask("tokens.create", &operator, token)).expect("it is JSON");
+        let ann = Principal {
+            id: Principal::user(1),
+            token: token["id"].as_str().expect("it has one").to_owned(),
+            role: bellwire_services::kit::Role::User,
+            subject: Some("1".into()),
+            generation: -1,
+            ..Principal::nobody()
+        };
+        let notice = json!({ "to": "all", "title": "a", "message": "b" });
+        for _ in 0..=SLICE_FORGOTTEN {
+            ask("notifications.send", &operator, notice.clone());
+        }
+        let left = |history| {
+            let long = i64::MAX / 2;
+            let log = Keep { time: long, ..Keep::default() };
+            let kept = Kept { log, states: long, areas: long, notifications: history };
+            runtime.block_on(tidy(&core.door, kept, &mut Places::default())).expect("it is tidy");
+            let listed = ask("notifications.list", &ann, json!({ "limit": 1_000 }));
+            let listed: Value = serde_json::from_str(&listed).expect("it is JSON");
+            listed["items"].as_array().map_or(0, Vec::len) as i64
+        };
+        assert_eq!(left(i64::MAX / 2), SLICE_FORGOTTEN + 1);
+        // Of the future, so that all are past it.
+        assert_eq!(left(-1_000_000), 0);
+    }
 }

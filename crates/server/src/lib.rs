@@ -25,9 +25,12 @@
 //! | [`backup`] | a data directory copied while it is served, put back, and checked |
 //! | [`plain`] | opens files that are no links, pipes or devices |
 //! | [`presence`] | which paired clients are connected |
+//! | [`thinning`] | thinned streams: who listens, and what the readings of an interval came to |
 //! | [`demo`] | a recording of a real home, replayed |
 //! | [`housekeeping`] | what is forgotten, a slice at a time |
+//! | [`timers`] | runs what is due |
 //! | [`memory`] | how the allocator gives memory back |
+//! | [`buckets`] | how much somebody may do in a time |
 //! | [`metrics`], [`clock`] | what is measured, and time |
 
 /// In tests, applies a seeded defect when the simulation asks for it; otherwise it is nothing.
@@ -48,6 +51,7 @@ pub mod accounts;
 pub mod app;
 pub mod audience;
 pub mod backup;
+pub mod buckets;
 pub mod clock;
 pub mod config;
 pub mod console;
@@ -72,3 +76,5 @@ pub mod sequencer;
 #[cfg(test)]
 mod simulation;
 pub mod supervisor;
+pub mod thinning;
+pub mod timers;

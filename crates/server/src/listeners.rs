@@ -76,6 +76,15 @@ impl Listeners {
         self.tls.clone()
     }
 
+    /// The first address as a URL.
+    ///
+    /// # Errors
+    /// The system's, when a socket does not know its address.
+    pub fn url(&self) -> io::Result<String> {
+        let (scheme, listener) = self.sockets.first().expect("no server has no sockets");
+        Ok(url(*scheme, listener.local_addr()?))
+    }
+
     /// Serves on all sockets, and tells where that is. Gives the first address as a URL.
     ///
     /// # Errors
@@ -91,7 +100,7 @@ impl Listeners {
         if let Some(ca) = self.tls.as_ref().and_then(|tls| tls.ca()) {
             tell_ca(ca);
         }
-        let mut first = None;
+        let first = self.url()?;
         for (scheme, listener) in self.sockets {
             let address = listener.local_addr()?;
             let (way, urls) = match (scheme, &self.tls) {
@@ -105,12 +114,11 @@ impl Listeners {
                 _ => (Way::Http, format!("http://{address}/")),
             };
             say(&format!("Listening on {urls}\n"));
-            first.get_or_insert_with(|| url(scheme, address));
             let (phase, held) = (phase.subscribe(), held.clone());
             let (router, metrics, crowd) = (router.clone(), metrics.clone(), crowd.clone());
             tokio::spawn(listen::serve(listener, way, router, metrics, phase, held, crowd));
         }
-        Ok((Open { phase, connections }, first.unwrap_or_default()))
+        Ok((Open { phase, connections }, first))
     }
 }
 

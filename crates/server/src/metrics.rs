@@ -1,7 +1,7 @@
 //! What an operator watches, at `/metrics` in the Prometheus text format.
 
 use bellwire_store::{batch::BatchStats, log::Reason};
-use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 /// The measures of one server. Handles are made once, so that counting costs an atomic operation.
@@ -22,6 +22,14 @@ pub struct Metrics {
     pub rate_limited: Counter,
     /// Sessions ended because they did not keep up.
     pub slow_readers: Counter,
+    /// Frames that were taken out for who does not keep up, and stays.
+    pub dropped: Counter,
+    /// Rows that were due and ran.
+    pub due_run: Counter,
+    /// Rows that were due and failed.
+    pub due_failed: Counter,
+    /// How long the row that is due first was overdue when it was looked at, in seconds.
+    pub due_late: Gauge,
 }
 
 const METADATA: Metadata<'static> = Metadata::new("bellwire", Level::INFO, None);
@@ -69,6 +77,11 @@ impl Metrics {
             accepted: counter("bellwire_connections_accepted_total"),
             rate_limited: counter("bellwire_connections_rate_limited_total"),
             slow_readers: counter("bellwire_slow_readers_total"),
+            dropped: counter("bellwire_frames_dropped_total"),
+            due_run: counter("bellwire_due_run_total"),
+            due_failed: counter("bellwire_due_failed_total"),
+            due_late: recorder
+                .register_gauge(&Key::from_static_name("bellwire_due_late_seconds"), &METADATA),
             handle: recorder.handle(),
             recorder,
         }
@@ -134,7 +147,14 @@ const HELP: &[(&str, &str)] = &[
     ("bellwire_connections_accepted_total", "TCP connections accepted."),
     ("bellwire_connections_rate_limited_total", "Connections turned away by the rate limit."),
     ("bellwire_slow_readers_total", "Sessions ended because they did not keep up (4408)."),
+    (
+        "bellwire_frames_dropped_total",
+        "Frames dropped for sessions that do not keep up and may lose some.",
+    ),
     ("bellwire_resets_total", "Cursors that could not be resumed from, by reason."),
+    ("bellwire_due_run_total", "What was to happen at a time and did."),
+    ("bellwire_due_failed_total", "What was to happen at a time, failed, and is tried again."),
+    ("bellwire_due_late_seconds", "How long what is due first is overdue."),
     ("bellwire_connections", "Live WebSocket connections."),
     ("bellwire_outbound_queued_bytes", "Bytes that wait for sockets which would block."),
     ("bellwire_write_queue_length", "Commands that wait for the writer."),

@@ -5,6 +5,7 @@ pub(crate) mod recovery;
 
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -43,8 +44,8 @@ pub const REPLAY_TIME_MAX_MS: u64 = 1_000;
 /// What a connection showed to say who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// Nothing, where guests are admitted.
-    Guest,
+    /// Nothing, where guests are admitted; with the [household](crate::net::limits::household) it comes from.
+    Guest(IpAddr),
     /// A token whose signature is good; its row decides.
     Token {
         /// The token's own id.
@@ -140,7 +141,7 @@ pub struct Caller {
 /// [`Code::Unauthenticated`] when the token's row says so; of device codes what [`pairing::waiting`] refuses.
 pub fn caller(tx: &ReadTx<'_>, credential: &Credential, now: Micros) -> Result<Caller, Fault> {
     let (principal, handed) = match credential {
-        Credential::Guest => (Principal::guest(), None),
+        Credential::Guest(from) => (Principal::guest_from(*from), None),
         Credential::Token { jti } => (identity::principal(tx, jti, now)?, None),
         Credential::DeviceCode { digest } => match pairing::waiting(tx, digest, now)? {
             Waiting::For(principal) => (principal, None),
@@ -279,8 +280,8 @@ fn opened(
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
     let held = held(audience.topics(tx, sources.streams, &principal)?, &[]);
-    let Audience { streams, keys } = audience.clone();
-    let opening = Opening { at: tx.head()?, held, streams, keys, ..Opening::default() };
+    let Audience { streams, filter } = audience.clone();
+    let opening = Opening { at: tx.head()?, held, streams, filter, ..Opening::default() };
     Ok(Opened {
         principal,
         streams,
@@ -416,7 +417,7 @@ impl Rows<'_> {
         }
         let held = &self.opening.held;
         let entitled = event.variants.iter().any(|v| holds(held, &v.topics, entry.offset()));
-        let filter = self.opening.keys.as_ref();
+        let filter = self.opening.filter.as_ref();
         let filtered =
             filter.is_some_and(|filter| filter.leaves_out(event, self.roots.of_event(event)));
         if !filtered && entitled {

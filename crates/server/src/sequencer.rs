@@ -2,7 +2,10 @@
 //!
 //! The writer's thread calls [`Sequencer::publish`] after COMMIT and never touches a socket. A
 //! shard that cannot keep up slows the writer down, a little per batch; past [`LAG_OVERLOADED_MS`] the
-//! door answers `overloaded`. Nothing is dropped.
+//! door answers `overloaded`. Nothing is dropped that was committed.
+//!
+//! Events that are not committed, but pass, go the same way: [`Feeds::pass`]. Every shard is sent batches and what
+//! passes in one order.
 
 use std::{
     collections::VecDeque,
@@ -16,13 +19,16 @@ use std::{
 };
 
 use bellwire_services::kit::{Answer, Code, Fault};
-use bellwire_store::batch::{Batch, Incident};
+use bellwire_store::{
+    batch::{Batch, Incident},
+    change::{Event, Offset},
+};
 use mio::Waker;
 
 use crate::{
     clock::Clock,
     hub::{
-        SessionId,
+        Passing, SessionId,
         recent::{Entry, Recent},
     },
     logging::{DISK_FULL_INTERVAL_MS, Throttle},
@@ -34,8 +40,10 @@ use crate::{
 const LAG_MAX_MS: u64 = 100;
 /// How long it waits per batch, at most.
 const WAIT_MAX_MS: u64 = 50;
-/// From this lag on the door takes no more commands.
+/// From this lag on the door takes no more commands, and nothing passes.
 pub const LAG_OVERLOADED_MS: u64 = 2_000;
+/// So many events pass together; a batch that was committed meanwhile waits for no more.
+const PASSING_AT_ONCE: usize = 64;
 
 /// Where an answer goes.
 pub enum ReplyTo {
@@ -73,7 +81,8 @@ pub struct Feed {
     pub sender: mpsc::Sender<Message>,
     /// Wakes the shard from its wait for sockets.
     pub waker: Arc<Waker>,
-    /// How many batches the shard has handled. An atomic: the shard counts, the sequencer reads.
+    /// How many batches the shard has handled, and portions of what passes. An atomic: the shard counts, the
+    /// sequencer reads.
     pub handled: Arc<AtomicU64>,
 }
 
@@ -84,11 +93,11 @@ impl Feed {
     }
 }
 
-/// How far the shards are behind what was published.
+/// How far the shards are behind what was published: batches, and portions of what passes.
 #[derive(Debug)]
 pub struct Lag {
     feeds: Vec<Feed>,
-    /// A `Mutex`: the sequencer notes each batch, the door and the metrics ask; each holds it for
+    /// A `Mutex`: [`Feeds`] notes each batch, the door and the metrics ask; each holds it for
     /// nanoseconds.
     unhandled: Mutex<Unhandled>,
 }
@@ -124,10 +133,73 @@ impl Lag {
     }
 }
 
-/// Feeds the shards.
+/// Sends all shards the same in the same order.
+#[derive(Debug)]
+pub struct Feeds {
+    lag: Arc<Lag>,
+    clock: Arc<Clock>,
+    /// The last row that the shards were sent. A `Mutex`: the writer holds it while a batch is sent, and who lets
+    /// something pass while a portion of that is; for microseconds each. So no shard is sent the two the other way
+    /// round than another, and what passes bears the offset of a row that each was sent before.
+    sent: Mutex<Offset>,
+}
+
+impl Feeds {
+    fn new(feeds: Vec<Feed>, head: Offset, clock: Arc<Clock>) -> Feeds {
+        let lag = Arc::new(Lag { feeds, unhandled: Mutex::default() });
+        Feeds { lag, clock, sent: Mutex::new(head) }
+    }
+
+    /// Sends what was committed, up to the row `head`; gives the time.
+    fn commit(&self, items: Arc<[Item]>, head: Offset) -> u64 {
+        let mut sent = self.lock();
+        *sent = head;
+        self.send(|| Message::Batch(items.clone()))
+    }
+
+    /// Tells those who listen now, and nobody else: the events pass, in this order, and are not kept. That is all
+    /// that may be told without COMMIT; [`Passing`] says what must not be.
+    ///
+    /// Says whether they passed: they are dropped when the shards are too far behind.
+    pub fn pass(&self, events: Vec<Event>) -> bool {
+        self.pass_at(self.clock.elapsed_ms(), events)
+    }
+
+    fn pass_at(&self, now_ms: u64, events: Vec<Event>) -> bool {
+        if self.lag.ms(now_ms) > LAG_OVERLOADED_MS {
+            return false;
+        }
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let at = self.clock.now();
+            let sent = self.lock();
+            let portion = events.by_ref().take(PASSING_AT_ONCE);
+            let portion: Arc<[Passing]> =
+                portion.map(|event| Passing::after(*sent, event, at)).collect();
+            self.send(|| Message::Passing(portion.clone()));
+        }
+        true
+    }
+
+    /// Sends every shard a message, with `sent` locked.
+    fn send(&self, message: impl Fn() -> Message) -> u64 {
+        let now_ms = self.clock.elapsed_ms();
+        self.lag.published(now_ms);
+        for feed in &self.lag.feeds {
+            feed.send(message());
+        }
+        now_ms
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Offset> {
+        self.sent.lock().expect("nobody panics under this lock")
+    }
+}
+
+/// Feeds the shards what is committed.
 pub struct Sequencer {
     recent: Arc<Recent>,
-    lag: Arc<Lag>,
+    feeds: Arc<Feeds>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     /// Every command is refused while the disk is full: not each has a line.
@@ -142,14 +214,19 @@ impl Sequencer {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let lag = Arc::new(Lag { feeds, unhandled: Mutex::default() });
+        let feeds = Arc::new(Feeds::new(feeds, recent.head(), clock.clone()));
         let disk_full = Throttle::new(DISK_FULL_INTERVAL_MS);
-        Sequencer { recent, lag, clock, metrics, disk_full }
+        Sequencer { recent, feeds, clock, metrics, disk_full }
+    }
+
+    /// The way to the shards.
+    pub fn feeds(&self) -> Arc<Feeds> {
+        self.feeds.clone()
     }
 
     /// How far the shards are behind.
     pub fn lag(&self) -> Arc<Lag> {
-        self.lag.clone()
+        self.feeds.lag.clone()
     }
 
     /// Hands a committed batch to the shards.
@@ -180,12 +257,7 @@ impl Sequencer {
             }
         }
         self.recent.append(&rows);
-        let items: Arc<[Item]> = items.into();
-        let now_ms = self.clock.elapsed_ms();
-        self.lag.published(now_ms);
-        for feed in &self.lag.feeds {
-            feed.send(Message::Batch(items.clone()));
-        }
+        let now_ms = self.feeds.commit(items.into(), self.recent.head());
         // Last: who is told that a token is revoked may rely on the shards knowing it.
         calls.into_iter().for_each(|(function, result)| function(result));
         self.wait_for_shards(now_ms);
@@ -194,7 +266,7 @@ impl Sequencer {
     fn wait_for_shards(&self, since_ms: u64) {
         loop {
             let now_ms = self.clock.elapsed_ms();
-            if self.lag.ms(now_ms) <= LAG_MAX_MS || now_ms - since_ms >= WAIT_MAX_MS {
+            if self.feeds.lag.ms(now_ms) <= LAG_MAX_MS || now_ms - since_ms >= WAIT_MAX_MS {
                 return;
             }
             #[expect(
@@ -208,6 +280,8 @@ impl Sequencer {
 
 #[cfg(test)]
 mod tests {
+    use bellwire_store::change::{Logged, Overflow};
+
     use super::*;
     use crate::net::shard::Inlet;
 
@@ -260,5 +334,92 @@ mod tests {
     fn a_batch_that_was_handled_before_it_was_noted_counts_once() {
         check(1, "a ?5:0 p10 ?20:0 p30 ?40:10 a ?40:0");
         check(2, "p10 a a b b ?20:0 p20 ?30:0 p40 ?50:10 a b ?50:0");
+    }
+
+    fn event(name: &'static str) -> Event {
+        let (key, except, variants) = (String::new(), Vec::new(), Vec::new());
+        Event { name: name.into(), key, except, variants, overflow: Overflow::Latest }
+    }
+
+    /// What a shard was sent: rows as their number, what passes as its name and the row before it.
+    fn sent(inlet: &Inlet) -> Vec<String> {
+        let mut sent = Vec::new();
+        while let Some(message) = inlet.take() {
+            match message {
+                Message::Batch(items) => sent.extend(items.iter().map(|item| match item {
+                    Item::Row(row) => row.offset().to_string(),
+                    Item::Answer(..) => panic!("nobody asked"),
+                })),
+                Message::Passing(events) => sent.extend(events.iter().map(|passing| {
+                    let name = passing.event().map_or("", |event| &event.name);
+                    format!("{name}@{}", passing.offset())
+                })),
+                other => panic!("{other:?} was not sent"),
+            }
+        }
+        sent
+    }
+
+    fn commit(feeds: &Feeds, offset: Offset) {
+        let row = Logged { offset, at: 0, event: None, effects: Vec::new() };
+        feeds.commit(Arc::new([Item::Row(Arc::new(Entry::new(Arc::new(row))))]), offset);
+    }
+
+    fn feeds(shards: usize, head: Offset) -> (Vec<Inlet>, Feeds) {
+        let inlets: Vec<Inlet> =
+            (0..shards).map(|_| Inlet::new().expect("there are descriptors")).collect();
+        let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
+        (inlets, Feeds::new(feeds, head, Arc::new(Clock::new())))
+    }
+
+    #[test]
+    fn what_passes_bears_the_row_before_it() {
+        let (inlets, feeds) = feeds(2, 7);
+        assert!(feeds.pass(vec![event("a"), event("b")]));
+        commit(&feeds, 8);
+        commit(&feeds, 9);
+        assert!(feeds.pass(vec![event("c")]));
+        assert!(feeds.pass(Vec::new()));
+        commit(&feeds, 10);
+        for inlet in &inlets {
+            assert_eq!(sent(inlet), ["a@7", "b@7", "8", "9", "c@9", "10"]);
+        }
+        let many = vec![event("m"); 2 * PASSING_AT_ONCE + 1];
+        assert!(feeds.pass(many.clone()));
+        assert_eq!(sent(&inlets[0]), vec!["m@10"; many.len()]);
+    }
+
+    #[test]
+    fn all_shards_are_sent_the_same_order() {
+        const ROWS: u64 = 2_000;
+        let (inlets, feeds) = feeds(3, 0);
+        thread::scope(|scope| {
+            scope.spawn(|| (1..=ROWS).for_each(|offset| commit(&feeds, offset)));
+            for _ in 0..2 {
+                scope.spawn(|| (0..ROWS).for_each(|_| assert!(feeds.pass(vec![event("p")]))));
+            }
+        });
+        let all: Vec<Vec<String>> = inlets.iter().map(sent).collect();
+        assert!(all.iter().all(|sent| *sent == all[0]));
+        let mut row = "0".to_owned();
+        for sent in &all[0] {
+            match sent.strip_prefix("p@") {
+                Some(before) => assert_eq!(before, row),
+                None => row.clone_from(sent),
+            }
+        }
+        assert_eq!(row, ROWS.to_string());
+    }
+
+    #[test]
+    fn nothing_passes_to_shards_that_are_far_behind() {
+        let (inlets, feeds) = feeds(1, 0);
+        let late_ms = 1_000_000_000;
+        assert!(feeds.pass_at(late_ms, vec![event("a")]));
+        assert!(!feeds.pass_at(late_ms, vec![event("b")]), "what passes is to be handled, too");
+        assert_eq!(sent(&inlets[0]), ["a@0"]);
+        inlets[0].feed.handled.fetch_add(1, Ordering::Release);
+        assert!(feeds.pass_at(late_ms, vec![event("c")]));
+        assert_eq!(sent(&inlets[0]), ["c@0"]);
     }
 }

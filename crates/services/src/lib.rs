@@ -11,6 +11,8 @@ pub mod areas;
 pub mod identity;
 pub mod kit;
 pub mod live_sessions;
+pub mod notifications;
+pub mod sensors;
 pub mod states;
 
 use kit::{Fault, Principal, ReadTx, Role, Service, Topic, Words};
@@ -19,11 +21,14 @@ use kit::{Fault, Principal, ReadTx, Role, Service, Topic, Words};
 pub fn all() -> Vec<Service> {
     vec![
         kit::idempotency::service(),
+        kit::due::service(),
         identity::service(),
         live_sessions::service(),
         acknowledgements::service(),
         states::service(),
         areas::service(),
+        notifications::service(),
+        sensors::service(),
     ]
 }
 
@@ -34,6 +39,8 @@ pub fn all() -> Vec<Service> {
 pub fn readable_topics(tx: &ReadTx<'_>, principal: &Principal) -> Result<Vec<Topic>, Fault> {
     let mut topics = states::rights::topics(tx, principal)?;
     topics.extend(areas::rights::topics(tx, principal)?);
+    topics.extend(sensors::rights::topics(tx, principal)?);
+    topics.extend(notifications::rights::topics(principal));
     Ok(topics)
 }
 

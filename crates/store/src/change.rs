@@ -253,12 +253,30 @@ pub struct Fault {
     pub code: Code,
     /// What a person reads.
     pub message: Cow<'static, str>,
+    finer: Option<&'static str>,
+    /// After how many seconds the same may be asked again, where that is known.
+    pub after_s: Option<u64>,
 }
 
 impl Fault {
     /// A refusal with these words.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Fault { code, message: message.into() }
+        Fault { code, message: message.into(), finer: None, after_s: None }
+    }
+
+    /// The same under a finer name, which is as stable as the code is: `INVALID_VALUE`.
+    pub fn named(self, finer: &'static str) -> Self {
+        Fault { finer: Some(finer), ..self }
+    }
+
+    /// The same of what may be asked again after so many seconds.
+    pub fn after(self, after_s: u64) -> Self {
+        Fault { after_s: Some(after_s), ..self }
+    }
+
+    /// Its finer name, or that of its code.
+    pub fn name(&self) -> &'static str {
+        self.finer.unwrap_or_else(|| self.code.name())
     }
 }
 

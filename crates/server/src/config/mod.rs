@@ -30,7 +30,7 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
 pub use sources::{Flags, Source};
-pub use values::{Format, Host, Listen, Origin, Scheme, duration, level, speed};
+pub use values::{Format, Host, Listen, Origin, Scheme, SensorAccess, duration, level, speed};
 
 /// The file that describes every setting, each at its default.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -71,6 +71,10 @@ pub struct Config {
     pub states: States,
     /// Areas and paired clients.
     pub areas: Areas,
+    /// Sensors and the devices that carry them.
+    pub sensors: Sensors,
+    /// Notifications.
+    pub notifications: Notifications,
     /// What is measured.
     pub metrics: Metrics,
     /// How the server ends.
@@ -134,6 +138,22 @@ pub struct Areas {
     pub history: Duration,
 }
 
+/// Sensors and the devices that carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sensors {
+    /// Who may read and post sensor data.
+    pub access: SensorAccess,
+    /// How many readings a device may send in a second, 1 to 1,000,000; twice that at once.
+    pub rate_max: u32,
+}
+
+/// What users have to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notifications {
+    /// How long it is kept, a minute at the least.
+    pub history: Duration,
+}
+
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
@@ -175,6 +195,11 @@ impl Default for Config {
             log: Log { bytes_max: 1 << 30, kept: Duration::from_secs(10 * 60) },
             states: States { history: Duration::from_secs(10 * 86_400) },
             areas: Areas { history: Duration::from_secs(10 * 86_400) },
+            sensors: Sensors {
+                access: SensorAccess::Tokens,
+                rate_max: Settings::default().readings_per_second,
+            },
+            notifications: Notifications { history: Duration::from_secs(90 * 86_400) },
             metrics: Metrics { open: true },
             drain: Drain { time_max: Duration::from_secs(10) },
             logging: Logging { level: LevelFilter::INFO, format: Format::Auto },

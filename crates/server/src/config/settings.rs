@@ -72,6 +72,11 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         if |history: &Duration| *history >= MINUTE;
     areas.history: "a duration of 1m or more, e.g. \"10d\"",
         if |history: &Duration| *history >= MINUTE;
+    sensors.access: "tokens or open";
+    sensors.rate_max: "a whole number from 1 to 1000000",
+        if |rate: &u32| (1..=1_000_000).contains(rate);
+    notifications.history: "a duration of 1m or more, e.g. \"90d\"",
+        if |history: &Duration| *history >= MINUTE;
     metrics.open: "true or false";
     drain.time_max: "a duration from 1s to 1h, e.g. \"10s\"",
         if |time_max: &Duration| *time_max <= 60 * MINUTE;

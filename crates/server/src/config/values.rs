@@ -177,6 +177,36 @@ impl Display for Format {
     }
 }
 
+/// Who may read and post sensor data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SensorAccess {
+    /// Who holds a token.
+    Tokens,
+    /// Anybody who reaches the server.
+    Open,
+}
+
+impl FromStr for SensorAccess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<SensorAccess, String> {
+        match text {
+            "tokens" => Ok(SensorAccess::Tokens),
+            "open" => Ok(SensorAccess::Open),
+            _ => Err("tokens or open".to_owned()),
+        }
+    }
+}
+
+impl Display for SensorAccess {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SensorAccess::Tokens => "tokens",
+            SensorAccess::Open => "open",
+        })
+    }
+}
+
 /// Reads a level: error, warn, info, debug, trace or off, in any case.
 ///
 /// # Errors
@@ -269,6 +299,7 @@ text_value! {
     Origin: |text| text.parse().ok(), Origin::to_string;
     Host: |text| text.parse().ok(), Host::to_string;
     Format: |text| text.parse().ok(), Format::to_string;
+    SensorAccess: |text| text.parse().ok(), SensorAccess::to_string;
     LevelFilter: |text| level(text).ok(), LevelFilter::to_string;
     Duration: |text| duration(text).ok(), duration_text;
     IpNet: network, IpNet::to_string;
@@ -309,6 +340,21 @@ impl Value for u64 {
         match given {
             Given::Integer(value) => u64::try_from(*value).ok(),
             _ => given.text().and_then(size),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A whole number.
+impl Value for u32 {
+    fn read(given: &Given) -> Option<u32> {
+        match given {
+            Given::Integer(value) => u32::try_from(*value).ok(),
+            Given::Word(word) => word.parse().ok(),
+            _ => None,
         }
     }
 

@@ -117,7 +117,7 @@ impl Door {
         };
         let is_idle = |service: &str, acknowledged: &Acknowledged| {
             !left.contains(service)
-                && opened.opening.keys.is_none()
+                && opened.opening.filter.is_none()
                 && hears(service)
                 && at.saturating_sub(acknowledged.upto) > IDLE_MAX
         };

@@ -123,7 +123,9 @@ impl Door {
             // Held as long as the caller waits: who has gone is passed over.
             let waiting = Arc::new(());
             let wanted = Arc::downgrade(&waiting);
-            self.query(name, payload, principal, wanted, move |result| drop(sender.send(result)))?;
+            self.query(name, payload, principal, None, wanted, move |result| {
+                drop(sender.send(result))
+            })?;
             return Ok(self.signed(answer.await.map_err(|_| overloaded())??));
         }
         if !self.tables.commands.contains_key(name) {
@@ -141,7 +143,7 @@ impl Door {
         };
         let (sender, answer) = oneshot::channel();
         let to = ReplyTo::Function(Box::new(move |result| drop(sender.send(result))));
-        let asking = Asking { principal, key, precondition, origin };
+        let asking = Asking { principal, place: None, key, precondition, origin };
         let write = self.write_of(command, asking, decision, to);
         self.store.write(write).map_err(|_| overloaded())?;
         Ok(self.signed(answer.await.map_err(|_| overloaded())??))
@@ -188,7 +190,9 @@ impl Door {
         let (sender, answer) = oneshot::channel();
         let waiting = Arc::new(());
         let wanted = Arc::downgrade(&waiting);
-        self.read_as(principal, wanted, read, move |result| drop(sender.send(result)))?;
+        self.read_as(principal, None, Lane::Usual, wanted, read, move |result| {
+            drop(sender.send(result))
+        })?;
         answer.await.map_err(|_| overloaded())?
     }
 
@@ -197,8 +201,10 @@ impl Door {
     /// # Errors
     /// [`Code::Unauthenticated`] when it ended before its time.
     pub async fn identify(&self, credential: &Credential) -> Result<Arc<Principal>, Fault> {
-        let Credential::Token { jti } = credential else {
-            return Ok(Arc::new(Principal::guest()));
+        let jti = match credential {
+            Credential::Token { jti } => jti,
+            Credential::Guest(from) => return Ok(Arc::new(Principal::guest_from(*from))),
+            Credential::DeviceCode { .. } => return Ok(Arc::new(Principal::guest())),
         };
         let (sender, answer) = oneshot::channel();
         let (shown, now) = (jti.clone(), self.clock.now());

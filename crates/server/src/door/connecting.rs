@@ -74,10 +74,13 @@ impl Arriving for Arrival {
     fn read(&self, door: &Door, tx: &ReadTx<'_>, lane: Lane) -> Result<Option<Self::Read>, Fault> {
         let Arrival { credential, wish, since, .. } = self;
         let caller = opening::caller(tx, credential, door.clock.now())?;
-        let (audience, names) = door.tables.heard_by(&wish.hears, &caller.principal)?;
+        let (audience, names) = door.heard_by(&wish.hears, &caller.principal)?;
         let principal = caller.principal;
         let mut opened = door
             .with_sources(|sources| opening::connect(tx, principal, &audience, since, sources))?;
+        if let Hears::Stream(tuning) = &wish.hears {
+            door.tables.show(tx, tuning, since, &mut opened)?;
+        }
         opened.topics = names.map(|names| door.tables.since(names, &[], opened.opening.at));
         opened.handed = caller.handed.map(|(words, claims)| door.hand(&words, &claims));
         let unsettled = match wish.asks {
@@ -198,8 +201,9 @@ impl Door {
             _ => go_on(&door, Ok(())),
         };
         let to = ReplyTo::Function(Box::new(noted));
+        let origin = String::new();
         let asking =
-            Asking { principal: system, key: None, precondition: None, origin: String::new() };
+            Asking { principal: system, place: None, key: None, precondition: None, origin };
         let write = self.write_of(command, asking, decision, to);
         if let Err(Write { to: ReplyTo::Function(noted), .. }) = self.store.write(write) {
             noted(Err(overloaded()));

@@ -5,26 +5,35 @@
 //! it first asks whether the caller's credential still holds, then whether the request's idempotency
 //! key was used before; then the service decides.
 //!
-//! What a live session listens to enters here too: names of topics in `names`, namespaces in `spaces`,
-//! connections that are to be recovered in `recovery` and `partings`.
+//! What a live session listens to enters here too: streams in `tuning`, names of topics in `names`, namespaces in
+//! `spaces`, connections that are to be recovered in `recovery` and `partings`.
+//! What is due at a time is run by `due`.
 
 mod acknowledged;
 mod call;
 mod connecting;
+mod due;
+mod guests;
+mod meters;
 mod names;
 mod partings;
 mod recovery;
 mod spaces;
 mod tables;
+mod tuning;
 
 pub use acknowledged::{Acknowledgement, Unsettled};
 pub use call::{Call, SlowWork};
 pub use connecting::Wish;
+pub use due::{DueRun, PUT_OFF_MICROS};
+pub use guests::Guests;
+pub use meters::Meters;
 pub use names::NAMES_MAX;
 pub use partings::Partings;
 pub use recovery::{Kept, Listen, Recoverable, Recovered};
 pub use spaces::{Hears, SUBSCRIBE, Space, UNSUBSCRIBE};
 pub use tables::{Kind, Tables};
+pub use tuning::Tuning;
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -32,7 +41,7 @@ use bellwire_services::{
     identity,
     kit::{
         Access, Answer, BoundCommand, Code, Command, Ctx, Decision, Fault, Ids, Micros, Payload,
-        Principal, Reply as _, Settings, Subscribe, idempotency,
+        Place, Principal, Reply as _, Settings, Subscribe, idempotency,
     },
     live_sessions::Listened,
 };
@@ -46,14 +55,15 @@ use bellwire_store::{
 use tokio::sync::oneshot;
 
 use crate::{
-    audience::{Audience, Filter},
+    audience::Audience,
     clock::Clock,
     credentials::{Keyring, chance},
     etag::Tags,
     hub::recent::{Recent, Speller},
     opening::{self, Asked, Opened, REPLAY_TIME_MAX_MS, Sources},
     presence::Presence,
-    sequencer::{LAG_OVERLOADED_MS, Lag, ReplyTo},
+    sequencer::{Feeds, LAG_OVERLOADED_MS, Lag, ReplyTo},
+    thinning::Thinning,
 };
 
 /// The tables of all services, and what calls need to run.
@@ -64,8 +74,10 @@ pub struct Door {
     pub store: Store<Answer, ReplyTo>,
     /// Signs and verifies tokens.
     pub keyring: Keyring,
-    /// Whether callers without a credential are admitted.
-    pub guests: bool,
+    /// Where callers without a credential are admitted.
+    pub guests: Guests,
+    /// What callers may still spend on metered commands.
+    pub meters: Meters,
     /// The time.
     pub clock: Arc<Clock>,
     /// The newest rows of the log.
@@ -74,12 +86,16 @@ pub struct Door {
     pub speller: Arc<Speller>,
     /// How far the shards are behind.
     pub lag: Arc<Lag>,
+    /// The way to them of events that pass. Nothing that was decided goes that way: it is committed first.
+    pub feeds: Arc<Feeds>,
     /// What the operator set about the services.
     pub settings: Arc<Settings>,
     /// Turns for slow work.
     pub slow: SlowWork,
     /// Which paired clients are connected. Shared with their connections.
     pub presence: Arc<Presence>,
+    /// Who listens to thinned streams. Shared with their sessions.
+    pub thinning: Arc<Thinning>,
     /// Connections that ended and are to be noted. Shared with the writes that note them.
     pub partings: Arc<Partings>,
 }
@@ -127,6 +143,8 @@ impl Precondition {
 /// Who asks for a command, and how.
 struct Asking {
     principal: Arc<Principal>,
+    /// The stream that it came from, if it did.
+    place: Option<Place>,
     key: Option<idempotency::Key>,
     precondition: Option<Precondition>,
     /// The origin at which the caller found this server, if that is known.
@@ -138,6 +156,7 @@ struct Bound {
     command: &'static str,
     access: Access,
     principal: Arc<Principal>,
+    place: Option<Place>,
     key: Option<idempotency::Key>,
     precondition: Option<Precondition>,
     decision: Decision,
@@ -158,8 +177,8 @@ impl Bound {
         let changed = identity::check(tx, &self.principal, self.now)?;
         let principal = changed.as_ref().unwrap_or(&self.principal);
         self.access.check(principal)?;
-        let (now, ids, origin) = (self.now, Ids::new(self.seed), self.origin.as_str());
-        let ctx = Ctx { now, principal, ids, settings, origin };
+        let (now, ids, place) = (self.now, Ids::new(self.seed), self.place);
+        let ctx = Ctx { now, principal, ids, settings, origin: &self.origin, place };
         let decide = |tx: &mut Tx<'_>| {
             if let Some(precondition) = &self.precondition {
                 precondition.check(tables, tx, &ctx)?;
@@ -183,8 +202,8 @@ fn retries_as(access: Access, principal: &Principal) -> &str {
 }
 
 impl Door {
-    /// Reads a command's request and makes a write of it, for the store. Its answer comes with the
-    /// batch that commits it.
+    /// Reads a command's request, which came from this stream if it came from one, and makes a write of it, for the
+    /// store. Its answer comes with the batch that commits it.
     ///
     /// # Errors
     /// What can be said at once: the request is wrong, or the shards are too far behind.
@@ -193,6 +212,7 @@ impl Door {
         name: &str,
         payload: Payload,
         principal: Arc<Principal>,
+        place: Option<Place>,
         to: ReplyTo,
     ) -> Result<Write<Answer, ReplyTo>, Fault> {
         let (command, key, bound) = self.bind(name, payload, &principal)?;
@@ -204,7 +224,8 @@ impl Door {
                 Err(asked_over_http(name))
             }
             BoundCommand::Decide(decision) => {
-                let asked = Asking { principal, key, precondition: None, origin: String::new() };
+                let origin = String::new();
+                let asked = Asking { principal, place, key, precondition: None, origin };
                 Ok(self.write_of(command, asked, decision, to))
             }
             BoundCommand::Prepare(_) => Err(asked_over_http(name)),
@@ -218,10 +239,11 @@ impl Door {
         principal: &Principal,
     ) -> Result<(&Command, Option<idempotency::Key>, BoundCommand), Fault> {
         let command = self.tables.commands.get(name).ok_or_else(|| unknown(name))?;
-        command.access.check(principal)?;
+        self.check_access(command.service, command.access, principal)?;
         if self.lag.ms(self.clock.elapsed_ms()) > LAG_OVERLOADED_MS {
             return Err(overloaded());
         }
+        self.meters.pay(command, &payload, principal, self.clock.elapsed_ms())?;
         let key = idempotency::Key::take(&mut payload, self.keyring.digest_secret())?;
         // Keys are kept per principal: who is nobody yet has none.
         let key = key.filter(|_| !matches!(command.access, Access::Anyone | Access::Visitor));
@@ -231,20 +253,30 @@ impl Door {
     fn write_of(
         &self,
         command: &Command,
-        Asking { principal, key, precondition, origin }: Asking,
+        Asking { principal, place, key, precondition, origin }: Asking,
         decision: Decision,
         to: ReplyTo,
     ) -> Write<Answer, ReplyTo> {
         let (command, access) = (command.name, command.access);
         let (now, seed) = (self.clock.now(), chance());
-        let bound =
-            Bound { command, access, principal, key, precondition, decision, origin, now, seed };
+        let bound = Bound {
+            command,
+            access,
+            principal,
+            place,
+            key,
+            precondition,
+            decision,
+            origin,
+            now,
+            seed,
+        };
         let (tables, settings) = (self.tables.clone(), self.settings.clone());
         let run = move |tx: &mut Tx<'_>| bound.run(&tables, &settings, tx);
         Write { at: now, run: Box::new(run), to }
     }
 
-    /// Queues a query; `answer` is called on a reader's thread, unless nobody waits for it any more.
+    /// Queues a query, which came from this stream if it came from one; `answer` is called on a reader's thread, unless nobody waits for it any more.
     ///
     /// # Errors
     /// What can be said at once: the request is wrong, or too much waits already.
@@ -253,35 +285,39 @@ impl Door {
         name: &str,
         payload: Payload,
         principal: Arc<Principal>,
+        place: Option<Place>,
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Answer, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let query = self.tables.queries.get(name).ok_or_else(|| unknown(name))?;
         let access = query.access;
-        access.check(&principal)?;
+        self.check_access(query.service, access, &principal)?;
         let bound = (query.bind)(payload)?;
         let read = move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| {
             access.check(ctx.principal)?;
             bound(tx, ctx)
         };
-        self.read_as(principal, wanted, read, answer)
+        let lane = if query.is_long { Lane::Long } else { Lane::Usual };
+        self.read_as(principal, place, lane, wanted, read, answer)
     }
 
     /// Queues a read in the name of somebody, who must still be let in.
     fn read_as<T>(
         &self,
         principal: Arc<Principal>,
+        place: Option<Place>,
+        lane: Lane,
         wanted: Weak<()>,
         read: impl FnOnce(&ReadTx<'_>, &Ctx<'_>) -> Result<T, Fault> + Send + 'static,
         answer: impl FnOnce(Result<T, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
         let (now, settings) = (self.clock.now(), self.settings.clone());
-        self.read_while(Lane::Usual, wanted, move |tx| {
+        self.read_while(lane, wanted, move |tx| {
             let run = |tx: &ReadTx<'_>| {
                 let changed = identity::check(tx, &principal, now)?;
                 let principal = changed.as_ref().unwrap_or(&principal);
                 let ids = Ids::new(chance());
-                read(tx, &Ctx { now, principal, ids, settings: &settings, origin: "" })
+                read(tx, &Ctx { now, principal, ids, settings: &settings, origin: "", place })
             };
             answer(tx.and_then(run));
         })
@@ -328,10 +364,7 @@ impl Door {
             self.tables.subscriptions.get(call.name).ok_or_else(|| unknown(call.name))?;
         let Subscribe { keys, topics, snapshot } = (subscription.bind)(call.payload)?;
         let own = self.tables.streams_of(subscription.service);
-        let heard = audience.streams;
-        let streams = if heard.meets(own) { heard } else { heard.and(own) };
-        let filter = keys.map(|keys| Arc::new(Filter { streams: own, keys }));
-        let audience = Audience { streams, keys: filter };
+        let audience = audience.subscribed(own, keys)?;
         let asked = Asked { audience, shown: own, snapshot };
         let (before, names, after) = (call.topics, topics, call.after);
         let lane = if asked.hears_more() { self.lane_after(after) } else { Lane::Usual };
@@ -374,22 +407,8 @@ impl Door {
         reply: impl FnOnce(Result<T, Fault>) + Send + 'static,
     ) {
         let now = self.clock.now();
-        // `run` may run twice and the last run counts; its value is handed out after COMMIT.
-        let done = Arc::new(Mutex::new(None));
-        let result = done.clone();
-        let run = move |tx: &mut Tx<'_>| {
-            let value = work(tx, now)?;
-            *result.lock().expect("nobody panics under this lock") = Some(value);
-            Ok(Outcome::reply(().answer()?))
-        };
-        let committed = move |answer: Result<Answer, Fault>| {
-            reply(answer.map(|_| {
-                let value = done.lock().expect("nobody panics under this lock").take();
-                value.expect("it was committed, so it ran")
-            }));
-        };
-        let to = ReplyTo::Function(Box::new(committed));
-        let refused = self.store.write(Write { at: now, run: Box::new(run), to });
+        let write = own(now, move |tx: &mut Tx<'_>| work(tx, now).map(Outcome::reply), reply);
+        let refused = self.store.write(write);
         if let Err(Write { to: ReplyTo::Function(committed), .. }) = refused {
             committed(Err(overloaded()));
         }
@@ -411,6 +430,7 @@ impl Door {
         match lane {
             Lane::Usual => self.read(job),
             Lane::Replays => self.store.replay(Box::new(job)).map_err(|_| overloaded()),
+            Lane::Long => self.store.read_long(Box::new(job)).map_err(|_| overloaded()),
         }
     }
 
@@ -453,6 +473,32 @@ impl Door {
     }
 }
 
+/// A write of the server's own: `reply` is called on the writer's thread, after COMMIT, with what `work` came to.
+fn own<T: Send + 'static>(
+    at: Micros,
+    work: impl Fn(&mut Tx<'_>) -> Result<Outcome<T>, Fault> + Send + 'static,
+    reply: impl FnOnce(Result<T, Fault>) + Send + 'static,
+) -> Write<Answer, ReplyTo> {
+    // `run` may run twice and the last run counts; its value is handed out after COMMIT.
+    let done = Arc::new(Mutex::new(None));
+    let result = done.clone();
+    let run = move |tx: &mut Tx<'_>| {
+        let nothing = ().answer()?;
+        let outcome = work(tx)?;
+        Ok(outcome.map(|value| {
+            *result.lock().expect("nobody panics under this lock") = Some(value);
+            nothing
+        }))
+    };
+    let committed = move |answer: Result<Answer, Fault>| {
+        reply(answer.map(|_| {
+            let value = done.lock().expect("nobody panics under this lock").take();
+            value.expect("it was committed, so it ran")
+        }));
+    };
+    Write { at, run: Box::new(run), to: ReplyTo::Function(Box::new(committed)) }
+}
+
 /// Where a read waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
@@ -460,6 +506,8 @@ enum Lane {
     Usual,
     /// Among those that read the log from disk, up to a second each.
     Replays,
+    /// Among the queries that look at much.
+    Long,
 }
 
 pub(crate) fn unknown(name: &str) -> Fault {

@@ -6,13 +6,13 @@ use std::{
 };
 
 use bellwire_services::{
-    kit::{Code, Event, Fault, Named, shortened},
+    kit::{Code, Event, Fault, Named, Topic, shortened},
     live_sessions::Listened,
 };
 use bellwire_store::change::Offset;
 
 use super::Tables;
-use crate::audience::{Audience, Filter, Streams};
+use crate::audience::{Audience, Filter, Streams, mixed};
 
 /// How many topics one connection may ask for.
 pub const NAMES_MAX: usize = 1_000;
@@ -23,8 +23,8 @@ impl Tables {
     /// What these names of topics mean, together; none mean nothing at all. `within` is a service
     /// whose names alone count, for a connection to a namespace of its own.
     ///
-    /// Whoever asks for all of a service hears all of it, whatever single things are named besides.
-    /// A session has one filter by key, which is of one service.
+    /// Whoever asks for all of a service hears all of it, whatever single things are named besides; parts of it that
+    /// are named are heard, too. A session has one filter, by key or of parts, which is of one service.
     ///
     /// # Errors
     /// [`Code::Invalid`] for an unknown name, too many, or such a mixture.
@@ -39,8 +39,8 @@ impl Tables {
         if names.clone().map(str::len).sum::<usize>() > NAMES_LEN_MAX {
             return Err(Fault::new(Code::Invalid, "topics: at most 64 KiB of names"));
         }
-        let (mut whole, mut filtered, mut keys) =
-            (BTreeSet::new(), BTreeSet::new(), HashSet::new());
+        let (mut whole, mut filtered) = (BTreeSet::new(), BTreeSet::new());
+        let (mut keys, mut parts, mut in_parts) = (HashSet::new(), Vec::new(), BTreeSet::new());
         for name in names {
             match self.named(within, name) {
                 Some((service, Named::All)) => {
@@ -50,6 +50,12 @@ impl Tables {
                     filtered.insert(service);
                     keys.insert(key);
                 }
+                Some((service, Named::Part(topic))) => {
+                    in_parts.insert(service);
+                    if !parts.contains(&topic) {
+                        parts.push(topic);
+                    }
+                }
                 None => {
                     let words = shortened(format!("topics: unknown topic {name:?}"));
                     return Err(Fault::new(Code::Invalid, words));
@@ -58,18 +64,16 @@ impl Tables {
         }
         let filtered: Vec<_> = filtered.difference(&whole).copied().collect();
         let streams: Streams = whole.iter().flat_map(|service| self.numbers_of(service)).collect();
-        match filtered.as_slice() {
-            [] => Ok(Audience { streams, keys: None }),
-            [service] => {
-                let own = self.streams_of(service);
-                let filter = Filter { streams: own, keys };
-                Ok(Audience { streams: streams.and(own), keys: Some(Arc::new(filter)) })
+        let in_parts: Vec<_> = in_parts.into_iter().collect();
+        let filter = match (filtered.as_slice(), in_parts.as_slice()) {
+            ([], []) => return Ok(Audience { streams, filter: None }),
+            ([service], []) => Filter::by_keys(self.streams_of(service), keys),
+            ([], [service]) => {
+                Filter::by_topics(self.streams_of(service), parts, whole.contains(service))
             }
-            _ => Err(Fault::new(
-                Code::Invalid,
-                "topics: single things of one service go with none of another",
-            )),
-        }
+            _ => return Err(mixed()),
+        };
+        Ok(Audience { streams: streams.and(filter.streams), filter: Some(Arc::new(filter)) })
     }
 
     fn named(&self, within: Option<&str>, name: &str) -> Option<(&'static str, Named)> {
@@ -113,12 +117,14 @@ impl Tables {
     ) -> impl Fn(&Event) -> Option<Offset> + 'a {
         let mut whole: HashMap<&'static str, Offset> = HashMap::new();
         let mut single: HashMap<(&'static str, String), Offset> = HashMap::new();
+        let mut parts: HashMap<Topic, Offset> = HashMap::new();
         for topic in topics {
             let since = match self.named(None, &topic.name) {
                 Some((service, Named::All)) => whole.entry(service).or_insert(topic.since),
                 Some((service, Named::Key(key))) => {
                     single.entry((service, key)).or_insert(topic.since)
                 }
+                Some((_, Named::Part(part))) => parts.entry(part).or_insert(topic.since),
                 None => continue,
             };
             *since = topic.since.min(*since);
@@ -126,7 +132,9 @@ impl Tables {
         move |event| {
             let service = *self.events.get(event.name.as_ref())?;
             let single = single.get(&(service, event.key.clone())).copied();
-            whole.get(service).copied().into_iter().chain(single).min()
+            let topics = event.variants.iter().flat_map(|variant| &variant.topics);
+            let part = topics.filter_map(|topic| parts.get(topic)).copied().min();
+            whole.get(service).copied().into_iter().chain(single).chain(part).min()
         }
     }
 
@@ -144,13 +152,14 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use bellwire_services::{
-        kit::{Access, Service, Topic},
+        kit::{Access, Service, Spelling, Topic, Variant},
         states,
     };
 
     use super::*;
 
-    /// The product's services, and two made up: `rooms` has streams 2 and 3, `posts` stream 4.
+    /// States, and three services made up: `rooms` has streams 1 and 2, `posts` stream 3, `boards`, which has parts,
+    /// stream 4.
     fn tables() -> Tables {
         let dialect = states::service().streams[0].dialect;
         let rooms = Service::new("rooms", &[], &[])
@@ -163,8 +172,15 @@ mod tests {
         let posts = Service::new("posts", &[], &[])
             .stream("/posts", dialect, Access::Caller, |_, _| Ok(vec![Topic::Borrowed("posts")]))
             .names(|name| (name == "posts").then_some(Named::All));
-        let own = bellwire_services::all();
-        Tables::of(own.into_iter().chain([rooms, posts]).collect())
+        let boards = Service::new("boards", &[], &[])
+            .stream("/boards", dialect, Access::Caller, |_, _| Ok(vec![Topic::Borrowed("boards")]))
+            .names(|name| match name {
+                "boards" => Some(Named::All),
+                "alarms" => Some(Named::Part(Topic::Borrowed("alarms"))),
+                _ => name.strip_prefix("board/").map(|_| Named::Part(name.to_owned().into())),
+            })
+            .event("board", Spelling::Spread);
+        Tables::of(vec![states::service(), rooms, posts, boards])
     }
 
     fn texts(names: &[&str]) -> Vec<String> {
@@ -178,8 +194,8 @@ mod tests {
             let audience =
                 tables.audience(within, names.iter().copied()).expect("it is an audience");
             assert_eq!(audience.streams.numbers().collect::<Vec<_>>(), streams, "{names:?}");
-            let filter = audience.keys;
-            let filter = filter.map(|filter| BTreeSet::from_iter(filter.keys.iter().cloned()));
+            let filter = audience.filter;
+            let filter = filter.map(|filter| BTreeSet::from_iter(filter.keys().cloned()));
             let wanted = BTreeSet::from_iter(texts(keys));
             assert_eq!(filter.unwrap_or_default(), wanted, "{names:?}");
         };
@@ -189,14 +205,60 @@ mod tests {
         check(None, &["entity/a.b"], &[0], &["a.b"]);
         check(None, &["entity/a.b", "entity/c.d", "entity/a.b"], &[0], &["a.b", "c.d"]);
         check(None, &["entity/a.b", "states"], &[0], &[]);
-        check(None, &["entity/a.b", "rooms"], &[0, 2, 3], &["a.b"]);
-        check(None, &["rooms"], &[2, 3], &[]);
-        check(None, &["room/7"], &[2, 3], &["7"]);
-        check(None, &["states", "rooms", "posts"], &[0, 2, 3, 4], &[]);
-        check(None, &["room/7", "states", "rooms"], &[0, 2, 3], &[]);
+        check(None, &["entity/a.b", "rooms"], &[0, 1, 2], &["a.b"]);
+        check(None, &["rooms"], &[1, 2], &[]);
+        check(None, &["room/7"], &[1, 2], &["7"]);
+        check(None, &["states", "rooms", "posts"], &[0, 1, 2, 3], &[]);
+        check(None, &["room/7", "states", "rooms"], &[0, 1, 2], &[]);
         check(Some("states"), &["states"], &[0], &[]);
-        check(Some("rooms"), &["room/7", "room/8"], &[2, 3], &["7", "8"]);
+        check(Some("rooms"), &["room/7", "room/8"], &[1, 2], &["7", "8"]);
         check(Some("states"), &[], &[], &[]);
+    }
+
+    #[test]
+    fn names_mean_parts_of_a_service() {
+        let tables = tables();
+        let check = |names: &[&str], streams: &[usize], topics: &[&str], whole: bool| {
+            let audience = tables.audience(None, names.iter().copied()).expect("it is an audience");
+            assert_eq!(audience.streams.numbers().collect::<Vec<_>>(), streams, "{names:?}");
+            let filter = audience.filter.expect("it has parts");
+            let topics = topics.iter().map(|topic| (*topic).to_owned().into()).collect();
+            assert_eq!(*filter, Filter::by_topics(Streams::one(4), topics, whole), "{names:?}");
+        };
+        check(&["alarms"], &[4], &["alarms"], false);
+        check(&["board/2", "board/1", "board/2"], &[4], &["board/2", "board/1"], false);
+        check(&["board/1", "boards", "alarms"], &[4], &["board/1", "alarms"], true);
+        check(&["states", "board/1"], &[0, 4], &["board/1"], false);
+        check(&["states", "entity/a.b", "board/1"], &[0, 4], &["board/1"], false);
+    }
+
+    #[test]
+    fn parts_count_from_where_they_were_asked_for() {
+        let tables = tables();
+        let listened = |topics: &[(&str, Offset)]| -> Vec<Listened> {
+            topics.iter().map(|(name, since)| ((*name).to_owned(), *since).into()).collect()
+        };
+        let check = |topics: &[(&str, Offset)], of: &[&str], after: Option<Offset>| {
+            let payload = serde_json::value::to_raw_value(&1).expect("it serialises");
+            let topics_of = of.iter().map(|topic| (*topic).to_owned().into()).collect();
+            let event = Event {
+                name: "board".into(),
+                key: "1".to_owned(),
+                except: Vec::new(),
+                variants: vec![Variant { topics: topics_of, payload }],
+                overflow: bellwire_services::kit::Overflow::Close,
+            };
+            assert_eq!(tables.counts_after(&listened(topics))(&event), after, "{topics:?} {of:?}");
+        };
+        check(&[("board/1", 3)], &["boards", "board/1"], Some(3));
+        check(&[("board/1", 3)], &["boards", "board/2"], None);
+        check(&[("board/1", 3), ("alarms", 5)], &["alarms", "board/1"], Some(3));
+        check(&[("boards", 7), ("board/1", 3)], &["boards", "board/1"], Some(3));
+        check(&[("boards", 7), ("board/1", 3)], &["boards", "board/2"], Some(7));
+        check(&[("states", 1)], &["boards"], None);
+        // What was heard of all before is heard on without a hole.
+        let since = tables.since(texts(&["board/1"]), &listened(&[("boards", 2)]), 9);
+        assert_eq!(since, listened(&[("board/1", 2)]));
     }
 
     #[test]
@@ -247,6 +309,8 @@ mod tests {
         let mixed = "topics: single things of one service go with none of another";
         check(None, &["entity/a.b", "room/7"], mixed);
         check(None, &["entity/a.b", "posts", "room/7"], mixed);
+        check(None, &["entity/a.b", "board/1"], mixed);
+        check(Some("posts"), &["board/1"], r#"topics: unknown topic "board/1""#);
         let long =
             tables.audience(None, [&*"x".repeat(99_999)].into_iter()).expect_err("it is unknown");
         assert!(long.message.len() < 300);
@@ -262,8 +326,8 @@ mod tests {
             let keys = tables
                 .audience(None, names(count).iter().map(String::as_str))
                 .expect("they are few enough")
-                .keys;
-            assert_eq!(keys.map(|filter| filter.keys.len()), Some(count));
+                .filter;
+            assert_eq!(keys.map(|filter| filter.keys().count()), Some(count));
         }
         let fault = tables
             .audience(None, names(NAMES_MAX + 1).iter().map(String::as_str))

@@ -118,7 +118,7 @@ impl Arriving for Recovery {
     fn read(&self, door: &Door, tx: &ReadTx<'_>, lane: Lane) -> Result<Option<Read>, Fault> {
         let call = &self.call;
         let principal = opening::caller(tx, &call.credential, door.clock.now())?.principal;
-        let (audience, names) = door.tables.heard_by(&call.hears, &principal)?;
+        let (audience, names) = door.heard_by(&call.hears, &principal)?;
         let wish = Wish {
             principal,
             namespace: call.namespace,

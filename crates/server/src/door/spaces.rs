@@ -5,7 +5,7 @@ use bellwire_services::kit::{
 };
 use bellwire_wire::socketio::ROOT;
 
-use super::{Kind, Tables};
+use super::{Kind, Tables, Tuning};
 use crate::audience::{Audience, Streams};
 
 /// The event by which a client adds topics to those that it hears.
@@ -39,8 +39,8 @@ impl Space {
 /// What a new connection is to hear.
 #[derive(Debug, Clone)]
 pub enum Hears {
-    /// All of one stream, by its number.
-    Stream(usize),
+    /// What is heard on a stream.
+    Stream(Tuning),
     /// The topics of these names, in the namespace of this number.
     Named(u8, Vec<String>),
     /// What is heard unasked in the namespace of this number.
@@ -58,9 +58,9 @@ impl Tables {
         principal: &Principal,
     ) -> Result<(Audience, Option<Vec<String>>), Fault> {
         let (space, names) = match hears {
-            Hears::Stream(stream) => {
-                self.streams[*stream].access.check(principal)?;
-                return Ok((Audience::of(*stream), None));
+            Hears::Stream(tuning) => {
+                self.streams[tuning.stream].access.check(principal)?;
+                return Ok((tuning.audience(), None));
             }
             Hears::Named(space, names) => (&self.spaces[usize::from(*space)], names.clone()),
             Hears::Unasked(space) => {

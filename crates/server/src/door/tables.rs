@@ -1,8 +1,13 @@
 //! What all services offer, by name.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use bellwire_services::kit::{Access, Command, Names, Query, Route, Service, Stream, Subscription};
+use bellwire_services::kit::{
+    Access, Code, Command, Fault, Names, Query, Route, Service, Stream, Subscription, due::Decide,
+};
 
 use super::spaces::Space;
 use crate::audience::{Roots, Streams};
@@ -31,6 +36,8 @@ pub struct Tables {
     pub(super) events: HashMap<&'static str, &'static str>,
     /// The services that have events to be acknowledged.
     pub(super) critical: Vec<&'static str>,
+    /// What runs when rows of these kinds are due.
+    pub(super) due: BTreeMap<&'static str, Decide>,
     /// On which streams topics are heard.
     pub roots: Arc<Roots>,
     /// The live endpoints.
@@ -39,6 +46,8 @@ pub struct Tables {
     pub spaces: Vec<Space>,
     /// Where calls are found over HTTP.
     pub routes: Vec<Route>,
+    /// The finer names of refusals of single fields, by service.
+    field_names: Vec<(&'static str, &'static [(&'static str, &'static str)])>,
 }
 
 impl Tables {
@@ -51,10 +60,12 @@ impl Tables {
             names: Vec::new(),
             events: HashMap::new(),
             critical: Vec::new(),
+            due: BTreeMap::new(),
             roots: Arc::default(),
             streams: Vec::new(),
             spaces: Space::all(&services),
             routes: Vec::new(),
+            field_names: Vec::new(),
         };
         let mut roots = Vec::new();
         let named = |service: &Service| {
@@ -74,6 +85,11 @@ impl Tables {
             roots.extend(service.topics.iter().map(|root| (*root, service.name)));
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
+            tables.field_names.push((service.name, service.field_names));
+            for declared in service.due {
+                let other = tables.due.insert(declared.kind, declared.decide);
+                assert!(other.is_none(), "two services have rows {:?}", declared.kind);
+            }
         }
         let streams_of = |(root, service)| (root, tables.streams_of(service));
         let roots = Roots::of(roots.into_iter().map(streams_of));
@@ -81,9 +97,25 @@ impl Tables {
         assert!(tables.spaces.len() <= usize::from(u8::MAX), "more namespaces than have a number");
         assert!(tables.streams.len() <= Streams::MAX, "more streams than a set of them holds");
         let call = |route: &Route| tables.access(route.call).is_some();
+        tables.streams.iter().for_each(|stream| tables.check_stream(stream));
         let lost = tables.routes.iter().find(|route| !call(route));
         assert!(lost.is_none(), "a route leads to no call: {lost:?}");
         tables
+    }
+
+    /// What is declared of a stream goes together: a place is of use to who hears by it, and a subscription would undo
+    /// what the stream hears.
+    fn check_stream(&self, stream: &Stream) {
+        let path = stream.path;
+        let places = path.matches('{').count();
+        assert!(
+            places == 0 || (places == 1 && stream.hears.is_some()),
+            "a place of no use: {path}"
+        );
+        assert!(stream.exists.is_none() || places == 1, "what would be looked for: {path}");
+        assert!(stream.options.is_empty() || stream.hears.is_some(), "options of no use: {path}");
+        let subscribes = self.subscriptions.values().any(|it| it.service == stream.service);
+        assert!(stream.hears.is_none() || !subscribes, "a subscription undoes its parts: {path}");
     }
 
     /// What `name` means on a stream of `service`; `None` if nothing.
@@ -98,6 +130,28 @@ impl Tables {
         let subscription =
             || self.subscriptions.get(name).map(|found| (found.service, Kind::Subscription));
         command.or_else(query).or_else(subscription)
+    }
+
+    /// All commands.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.values()
+    }
+
+    /// The service that offers this call; `None` if there is no such call.
+    pub fn service_of(&self, name: &str) -> Option<&'static str> {
+        self.meaning(name).map(|(service, _)| service)
+    }
+
+    /// A call's refusal as a number in this field cannot be held.
+    pub fn unheld(&self, call: &str, field: &str) -> Fault {
+        let fault = Fault::new(Code::Invalid, format!("{field}: a number that cannot be held"));
+        let service = self.meaning(call).map(|(service, _)| service);
+        let mut of_service = self.field_names.iter().filter(|(name, _)| Some(*name) == service);
+        let named = of_service.find_map(|(_, names)| names.iter().find(|(name, _)| *name == field));
+        match named {
+            Some((_, finer)) => fault.named(finer),
+            None => fault,
+        }
     }
 
     /// Who may make this call; `None` if there is no such command or query.

@@ -65,7 +65,7 @@ impl<S: Write> Hub<S> {
             self.asked.remove(&slot);
         }
         let first = forgotten.or(told.front().map(|told| told.entry.offset()));
-        if self.sessions[slot as usize].keys.is_some() {
+        if self.sessions[slot as usize].filter.is_some() {
             return Some(0);
         }
         Some(first.map_or_else(|| self.told_upto(id), |first| first - 1))
@@ -168,11 +168,14 @@ mod tests {
             let id = hub.join(line, shape);
             let held =
                 ["room", "hall"].map(|topic| Held { topic: Topic::Borrowed(topic), since: 0 });
-            let keys = keys.map(|key| {
-                Arc::new(Filter { streams: Streams::one(0), keys: [key.to_owned()].into() })
-            });
-            let opening =
-                Opening { held: held.into(), streams: Streams::one(0), keys, ..Opening::default() };
+            let filter =
+                keys.map(|key| Arc::new(Filter::by_keys(Streams::one(0), [key.to_owned()].into())));
+            let opening = Opening {
+                held: held.into(),
+                streams: Streams::one(0),
+                filter,
+                ..Opening::default()
+            };
             let principal = Arc::new(Principal { id: "ann".into(), ..Principal::nobody() });
             assert!(hub.open(id, principal, opening, 0));
             House { hub, line, id, pipe, recent, head: 0, told: Vec::new() }

@@ -33,6 +33,8 @@ pub(super) struct Line<S> {
     pub first: Option<u32>,
     /// Whether its last words were said.
     pub ending: bool,
+    /// Whether it loses the oldest of what waits for it, rather than to end, when it does not keep up.
+    pub lossy: bool,
     /// The sessions for which rows that go out together are one frame, and their shapes.
     pub batching: Option<Box<Batching>>,
 }
@@ -82,6 +84,7 @@ impl<S: Write> Hub<S> {
             outbox: None,
             first: None,
             ending: false,
+            lossy: false,
             batching: None,
         };
         LineId { slot: self.lines.insert(line) as u32, serial }
@@ -93,6 +96,19 @@ impl<S: Write> Hub<S> {
         let Session { line, shape, .. } = self.sessions[slot as usize];
         let batching = self.lines[line as usize].batching.get_or_insert_default();
         batching.sessions.push((slot, shape));
+    }
+
+    /// From now on a line that does not keep up loses the oldest of what waits for it, and stays. Its readers have no
+    /// cursor.
+    pub fn lossy(&mut self, line: LineId) {
+        if let Some(slot) = self.line_at(line) {
+            self.lines[slot as usize].lossy = true;
+        }
+    }
+
+    /// How many frames were lost that way since this was asked last.
+    pub fn take_shed(&mut self) -> u64 {
+        std::mem::take(&mut self.shed)
     }
 
     /// The sessions on a line.
@@ -196,12 +212,16 @@ impl<S: Write> Hub<S> {
     }
 
     fn cut_off_if_slow(&mut self, slot: u32, now_ms: u64) {
-        let line = &self.lines[slot as usize];
-        let slow = line
-            .outbox
-            .as_ref()
-            .is_some_and(|outbox| outbox.is_too_slow(now_ms, self.outbox_len_max));
-        if slow && !line.ending {
+        let line = &mut self.lines[slot as usize];
+        let Some(outbox) = line.outbox.as_mut().filter(|_| !line.ending) else { return };
+        let is_too_slow = match line.lossy {
+            true => {
+                self.shed += outbox.shed(self.outbox_len_max);
+                outbox.is_too_full(self.outbox_len_max)
+            }
+            false => outbox.is_too_slow(now_ms, self.outbox_len_max),
+        };
+        if is_too_slow {
             self.cut_off(slot);
         }
     }

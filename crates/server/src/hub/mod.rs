@@ -8,6 +8,8 @@
 //!   [`Recent`], then live. What is committed meanwhile is neither lost nor told twice.
 //! - Losing a right acts when it is known, ahead of rows that still wait: they are dropped.
 //! - A reader with a cursor misses nothing: too slow, it is closed. Others may be coalesced.
+//! - What is told was committed. Events that only pass have a type ([`Passing`]) and a way in
+//!   ([`Hub::pass`]) of their own.
 //!
 //! A *line* is one connection's way out: a sink, and what waits for it. A session hears over one line; a
 //! line has one session, or one for each namespace of a Socket.IO connection, or for a moment none.
@@ -20,7 +22,9 @@
 
 mod acks;
 mod line;
+mod lists;
 pub mod outbox;
+mod passing;
 pub mod recent;
 mod rights;
 mod session;
@@ -47,9 +51,11 @@ use crate::{
 };
 use line::Line;
 pub use line::LineId;
+use lists::remove;
 use outbox::{Fate, Frame};
+pub use passing::Passing;
 use recent::{Entry, Recent, Shape, Speller};
-use session::{Ahead, Behind, Place, Session};
+use session::{Ahead, Behind, Place, Session, gains_by_grant, parts_of};
 pub use session::{Held, Last, Opening, SessionId, holds};
 use tick::Tick;
 
@@ -116,6 +122,8 @@ pub struct Hub<S> {
     outbox_len_max: usize,
     /// Event frames since somebody asked, by the name of the event.
     told: Vec<(Cow<'static, str>, u64)>,
+    /// Frames that slow readers lost since somebody asked.
+    shed: u64,
 }
 
 impl<S: Write> Hub<S> {
@@ -145,6 +153,7 @@ impl<S: Write> Hub<S> {
             serials: 0,
             outbox_len_max,
             told: Vec::new(),
+            shed: 0,
         }
     }
 
@@ -166,7 +175,7 @@ impl<S: Write> Hub<S> {
             principal: self.nobody.clone(),
             held: Vec::new(),
             streams: Streams::default(),
-            keys: None,
+            filter: None,
             rights_at: 0,
             awaited: shape.asks().then(Box::default),
         };
@@ -198,7 +207,9 @@ impl<S: Write> Hub<S> {
         if let Place::Pending(Some(behind)) = &mut session.place {
             session.place = Place::Behind(mem::take(behind));
         }
-        self.advance(slot, now_ms);
+        if !self.reread_if_lost(slot) {
+            self.advance(slot, now_ms);
+        }
     }
 
     /// Takes in what was read for a pending session, tells it what it missed, and lets it go live.
@@ -235,13 +246,15 @@ impl<S: Write> Hub<S> {
         }
         mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
         mutant!(PlaceOffByOne => behind.at += 1);
-        if opening.held.iter().any(|held| behind.is_less(&held.topic, opening.at)) {
+        if behind.is_part_lost(opening.filter.as_ref(), &self.roots)
+            || opening.held.iter().any(|held| behind.is_less(&held.topic, opening.at))
+        {
             self.needs.push(Need::Reread(id));
             return false;
         }
         session.take_rights(opening.held, opening.at);
         session.streams = opening.streams;
-        session.keys = opening.keys;
+        session.filter = opening.filter;
         session.place = Place::Behind(Box::new(behind));
         for bytes in opening.frames {
             self.push(slot, Frame::of(bytes));
@@ -271,7 +284,8 @@ impl<S: Write> Hub<S> {
         loop {
             let line = self.sessions[slot as usize].line;
             self.flush_one(line, now_ms);
-            if self.lines[line as usize].queued_len() >= feed_below {
+            let line = &self.lines[line as usize];
+            if line.queued_len() >= feed_below && !line.lossy {
                 return;
             }
             let session = &mut self.sessions[slot as usize];
@@ -305,7 +319,7 @@ impl<S: Write> Hub<S> {
             session.floor = session.floor.max(behind.at);
             mutant!(FloorForgotten => session.floor = 0);
         }
-        for key in session.keys.iter().flat_map(|filter| &filter.keys) {
+        for key in session.filter.iter().flat_map(|filter| filter.keys()) {
             self.keys.entry(key.clone()).or_default().push(slot);
         }
         for Held { topic, .. } in &session.held {
@@ -340,7 +354,7 @@ impl<S: Write> Hub<S> {
         if offset <= session.rights_at {
             return told;
         }
-        let mut granted = Vec::new();
+        let (mut granted, mut reread) = (Vec::new(), false);
         for effect in
             entry.logged.effects.iter().filter(|effect| {
                 effect.principal().is_some_and(|who| session.principal.is_named(who))
@@ -351,7 +365,10 @@ impl<S: Write> Hub<S> {
                     if session.streams.meets(self.roots.streams_of(topic))
                         && !behind.is_lost(topic, offset) =>
                 {
-                    granted.push(topic)
+                    match parts_of(session.filter.as_ref(), topic, &self.roots) {
+                        Some(parts) => reread |= gains_by_grant(&session.held, parts),
+                        None => granted.push(topic),
+                    }
                 }
                 Effect::Evict { topic, .. } => {
                     granted.retain(|granted| *granted != topic);
@@ -362,6 +379,9 @@ impl<S: Write> Hub<S> {
             }
         }
         granted.into_iter().for_each(|topic| session.gain(topic, offset));
+        if reread {
+            self.read_rights(slot, offset);
+        }
         told
     }
 
@@ -546,7 +566,7 @@ impl<S: Write> Hub<S> {
         if !matches!(session.place, Place::Live) {
             return;
         }
-        for key in session.keys.iter().flat_map(|filter| &filter.keys) {
+        for key in session.filter.iter().flat_map(|filter| filter.keys()) {
             remove(&mut self.keys, key, slot);
         }
         for Held { topic, .. } in &session.held {
@@ -565,20 +585,5 @@ fn count(told: &mut Vec<(Cow<'static, str>, u64)>, event: &Event, frames: u64) {
     match told.iter_mut().find(|(known, _)| *known == event.name) {
         Some((_, count)) => *count += frames,
         None => told.push((event.name.clone(), frames)),
-    }
-}
-
-/// Takes `slot` out of the list under `key`, and the list out of the map when it was the last.
-fn remove<K, Q>(lists: &mut HashMap<K, Vec<u32>>, key: &Q, slot: u32)
-where
-    K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
-    Q: std::hash::Hash + Eq + ?Sized,
-{
-    let Some(list) = lists.get_mut(key) else { return };
-    if let Some(place) = list.iter().position(|listed| *listed == slot) {
-        list.swap_remove(place);
-    }
-    if list.is_empty() {
-        lists.remove(key);
     }
 }

@@ -68,8 +68,8 @@ struct Waiting {
     owner: u32,
 }
 
-/// What a frame has in common with those that it replaces: its session, its event's name and key.
-type LatestKey = (u32, String, String);
+/// What a frame has in common with those that it replaces: its session, whether it passes, its event's name and key.
+type LatestKey = (u32, bool, String, String);
 
 /// What becomes of a frame that waits, when rights change.
 #[derive(Debug)]
@@ -152,10 +152,50 @@ impl Outbox {
     /// Whether the socket has not taken anything for too long, or too much waits.
     pub fn is_too_slow(&self, now_ms: u64, len_max: usize) -> bool {
         mutant!(SlowReaderKept => return false);
-        self.bytes > len_max
-            || self.frames.len() - self.gaps > len_max / FRAME_OVERHEAD + FRAMES_FREE
+        self.is_too_full(len_max)
             || ((self.bytes > 0 || self.held_back)
                 && now_ms.saturating_sub(self.progress_ms) >= STALLED_MAX_MS)
+    }
+
+    /// Whether more waits than may, in bytes or in frames.
+    pub fn is_too_full(&self, len_max: usize) -> bool {
+        self.bytes > len_max
+            || self.frames.len() - self.gaps > len_max / FRAME_OVERHEAD + FRAMES_FREE
+    }
+
+    /// If more waits than may, takes the oldest of those frames out that may be lost, and says how many: until an eighth
+    /// of the room is free, so that this is not done again for each frame. What is partly out stays, as do answers,
+    /// control frames, and events that each count.
+    pub fn shed(&mut self, len_max: usize) -> u64 {
+        if !self.is_too_full(len_max) {
+            return 0;
+        }
+        let wanted = len_max - len_max / 8;
+        let mut shed = 0;
+        for index in usize::from(self.front_written > 0)..self.frames.len() {
+            if !self.is_too_full(wanted) {
+                break;
+            }
+            let event = self.frames[index].frame.row.as_ref();
+            let event = event.and_then(|(entry, _)| entry.logged.event.as_ref());
+            if event.is_some_and(|event| event.overflow == Overflow::Latest) {
+                self.forget_latest(index);
+                self.take_out(self.front_number + index as u64);
+                shed += 1;
+            }
+        }
+        self.close_gaps();
+        shed
+    }
+
+    /// The frame at this place is not the newest of its key any more.
+    fn forget_latest(&mut self, index: usize) {
+        let number = self.front_number + index as u64;
+        if let Some(key) = self.frames[index].latest_key()
+            && self.latest.get(&key) == Some(&number)
+        {
+            self.latest.remove(&key);
+        }
     }
 
     /// Adds a frame for `owner`, `written` bytes of which already went out. If it coalesces, an older
@@ -291,11 +331,7 @@ impl Outbox {
                 break;
             }
             left -= len;
-            if let Some(key) = front.latest_key()
-                && self.latest.get(&key) == Some(&self.front_number)
-            {
-                self.latest.remove(&key);
-            }
+            self.forget_latest(0);
             self.gaps -= usize::from(len == 0);
             self.frames.pop_front();
             self.front_number += 1;
@@ -307,9 +343,11 @@ impl Outbox {
 impl Waiting {
     /// What it has in common with those that it replaces, if it may replace any.
     fn latest_key(&self) -> Option<LatestKey> {
-        let event = self.frame.row.as_ref()?.0.logged.event.as_ref()?;
-        (self.frame.coalesces && event.overflow == Overflow::Latest)
-            .then(|| (self.owner, event.name.clone().into_owned(), event.key.clone()))
+        let entry = &self.frame.row.as_ref()?.0;
+        let event = entry.logged.event.as_ref()?;
+        (self.frame.coalesces && event.overflow == Overflow::Latest).then(|| {
+            (self.owner, entry.passes(), event.name.clone().into_owned(), event.key.clone())
+        })
     }
 }
 
@@ -444,6 +482,70 @@ mod tests {
         let taken = String::from_utf8(sink.taken).expect("text");
         assert_eq!(taken, "ply>[c99998][a99999][b100000]");
         assert_eq!((outbox.queued_len(), outbox.frames.len(), outbox.gaps), (0, 0, 0));
+    }
+
+    /// What a reader gets that takes nothing until `frames` came, each `(key, text)`; `-` is no row.
+    fn lossy(len_max: usize, first_room: usize, frames: &[(&str, &str)]) -> (String, u64) {
+        let mut outbox = Outbox::new(0);
+        let mut sink = Stingy { room: first_room, taken: Vec::new() };
+        let mut shed = 0;
+        for (offset, (key, text)) in (1..).zip(frames) {
+            let frame = match *key {
+                "-" => Frame::of(Bytes::copy_from_slice(text.as_bytes())),
+                key => state(offset, key, text),
+            };
+            outbox.push(frame, 0, 0);
+            assert_ne!(outbox.write(&mut sink, 0), Written::Gone);
+            shed += outbox.shed(len_max);
+            assert!(!outbox.is_too_full(len_max));
+        }
+        sink.room = usize::MAX;
+        assert_eq!(outbox.write(&mut sink, 0), Written::All);
+        assert_eq!((outbox.queued_len(), outbox.frames.len(), outbox.gaps), (0, 0, 0));
+        assert_eq!(outbox.latest.len(), 0);
+        (String::from_utf8_lossy(&sink.taken).into_owned(), shed)
+    }
+
+    #[test]
+    fn who_may_lose_frames_loses_the_oldest() {
+        let check = |len_max, room, frames: &[(&str, &str)], taken: &str, shed| {
+            assert_eq!(lossy(len_max, room, frames), (taken.to_owned(), shed), "{frames:?}");
+        };
+        let four = [("a", "a-1;"), ("b", "b-2;"), ("c", "c-3;"), ("d", "d-4;")];
+        check(16, 0, &four, "a-1;b-2;c-3;d-4;", 0);
+        // An eighth is made free.
+        check(15, 0, &four, "b-2;c-3;d-4;", 1);
+        check(11, 0, &four, "c-3;d-4;", 2);
+        // What is partly out is finished.
+        check(13, 1, &four, "a-1;c-3;d-4;", 1);
+        check(3, 1, &four, "a-1;", 3);
+        // The newest of a key takes the place of an older one before anything is lost.
+        let again = [("a", "a-1;"), ("b", "b-2;"), ("a", "a-3;"), ("b", "b-4;"), ("c", "c-5;")];
+        check(12, 0, &again, "a-3;b-4;c-5;", 0);
+        check(9, 0, &again, "b-4;c-5;", 1);
+        // Answers and control frames are kept, and keep their order.
+        let pongs = [("-", "\t1"), ("-", "re-;"), ("a", "a-1;"), ("-", "\t2"), ("b", "b-2;")];
+        check(16, 0, &pongs, "\t1re-;a-1;\t2b-2;", 0);
+        check(12, 0, &pongs, "\t1re-;\t2", 2);
+    }
+
+    #[test]
+    fn who_takes_nothing_for_long_costs_no_more() {
+        let mut outbox = Outbox::new(0);
+        let len_max = 100_000;
+        let mut shed = 0;
+        for offset in 1..=20_000 {
+            outbox.push(
+                state(offset, &offset.to_string(), "a state of about forty bytes, and no more"),
+                0,
+                0,
+            );
+            shed += outbox.shed(len_max);
+            assert!(outbox.queued_len() <= len_max && outbox.latest.len() <= outbox.frames.len());
+        }
+        let left = outbox.frames.len() - outbox.gaps;
+        assert!(left >= (len_max - len_max / 8) / FRAME_OVERHEAD && left as u64 + shed == 20_000);
+        assert!(outbox.frames.len() < 2 * len_max / FRAME_OVERHEAD, "{}", outbox.frames.len());
     }
 
     #[test]

@@ -116,11 +116,14 @@ enum Speech {
     SocketIo(&'static str),
 }
 
-/// A committed row, and its bytes in each shape that somebody asked for.
+/// A committed row, and its bytes in each shape that somebody asked for; or, within a
+/// [`Passing`](super::Passing), an event that passes behind a row, and its bytes.
 #[derive(Debug)]
 pub struct Entry {
-    /// The row.
+    /// The row. Of what passes: the event, at the place of the row before it.
     pub logged: Arc<Logged>,
+    /// Whether it passes.
+    passes: bool,
     /// By variant, then shape. `OnceLock`: shards on several threads ask, the first one encodes.
     frames: Box<[OnceLock<Bytes>]>,
 }
@@ -129,12 +132,28 @@ impl Entry {
     /// A row, not encoded yet.
     pub fn new(logged: Arc<Logged>) -> Entry {
         let variants = logged.event.as_ref().map_or(0, |event| event.variants.len());
-        Entry { logged, frames: (0..variants * Shape::COUNT).map(|_| OnceLock::new()).collect() }
+        let frames = (0..variants * Shape::COUNT).map(|_| OnceLock::new()).collect();
+        Entry { logged, passes: false, frames }
     }
 
-    /// Its place in the log.
+    /// What passes behind the row of this offset, not encoded yet.
+    pub(super) fn passing(logged: Arc<Logged>) -> Entry {
+        Entry { passes: true, ..Entry::new(logged) }
+    }
+
+    /// Its place in the log; of what passes, that of the row before it.
     pub fn offset(&self) -> Offset {
         self.logged.offset
+    }
+
+    /// Rights that began before this place let it be told: of what passes, also those that began with the row before.
+    pub fn rights_before(&self) -> Offset {
+        self.offset() + u64::from(self.passes)
+    }
+
+    /// Whether it passes, and is no row.
+    pub fn passes(&self) -> bool {
+        self.passes
     }
 
     /// About how much memory it takes, in bytes.
@@ -209,7 +228,7 @@ impl Speller {
                 match shape.speech(own) {
                     Speech::Plain => plain::event_frame(name, payload, form, cursor),
                     Speech::Bare => plain::bare_frame(name, payload, form, cursor),
-                    Speech::SocketIo(path) if asks && shape.asks() => {
+                    Speech::SocketIo(path) if asks && shape.asks() && !entry.passes => {
                         socketio::request_frame(path, entry.offset(), name, payload, &place())
                     }
                     Speech::SocketIo(path) => socketio::event_frame(path, name, payload, cursor),
@@ -279,6 +298,7 @@ impl Recent {
     pub fn append(&self, entries: &[Arc<Entry>]) {
         let mut rows = self.rows.write().expect("nobody panics under this lock");
         for entry in entries {
+            debug_assert!(!entry.passes, "what passes is not kept");
             debug_assert_eq!(
                 entry.offset(),
                 rows.first + rows.kept.len() as u64,

@@ -12,7 +12,7 @@ use super::{
     outbox::{Fate, Frame},
     recent::Entry,
     remove,
-    session::{Last, Narrowed, Place, Session, holds_but},
+    session::{Last, Narrowed, Place, Session, gains_by_grant, holds_but},
 };
 use crate::logging;
 
@@ -73,6 +73,12 @@ impl<S: Write> Hub<S> {
         {
             return;
         }
+        if let Some(parts) = session.parts(topic, &self.roots) {
+            if gains_by_grant(&session.held, parts) {
+                self.read_rights(slot, offset);
+            }
+            return;
+        }
         session.gain(topic, offset);
         if !session.filters(topic, &self.roots) {
             self.topics.entry(topic.clone()).or_default().push(slot);
@@ -96,6 +102,9 @@ impl<S: Write> Hub<S> {
             return;
         }
         let session = &mut self.sessions[slot as usize];
+        if session.parts(topic, &self.roots).is_some() {
+            return self.evict_parts(slot, topic, offset);
+        }
         let is_listed = !session.filters(topic, &self.roots);
         match &mut session.place {
             Place::Behind(behind) | Place::Pending(Some(behind)) => {
@@ -107,6 +116,41 @@ impl<S: Write> Hub<S> {
         if session.lose(topic) {
             self.drop_unentitled(slot, None);
         }
+    }
+
+    /// The same of who listens to parts of the topic's service: whether it still may, only a read can tell. What waits
+    /// for it meanwhile is dropped; with a cursor, by which it would miss that, it is cut off.
+    fn evict_parts(&mut self, slot: u32, topic: &Topic, offset: Offset) {
+        let Session { line, shape, .. } = self.sessions[slot as usize];
+        let waits = &mut self.lines[line as usize];
+        if shape.has_cursor() && (waits.outbox.is_some() || waits.chain.is_some()) {
+            return self.cut_off(line);
+        }
+        waits.revise(&mut self.tick, slot, |_, _| Fate::Drop);
+        let after = self.told_upto(self.sessions[slot as usize].id(slot));
+        match &mut self.sessions[slot as usize].place {
+            Place::Pending(None) | Place::Ending => {}
+            Place::Pending(Some(behind)) => behind.lost.push((topic.clone(), offset)),
+            Place::Behind(_) | Place::Live => self.read_rights(slot, after),
+        }
+    }
+
+    /// Has the rights of a session read again, and the rows after this place.
+    pub(super) fn read_rights(&mut self, slot: u32, after: Offset) {
+        let session = self.sessions[slot as usize].id(slot);
+        self.suspend(session);
+        self.needs.push(Need::CatchUp { session, after });
+    }
+
+    /// Does so if it lost a right meanwhile to a service that it listens to in parts; says whether.
+    pub(super) fn reread_if_lost(&mut self, slot: u32) -> bool {
+        let session = &self.sessions[slot as usize];
+        let Place::Behind(behind) = &session.place else { return false };
+        let is_lost = behind.is_part_lost(session.filter.as_ref(), &self.roots);
+        if is_lost {
+            self.read_rights(slot, self.told_upto(session.id(slot)));
+        }
+        is_lost
     }
 
     /// Less is told on a topic: of those who hear it, this concerns for whom something waits.
@@ -164,7 +208,7 @@ impl<S: Write> Hub<S> {
                 narrowed.is_some_and(|narrowed| narrowed.hides(topic, event, entry.offset()))
             };
             let entitled = |variant: &usize| {
-                holds_but(held, &event.variants[*variant].topics, entry.offset(), hides)
+                holds_but(held, &event.variants[*variant].topics, entry.rights_before(), hides)
             };
             if entitled(&variant) {
                 return Fate::Keep;

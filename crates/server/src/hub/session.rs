@@ -9,7 +9,7 @@ use super::{
     acks::Awaited,
     recent::{Entry, Shape},
 };
-use crate::audience::{Keys, Roots, Streams};
+use crate::audience::{Filter, Filtered, Parts, Roots, Streams};
 
 /// Names a session, also after it has ended and its slot serves another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,8 +53,8 @@ pub struct Opening {
     pub held: Vec<Held>,
     /// The streams that it listens to: rights to topics of others do not concern it.
     pub streams: Streams,
-    /// Only events with these keys, if there is a filter.
-    pub keys: Keys,
+    /// What of them is told, if that is not all.
+    pub filter: Filtered,
     /// What is told first: `resumed`, `reset`, a snapshot.
     pub frames: Vec<bytes::Bytes>,
     /// What is told next: rows up to `at`, those of these topics, in order.
@@ -120,7 +120,7 @@ pub(super) struct Session {
     /// The rights were read at this place: effects up to it are in them.
     pub rights_at: Offset,
     pub streams: Streams,
-    pub keys: Keys,
+    pub filter: Filtered,
     /// What it was told and is to acknowledge, if it does that.
     pub awaited: Option<Box<Awaited>>,
 }
@@ -138,14 +138,19 @@ impl Session {
 
     /// Whether the event, which is heard on these streams, leaves it out, or its filter does.
     pub fn skips(&self, event: &Event, heard_on: Streams, offset: Offset) -> bool {
-        self.keys.as_ref().is_some_and(|filter| filter.leaves_out(event, heard_on))
+        self.filter.as_ref().is_some_and(|filter| filter.leaves_out(event, heard_on))
             || (!event.except.is_empty() && self.is_excepted(event, offset))
     }
 
     /// Whether what is heard on a topic is listed by its key, as there is a filter for it.
     pub fn filters(&self, topic: &Topic, roots: &Roots) -> bool {
-        let streams = self.keys.as_ref().map(|filter| filter.streams);
-        streams.is_some_and(|streams| streams.meets(roots.streams_of(topic)))
+        let filter = self.filter.as_ref();
+        filter.is_some_and(|filter| filter.is_by_key_on(roots.streams_of(topic)))
+    }
+
+    /// The parts to which it listens of the service of a topic, if it listens to parts of that.
+    pub fn parts(&self, topic: &Topic, roots: &Roots) -> Option<&Parts> {
+        parts_of(self.filter.as_ref(), topic, roots)
     }
 
     /// An exception for a topic is of those who held it when the event was committed.
@@ -201,7 +206,27 @@ impl Session {
     }
 }
 
+/// The parts that a filter has of the service of a topic.
+pub(super) fn parts_of<'a>(
+    filter: Option<&'a Arc<Filter>>,
+    topic: &Topic,
+    roots: &Roots,
+) -> Option<&'a Parts> {
+    filter?.parts_on(roots.streams_of(topic))
+}
+
+/// Whether a right to another topic of the service lets more be heard by who listens to these parts: who may hear any
+/// topic may hear them.
+pub(super) fn gains_by_grant(held: &[Held], parts: &Parts) -> bool {
+    parts.whole || !held.iter().any(|held| parts.topics.contains(&held.topic))
+}
+
 impl Behind {
+    /// Whether a right was lost to a topic of a service that is listened to in parts.
+    pub fn is_part_lost(&self, filter: Option<&Arc<Filter>>, roots: &Roots) -> bool {
+        self.lost.iter().any(|(topic, _)| parts_of(filter, topic, roots).is_some())
+    }
+
     /// Whether something that was seen ahead took the topic away after `offset`, or part of what is told on it.
     pub fn is_less(&self, topic: &Topic, offset: Offset) -> bool {
         self.is_lost(topic, offset) || self.narrowed.iter().any(|less| less.topic == *topic)

@@ -155,6 +155,91 @@ fn a_session_without_a_cursor_is_coalesced_beside_one_with() {
     check(&format!("{both} room @all {rows} bob:leave drain"), "1 2 3 4", "");
 }
 
+/// Who listens to parts of a service may hear them as long as it may hear any of it: rights to other topics decide,
+/// and only a read knows.
+#[test]
+fn rights_to_a_service_are_rights_to_its_parts() {
+    // Parts are listed as topics are.
+    check("parts:room read:0:room room hall @all", "1", "");
+    check("more:hall read:0:room,hall room hall room,hall @all", "1 2 3", "");
+    // Another right begins: of use to who hears nothing yet, or everything else besides.
+    check(
+        "parts:room read:0: room @all +house room @all read:3:room:2 room @all",
+        "3 4",
+        "catchup:2",
+    );
+    check("parts:room read:0:room room @all +house room @all", "1 3", "");
+    check(
+        "more:room read:0:room +house @all room @all read:2:room,house:1 house @all",
+        "2 3",
+        "catchup:1",
+    );
+    // One ends: what was heard so far was right.
+    check(
+        "parts:room read:0:room room @all -house room @all read:3:room:2 room @all",
+        "1 3 4",
+        "catchup:2",
+    );
+    check("parts:room read:0:room room @all -house room @all read:3: room @all", "1", "catchup:2");
+    // What waits may be what is not to be heard: with a cursor it cannot be dropped alone.
+    check("parts:room read:0:room take:0 room @all -house @all drain", "", "slow");
+    let blind = || House::new(Shape::Plain, 100, 1 << 20);
+    check_with(
+        blind(),
+        "parts:room read:0:room take:0 room @all -house @all drain read:2:room room @all",
+        "3",
+        "catchup:2",
+    );
+    // It ends while a read is under way that has not seen it; one that has stands.
+    check("room @all -house @all parts:room open:1:room open:2:room", "S2", "reread");
+    check("-house room parts:room open:1:room @all", "S1 2", "");
+    check("parts:room read:0:room suspend -house @all resume", "", "catchup:0");
+    check("parts:room read:0:room suspend -house @all read:1:room room @all", "2", "");
+    // A right that comes to a session which is behind.
+    check("parts:room +house room read:0: @all read:2:room:1 room @all", "2 3", "catchup:1");
+    let behind = "parts:room room room room room room take:0 read:5:room:0";
+    check_narrow(&format!("{behind} -house @all read:6:room:2 drain"), "", "slow");
+}
+
+#[test]
+fn a_line_that_may_lose_frames_stays() {
+    let check = |script: &str, told: &str, needs: &str, shed: u64| {
+        let mut house = House::new(Shape::Plain, 100, 200);
+        script.split_whitespace().for_each(|word| house.step(word));
+        assert_eq!((house.told.join(" "), house.needs.join(" ")), (told.into(), needs.into()));
+        assert_eq!(house.hub.take_shed(), shed, "{script}");
+    };
+    let each = (1..=10).map(|number| format!("room#k{number} "));
+    let rows = each.chain(["@all".to_owned()]).collect::<String>();
+    // It has room for some of them.
+    check(&format!("read:0:room take:0 {rows} drain end"), "4408", "slow", 0);
+    check(&format!("lossy read:0:room {rows} wait:60000 end"), "1 2 3 4 5 6 7 8 9 10 4408", "", 0);
+    check(
+        &format!("lossy read:0:room take:0 {rows} wait:60000 drain room @all end"),
+        "5 6 7 8 9 10 11 4408",
+        "",
+        4,
+    );
+    check(&format!("lossy read:0:room take:3 {rows} drain end"), "1 6 7 8 9 10 4408", "", 4);
+    // Where each counts it ends as others do.
+    let each = "room room room room room room room room room room @all";
+    check(&format!("lossy read:0:room take:0 {each} drain end"), "4408", "slow", 0);
+    // Its newest values are all that waits.
+    let lamps = "room#lamp room#lamp room#sofa room#lamp room#sofa room#lamp room#lamp @all";
+    check(&format!("lossy read:0:room take:0 {lamps} wait:60000 drain end"), "5 7 4408", "", 0);
+    // A session that is behind does not wait for the socket either.
+    check(
+        &format!("lossy {rows} take:0 read:10:room:0 room @all drain end"),
+        "5 6 7 8 9 10 11 4408",
+        "",
+        4,
+    );
+    // Rights count as ever.
+    check("lossy read:0:room,hall take:0 room hall @all -room @all drain end", "2 4408", "", 0);
+    check("lossy read:0:room take:0 room answer:A @all -room @all drain", "", "slow", 0);
+    check("lossy read:0:room take:0 room @all ! @all drain end", "4408", "revoked", 0);
+}
+
 #[test]
 fn a_revocation_reaches_answers_that_wait() {
     let many = "answer:A ".repeat(500);
@@ -303,6 +388,118 @@ fn exceptions_are_of_those_who_were_meant() {
     // On a replay too: whether he held it then, not whether he does now.
     check("room^hall +hall room^hall open:3:room,hall:0", "S3 1", "");
     check("keys:lamp read:0:room,hall room#lamp^hall room#lamp @all", "2", "");
+}
+
+#[test]
+fn what_passes_is_told_to_who_is_there() {
+    // In its place among the rows, and with the cursor of the row before it.
+    check("read:0:room room @1 ~room room @all ~room", "1 ~1@1 2 ~2@2", "");
+    check("room room @all read:2:room ~room room @all", "~1@2 3", "");
+    // It moves no place: the next row is told, and a read goes on from the same.
+    check("read:0:room ~room ~room room @all suspend room @all resume", "~1@0 ~2@0 1 2", "");
+    // Only who may hear it; once, though he holds several of its topics.
+    check("read:0:room ~hall ~hall,room ~attic", "~2@0", "");
+    check("read:0:room,hall ~room,hall ~hall,room", "~1@0 ~2@0", "");
+    check("read:0:room,hall ~room|hall ~hall|room", "~1@0 ~2@0", "");
+    check("read:0:hall ~room|hall", "~1/1@0", "");
+    check("read:0:room bob:read:0:room,hall ~room,hall ~hall room @all", "~1@0 b~1 b~2 1 b1", "");
+    check("keys:lamp read:0:room,hall ~room#lamp,hall ~room#sofa ~room,hall#lamp", "~3@0", "");
+    check(
+        "keys:lamp read:0:room,hall ~room,hall#lamp ~hall|room#lamp room#lamp @all",
+        "~1@0 ~2@0 1",
+        "",
+    );
+    // Who it leaves out.
+    check(
+        "read:0:room,hall ~room^principal/ann ~room^principal/bob ~room^hall ~room^attic",
+        "~2@0 ~4@0",
+        "",
+    );
+    check("read:0:room +hall @all ~room^hall ~hall", "~2@1", "");
+}
+
+#[test]
+fn what_passes_is_missed_by_who_is_not_there_yet() {
+    // Pending, for the first time or another, and ending.
+    check("room @all ~room open:1:room ~room", "S1 ~2@1", "");
+    check("read:0:room suspend ~room resume ~room", "~2@0", "");
+    check("read:0:room end ~room", "4408", "");
+    // Behind.
+    check_narrow(
+        "take:0 room room room room room @all read:5:room:0 ~room drain ~room",
+        "1 2 3 4 5 ~2@5",
+        "",
+    );
+    // Its place is after that of what passes: the cursor would lead back to before what it knows.
+    check("room room room open:3:room ~room @2 ~room @3 ~room", "S3 ~3@3", "");
+    check("room room open:2:room:0 ~room @all ~room", "S2 1 2 ~2@2", "");
+    // Nobody reads it again.
+    check("read:0:room ~room bob:open:0:room:0 room @all", "~1@0 bS0 1 b1", "");
+    check_forgetful("read:0:room suspend room ~room room @all resume", "1 2", "");
+}
+
+#[test]
+fn what_passes_and_waits_goes_with_the_right_to_it() {
+    let slow = "read:0:room take:0";
+    check(&format!("{slow} ~room -room @all drain"), "", "");
+    check(&format!("{slow} ~room -hall @all drain"), "~1@0", "");
+    check(&format!("{slow} ~room ! @all end drain"), "4408", "revoked");
+    check("read:0:room,hall take:0 ~room ~hall ~room,hall -room @all drain", "~2@0 ~3@0", "");
+    check("read:0:room,hall take:0 ~room|hall -room @all drain", "~1/1@0", "");
+    // In the very tick, and one that is partly out.
+    check("read:0:room take:9 ~room ~room -room @all drain", "~1@0", "");
+    // The right comes back: not for what was before.
+    check(&format!("{slow} ~room -room +room @all ~room drain"), "~2@2", "");
+    // A right that began with the row before it covers it, in the queue too.
+    check("read:0: +room @all ~room", "~1@1", "");
+    check("read:0:hall take:0 +room @all ~room -hall @all drain", "~1@1", "");
+    check("keys:lamp read:0: +room @all ~room#lamp", "~1@1", "");
+    // A read ahead of the hub, which saw the right go and come.
+    check("take:0 -room +room read:2:room ~room @all ~room drain", "~2@2", "");
+    check(&format!("{slow} ~room suspend -room +room read:2:room @all drain"), "", "");
+    // Less is told on its topic, from before or from after it.
+    check(&format!("{slow} ~room#lamp <room#lamp @all ~room#lamp drain"), "~2@1", "");
+    check(&format!("{slow} ~room <room @all drain"), "", "");
+}
+
+#[test]
+fn what_passes_is_coalesced_by_itself() {
+    let plain = |script: &str, told, needs| {
+        check_with(House::new(Shape::Plain, 100, 400), script, told, needs);
+    };
+    let many = "~room#lamp ".repeat(12);
+    plain(&format!("read:0:room take:0 {many} drain"), "~12", "");
+    plain(&format!("read:0:room take:5 {many} drain"), "~1 ~12", "");
+    plain("read:0:room take:0 ~room#a ~room#b ~room#a drain", "~2 ~3", "");
+    plain(&format!("read:0:room take:0 {}", "~room ".repeat(20)), "", "slow");
+    // A value of the log stays: it may be the newest of its kind.
+    plain(
+        "read:0:room take:0 room#a @1 ~room#a ~room#a room#b @all ~room#b drain",
+        "1 ~2 2 ~3",
+        "",
+    );
+    // With a cursor nothing is left out.
+    check_narrow(&format!("read:0:room take:0 {many} end drain"), "4408", "slow");
+    check("read:0:room take:0 ~room#a ~room#a drain", "~1@0 ~2@0", "");
+}
+
+#[test]
+fn what_passes_asks_for_nothing() {
+    let known = |asks| bellwire_services::kit::Told {
+        name: "e",
+        spelling: bellwire_services::kit::Spelling::Spread,
+        asks,
+        namespace: "/es",
+    };
+    let frame = |asks, shape| {
+        let speller = Arc::new(Speller::new("epoch", [known(asks)]));
+        let entry = Passing::after(7, script::event("room", 1.into()), 0);
+        entry.frame(&speller, shape)
+    };
+    let shapes = [Shape::Own, Shape::OwnCursor, Shape::RootAckCursor, Shape::OwnAck];
+    for shape in shapes {
+        assert_eq!(frame(true, shape), frame(false, shape), "{shape:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!   (header, query, ticket) needs no origin.
 //! - The address is the peer's, unless the peer is a proxy that the operator trusts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::http::{HeaderMap, Method, Uri, header};
 use bellwire_services::kit::{Claims, Micros};
@@ -27,6 +27,8 @@ pub const BAD_TICKET: &str = "ticket invalid, expired or used";
 pub const FOREIGN_PAGE: &str = "the session cookie is for pages of this server's own origin";
 /// What a guest's page from elsewhere is told.
 pub const GUESTS_ARE_LOCAL: &str = "guests come from this machine: the Origin must be loopback";
+/// The same where a service is open to guests from anywhere.
+pub const GUESTS_PAGES: &str = "guests' pages are this server's own, under an address or a name in `hosts`, or of a listed origin";
 
 /// What the operator set about who may call, and from where.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,17 @@ pub struct From {
     pub address: IpAddr,
     /// Whether the caller's connection is encrypted.
     pub tls: bool,
+}
+
+/// Whose page sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    /// This server's: the origin is the scheme and the name by which it was asked.
+    Own,
+    /// One that the operator lists.
+    Listed,
+    /// Another's.
+    Foreign,
 }
 
 /// The credential that a request shows.
@@ -106,10 +119,7 @@ impl Rules {
 
     /// Whether this server answers to that `Host`.
     pub fn is_host(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         self.hosts.is_empty() || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
@@ -118,16 +128,48 @@ impl Rules {
         self.origins.iter().any(|listed| listed == origin)
     }
 
+    /// Whose page is behind a request, by its `Origin`; `None` if it has none.
+    fn page(&self, from: From, headers: &HeaderMap) -> Option<Page> {
+        if !headers.contains_key(header::ORIGIN) {
+            return None;
+        }
+        let Some(origin) = only(headers, header::ORIGIN) else { return Some(Page::Foreign) };
+        let scheme = if from.tls { "https" } else { "http" };
+        let own = only(headers, header::HOST).map(|host| format!("{scheme}://{host}"));
+        Some(match own {
+            _ if self.is_listed(origin) => Page::Listed,
+            Some(own) if own.eq_ignore_ascii_case(origin) => Page::Own,
+            _ => Page::Foreign,
+        })
+    }
+
+    /// Whether somebody without a credential may be a guest of a service that is open: a program, or a page of this
+    /// server or of a listed origin. A page of elsewhere must not reach a house by the browser of somebody in it; nor
+    /// may it have itself taken for the server's own, by a name of its own that leads here (DNS rebinding). So the
+    /// server's own pages are those under a name that it is known by, or that nobody elsewhere can have.
+    pub fn may_be_guest(&self, from: From, method: &Method, headers: &HeaderMap) -> bool {
+        let is_known = |host: &str| !self.hosts.is_empty() || is_local_host(host);
+        match self.page(from, headers) {
+            Some(Page::Listed) => true,
+            Some(Page::Own) => only(headers, header::HOST).is_some_and(is_known),
+            Some(Page::Foreign) => false,
+            // Browsers leave the origin out where a page reads from what it takes for its own server, and old ones
+            // where it sends a form; those that say where from are believed.
+            None => {
+                let is_read = matches!(*method, Method::GET | Method::HEAD);
+                let site = headers.get("sec-fetch-site");
+                only(headers, header::HOST).is_some_and(is_known)
+                    && (is_read || site.is_none_or(|site| site == "same-origin" || site == "none"))
+            }
+        }
+    }
+
     /// Whether the page behind a request may use the cookie: its origin is this server's own or a listed
     /// one. Browsers leave the origin out where a page reads from its own server, and say so
     /// (`Sec-Fetch-Site`), or where a person typed the address.
     fn is_own_page(&self, from: From, method: &Method, headers: &HeaderMap) -> bool {
-        if headers.contains_key(header::ORIGIN) {
-            let Some(origin) = only(headers, header::ORIGIN) else { return false };
-            let scheme = if from.tls { "https" } else { "http" };
-            let own = only(headers, header::HOST).map(|host| format!("{scheme}://{host}"));
-            return own.is_some_and(|own| own.eq_ignore_ascii_case(origin))
-                || self.is_listed(origin);
+        if let Some(page) = self.page(from, headers) {
+            return page != Page::Foreign;
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("")) {
@@ -238,11 +280,32 @@ pub fn is_own_origin(headers: &HeaderMap) -> bool {
 
 /// Whether a Host (or an Origin's) names this machine, with or without a port.
 pub fn is_loopback_host(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
+    matches!(without_port(host), "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// What names of house networks end with: nobody can register them (RFC 6761, 6762, 8375; ICANN's `.internal`).
+const LOCAL_ENDS: [&str; 5] = ["localhost", "local", "home.arpa", "internal", "lan"];
+
+/// Whether a Host is an address, or a name that means something in the own network alone, with or without a port.
+fn is_local_host(host: &str) -> bool {
+    let name = without_port(host).to_ascii_lowercase();
+    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_address = match bracketed {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+        None => name.parse::<Ipv4Addr>().is_ok(),
+    };
+    let ends = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+    let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    // Browsers take a number for an address.
+    let is_word = is_word && !name.starts_with(|c: char| c.is_ascii_digit());
+    is_address || is_word || LOCAL_ENDS.iter().any(|end| ends(end))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    }
 }
 
 #[cfg(test)]
@@ -337,6 +400,78 @@ mod tests {
         );
         let evil = [host, ("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")];
         check(&evil, false, false, false);
+    }
+
+    #[test]
+    fn whose_page_may_be_a_guests() {
+        let rules = |hosts: &[&str]| Rules {
+            origins: vec!["https://app.example".into()],
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            ..Rules::default()
+        };
+        let from = From { address: [192, 0, 2, 1].into(), tls: false };
+        let check = |hosts: &[&str], lines: &[(&'static str, &str)], reads: bool, writes: bool| {
+            let headers = headers(lines);
+            let may = |method| rules(hosts).may_be_guest(from, &method, &headers);
+            assert_eq!(
+                (may(Method::GET), may(Method::POST)),
+                (reads, writes),
+                "{hosts:?} {lines:?}"
+            );
+        };
+        let lan = ("host", "192.168.1.10:8080");
+        // A board sends none of it, and a person types the address.
+        check(&[], &[lan], true, true);
+        check(&[], &[lan, ("sec-fetch-site", "none")], true, true);
+        check(&[], &[lan, ("sec-fetch-site", "same-origin")], true, true);
+        check(&[], &[lan, ("sec-fetch-site", "cross-site")], true, false);
+        check(&[], &[lan, ("sec-fetch-site", "same-site")], true, false);
+        check(&[], &[lan, ("origin", "http://192.168.1.10:8080")], true, true);
+        check(&[], &[lan, ("origin", "https://app.example")], true, true);
+        for foreign in
+            ["http://192.168.1.10", "https://192.168.1.10:8080", "http://evil.example", "null", ""]
+        {
+            check(&[], &[lan, ("origin", foreign)], false, false);
+        }
+        check(&[], &[lan, ("origin", "https://app.example"), ("origin", "null")], false, false);
+        // By a name of its own a page of elsewhere has what looks like the server's origin.
+        let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];
+        check(&[], &rebound, false, false);
+        let named = [("host", "home.example"), ("origin", "http://home.example")];
+        check(&[], &named, false, false);
+        check(&["home.example"], &named, true, true);
+        check(&[], &[("host", "bellwire.local"), ("origin", "http://bellwire.local")], true, true);
+    }
+
+    #[test]
+    fn hosts_of_a_house() {
+        let house =
+            ["192.168.1.10", "10.0.0.1:8080", "[fe80::1]:8080", "[::1]", "localhost", "bellwire"];
+        let names =
+            ["nas:80", "BELLWIRE.local", "a.lan", "a.b.home.arpa", "a.internal", "a.localhost"];
+        for host in house.into_iter().chain(names) {
+            assert!(is_local_host(host), "{host}");
+        }
+        for host in [
+            "",
+            ".",
+            ":80",
+            "home.example",
+            "evil.example:8080",
+            "192.168.1.10.evil.example",
+            "local.example",
+            "xlocal.",
+            "a.local.",
+            "2130706433",
+            "127.1",
+            "0x7f000001",
+            "[::1",
+            "a b",
+            "a_b@c",
+            "[evil.example]",
+        ] {
+            assert!(!is_local_host(host), "{host}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     engine::{Engine, Handshake, Sid},
 };
 use crate::{
+    door::Tuning,
     hub::{LineId, SessionId},
     opening::{Credential, Since},
 };
@@ -28,10 +29,10 @@ pub enum Endpoint {
     },
     /// The second transport of such a session.
     Probe(Sid),
-    /// A service's stream, by its number at the door.
+    /// A service's stream.
     Stream {
-        /// Which.
-        stream: usize,
+        /// Which, and what is heard there.
+        tuning: Tuning,
         /// Where it begins.
         since: Since,
         /// How its events look.

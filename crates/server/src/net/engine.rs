@@ -10,7 +10,7 @@ use bellwire_wire::{
 
 use sha2::{Digest, Sha256};
 
-use super::{conn::Admission, crowd::Counted, sink::Replies};
+use super::{conn::Admission, crowd::Counted, sink::Replies, upgrade::Stranger};
 use crate::{
     credentials::chance,
     hub::{LineId, SessionId},
@@ -102,6 +102,8 @@ pub struct Handshake {
     pub admission: Admission,
     /// Where it came from.
     pub from: IpAddr,
+    /// Set if it shows no credential: in the namespace of a service that is open, such a one may be a guest.
+    pub stranger: Option<Stranger>,
 }
 
 /// One namespace that the client is in.

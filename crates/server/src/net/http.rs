@@ -83,6 +83,7 @@ pub fn router(site: Arc<Site>) -> Router {
         if stream.path == ROOT {
             continue;
         }
+        // A segment in braces is a number, for `upgrade` to judge.
         let path = stream.path.trim_end_matches('/');
         for path in [path.to_owned(), format!("{path}/")] {
             router = router.route(&path, get(stream_route(Wanted::Stream(number))));
@@ -118,7 +119,7 @@ fn engine_route(
 
 fn finish(router: Router<Arc<Site>>, site: Arc<Site>) -> Router {
     router
-        .fallback(async || problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here"))
+        .fallback(async || problem::nowhere())
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "this is read with GET")
         })
@@ -229,7 +230,7 @@ async fn metrics(
 ) -> Response {
     let (parts, _) = request.into_parts();
     if site.rules.metrics_closed {
-        match rest::admit(&site, peer, Access::Bearer, &parts).await {
+        match rest::admit(&site, peer, ("server", Access::Bearer), &parts).await {
             Ok(caller) if may_read_measures(caller.principal()) => {}
             Ok(_) => return problem(StatusCode::FORBIDDEN, "FORBIDDEN", "Forbidden"),
             Err(response) => return *response,

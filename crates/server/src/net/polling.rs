@@ -26,7 +26,7 @@ use super::{
     problem,
     shard::{Asks, Message, Request as Asked},
     sink::Reply,
-    upgrade::{self, Head},
+    upgrade::{self, Head, Sender},
 };
 
 /// Answers a request at an Engine.IO path.
@@ -100,12 +100,15 @@ async fn handshake(
     is_socket: bool,
     head: &Head<'_>,
 ) -> Result<Handshake, Box<Response>> {
-    let (admission, from) = match protocol {
+    let Sender { admitted, address: from, stranger } = match protocol {
         Protocol::SocketIo => upgrade::shown(site, peer, head).await?,
-        Protocol::Echo => (upgrade::Admitted::Nobody, peer.address.ip()),
+        Protocol::Echo => {
+            let (admitted, address) = (upgrade::Admitted::Nobody, peer.address.ip());
+            Sender { admitted, address, stranger: None }
+        }
     };
     let refused = |code, why| Admission::Refused(Fault::new(code, why));
-    let admission = match admission {
+    let admission = match admitted {
         upgrade::Admitted::Credential(credential) => Admission::Credential(credential),
         upgrade::Admitted::Refused(why) => refused(Code::Unauthenticated, why),
         upgrade::Admitted::Nobody => refused(Code::Unauthenticated, NO_CREDENTIAL),
@@ -114,7 +117,7 @@ async fn handshake(
         upgrade::Admitted::Foreign => return Err(Box::new(self::refused(Refusal::Forbidden))),
         upgrade::Admitted::ForeignGuest => refused(Code::Forbidden, GUESTS_ARE_LOCAL),
     };
-    Ok(Handshake { protocol, admission, from })
+    Ok(Handshake { protocol, admission, from, stranger })
 }
 
 /// A socket that is to become the transport of a session that polls.

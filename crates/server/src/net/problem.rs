@@ -29,6 +29,11 @@ fn with_error(status: StatusCode, code: &str, detail: &str, error: Option<&str>)
     (status, headers, Body::from(format!("{body}\n"))).into_response()
 }
 
+/// The answer where nothing is found.
+pub fn nowhere() -> Response {
+    problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here")
+}
+
 /// What a fault is over HTTP. A fault of ours is logged, and not told.
 pub fn of(fault: &Fault) -> Response {
     let detail = match fault.code {
@@ -39,7 +44,7 @@ pub fn of(fault: &Fault) -> Response {
         _ => &*fault.message,
     };
     let error = faults::oauth_error(fault.code);
-    let mut response = with_error(faults::status(fault.code), fault.code.name(), detail, error);
+    let mut response = with_error(faults::status(fault.code), fault.name(), detail, error);
     let headers = response.headers_mut();
     match fault.code {
         Code::Unauthenticated => {
@@ -49,9 +54,9 @@ pub fn of(fault: &Fault) -> Response {
         Code::Overloaded | Code::Timeout | Code::Full => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        // What a service counts lasts for minutes. Where it is known to the second, `limited` says so.
+        // What a service counts lasts for minutes, unless it is known to the second.
         Code::RateLimited => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            headers.insert(header::RETRY_AFTER, fault.after_s.unwrap_or(60).into());
         }
         _ => {}
     }
@@ -60,9 +65,7 @@ pub fn of(fault: &Fault) -> Response {
 
 /// The answer to one who asks too often: when to try again, and why.
 pub fn limited(retry_s: u64, why: &'static str) -> Response {
-    let mut response = of(&Fault::new(Code::RateLimited, why));
-    response.headers_mut().insert(header::RETRY_AFTER, retry_s.into());
-    response
+    of(&Fault::new(Code::RateLimited, why).after(retry_s))
 }
 
 /// The answer of a server that is shutting down.
@@ -71,4 +74,25 @@ pub fn draining() -> Response {
     let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "DRAINING", why);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_has_the_finer_name_and_the_status_of_the_code() {
+        let check = async |fault: Fault, status: u16, code: &str| {
+            let response = of(&fault);
+            assert_eq!(response.status().as_u16(), status);
+            let body =
+                axum::body::to_bytes(response.into_body(), 1_000).await.expect("it is short");
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("it is JSON");
+            assert_eq!(body["code"], code);
+        };
+        check(Fault::new(Code::Invalid, "no"), 422, "INVALID").await;
+        check(Fault::new(Code::Invalid, "no").named("INVALID_VALUE"), 422, "INVALID_VALUE").await;
+        check(Fault::new(Code::NotFound, "no").named("UNKNOWN_SENSOR"), 404, "UNKNOWN_SENSOR")
+            .await;
+    }
 }

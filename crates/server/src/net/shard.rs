@@ -261,6 +261,11 @@ impl Shard {
                     self.batch(&items, now_ms);
                     self.inlet.feed.handled.fetch_add(1, Ordering::Release);
                 }
+                Message::Passing(events) => {
+                    events.iter().for_each(|event| self.hub.pass(event));
+                    self.count_told();
+                    self.inlet.feed.handled.fetch_add(1, Ordering::Release);
+                }
                 Message::Arrival(arrival) => self.arrive(*arrival, now_ms),
                 Message::Opened(id, read, result) => self.opened(id, read, *result, now_ms),
                 Message::Recovered(id, read, result) => self.recovered(id, read, *result, now_ms),
@@ -286,6 +291,10 @@ impl Shard {
                 Item::Row(entry) => self.hub.publish(entry),
             }
         }
+        self.count_told();
+    }
+
+    fn count_told(&mut self) {
         for (event, frames) in self.hub.take_told() {
             self.setup.metrics.told(&event, frames);
         }
@@ -296,8 +305,8 @@ impl Shard {
         let Some(line) = self.admit(socket, now_ms) else { return };
         match endpoint {
             Endpoint::Echo => {}
-            Endpoint::Stream { stream, since, style, admission } => {
-                self.begin_plain(line, stream, since, style, admission, now_ms);
+            Endpoint::Stream { tuning, since, style, admission } => {
+                self.begin_plain(line, tuning, since, style, admission, now_ms);
             }
             Endpoint::Engine { handshake, counted } => {
                 self.begin_on_socket(line, handshake, counted, now_ms);
@@ -399,9 +408,10 @@ impl Shard {
         }
     }
 
-    /// Updates this shard's load, for metrics.
-    fn account(&self) {
+    /// Updates what is measured of this shard.
+    fn account(&mut self) {
         self.inlet.load.sessions.store(self.hub.lines_len(), Ordering::Relaxed);
+        self.setup.metrics.dropped.increment(self.hub.take_shed());
         self.inlet.load.queued.store(self.hub.queued_bytes(), Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     hub::{LineId, SessionId, recent::Shape},
     opening::{Credential, Since},
     presence::Attendance,
+    thinning::Listening as Thinned,
 };
 
 /// How long the first message may take.
@@ -107,6 +108,15 @@ pub struct Listening {
     pub pid: Option<String>,
 }
 
+/// Where a session is counted, as long as this lives.
+#[derive(Debug)]
+pub struct Counted {
+    /// Among the connections of its principal, if those are counted.
+    pub attendance: Option<Attendance>,
+    /// Among the listeners of thinned streams.
+    pub thinned: Vec<Thinned>,
+}
+
 /// One session. Kept small: there are many, and most are idle.
 #[derive(Debug)]
 pub struct Talk {
@@ -126,8 +136,8 @@ pub struct Talk {
     pub settles: bool,
     /// Whether it was handed a token.
     pub handed: bool,
-    /// Counts it among the connections of its principal, if those are counted.
-    pub attendance: Option<Box<Attendance>>,
+    /// Counts it where it is to be counted. Most are nowhere.
+    pub counted: Option<Box<Counted>>,
     /// What it hears.
     pub audience: Audience,
     /// The same as a client of Socket.IO asked for it.
@@ -154,7 +164,7 @@ impl Talk {
             principal: None,
             settles: true,
             handed: false,
-            attendance: None,
+            counted: None,
             audience: Audience::default(),
             listening: None,
             calls: None,
@@ -198,7 +208,7 @@ impl Talk {
     /// Nothing more is answered or read for it; what is queued may still go out.
     pub fn stop(&mut self) {
         self.stage = Stage::Ending;
-        self.attendance = None;
+        self.counted = None;
         self.calls = None;
         self.forget_read();
     }

@@ -3,16 +3,12 @@
 //! A try is taken before its password is compared, so that many at once do not slip through, and given
 //! back when it was right: who signs in ten times a minute guesses nothing.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    net::IpAddr,
-    sync::{Mutex, MutexGuard},
-};
+use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
 use bellwire_services::kit::Route;
 
 use super::limits::household;
+use crate::buckets::Buckets;
 
 /// Tries a minute as one account from one address,
 const PER_PAIR: u32 = 10;
@@ -22,8 +18,6 @@ const PER_ADDRESS: u32 = 30;
 const PER_ACCOUNT: u32 = 100;
 /// As much of an account's name as is counted by; the longest login is shorter.
 const ACCOUNT_CHARS_MAX: usize = 80;
-/// From this many remembered ones on, those that have all their tries again are forgotten.
-const REMEMBERED_MAX: usize = 10_000;
 
 /// The tries of one server.
 pub struct Tries {
@@ -42,9 +36,9 @@ impl Tries {
     /// Nobody has tried yet.
     pub fn new() -> Self {
         Tries {
-            pairs: Buckets::new(PER_PAIR),
-            addresses: Buckets::new(PER_ADDRESS),
-            accounts: Buckets::new(PER_ACCOUNT),
+            pairs: per_minute(PER_PAIR),
+            addresses: per_minute(PER_ADDRESS),
+            accounts: per_minute(PER_ACCOUNT),
         }
     }
 
@@ -55,17 +49,17 @@ impl Tries {
     pub fn take(&self, account: &str, address: IpAddr, now_ms: u64) -> Result<Try, u64> {
         let account: String = account.chars().take(ACCOUNT_CHARS_MAX).collect();
         let (pair, address) = ((account.clone(), household(address)), household(address));
-        self.addresses.take(&address, now_ms)?;
-        self.pairs.take(&pair, now_ms)?;
-        self.accounts.take(&account, now_ms)?;
+        self.addresses.take(&address, 1, now_ms)?;
+        self.pairs.take(&pair, 1, now_ms)?;
+        self.accounts.take(&account, 1, now_ms)?;
         Ok(Try { account, address })
     }
 
     /// Gives a try back: it was right.
     pub fn give_back(&self, Try { account, address }: Try) {
-        self.addresses.give_back(&address);
-        self.accounts.give_back(&account);
-        self.pairs.give_back(&(account, address));
+        self.addresses.give_back(&address, 1);
+        self.accounts.give_back(&account, 1);
+        self.pairs.give_back(&(account, address), 1);
     }
 }
 
@@ -82,7 +76,7 @@ impl Paces {
     /// The limits of these routes.
     pub fn of(routes: &[Route]) -> Paces {
         let limited =
-            routes.iter().filter_map(|route| Some((route.call, Buckets::new(route.per_minute?))));
+            routes.iter().filter_map(|route| Some((route.call, per_minute(route.per_minute?))));
         Paces(limited.collect())
     }
 
@@ -91,53 +85,13 @@ impl Paces {
     /// # Errors
     /// The seconds after which to try again, when there were too many.
     pub fn take(&self, call: &str, address: IpAddr, now_ms: u64) -> Result<(), u64> {
-        self.0.get(call).map_or(Ok(()), |bucket| bucket.take(&household(address), now_ms))
+        self.0.get(call).map_or(Ok(()), |bucket| bucket.take(&household(address), 1, now_ms))
     }
 }
 
-/// Token buckets by key, each filled anew within a minute.
-struct Buckets<K> {
-    per_minute: f64,
-    /// What is left, and as of when. A `Mutex`: each try of a password takes it, for nanoseconds beside the
-    /// milliseconds of hashing.
-    left: Mutex<HashMap<K, (f64, u64)>>,
-}
-
-impl<K: Hash + Eq + Clone> Buckets<K> {
-    fn new(per_minute: u32) -> Self {
-        Buckets { per_minute: per_minute.into(), left: Mutex::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, (f64, u64)>> {
-        self.left.lock().expect("nobody panics under this lock")
-    }
-
-    /// What is left of a bucket by now.
-    fn filled(&self, (left, at_ms): (f64, u64), now_ms: u64) -> f64 {
-        let passed_ms = now_ms.saturating_sub(at_ms) as f64;
-        (left + passed_ms * self.per_minute / 60_000.0).min(self.per_minute)
-    }
-
-    fn take(&self, key: &K, now_ms: u64) -> Result<(), u64> {
-        let mut all = self.lock();
-        if all.len() >= REMEMBERED_MAX && !all.contains_key(key) {
-            all.retain(|_, bucket| self.filled(*bucket, now_ms) < self.per_minute);
-        }
-        let bucket = all.entry(key.clone()).or_insert((self.per_minute, now_ms));
-        *bucket = (self.filled(*bucket, now_ms), now_ms);
-        if bucket.0 < 1.0 {
-            let wait_ms = (1.0 - bucket.0) * 60_000.0 / self.per_minute;
-            return Err((wait_ms / 1_000.0).ceil() as u64);
-        }
-        bucket.0 -= 1.0;
-        Ok(())
-    }
-
-    fn give_back(&self, key: &K) {
-        if let Some((left, _)) = self.lock().get_mut(key) {
-            *left = (*left + 1.0).min(self.per_minute);
-        }
-    }
+/// Buckets that are filled anew within a minute.
+fn per_minute<K: Hash + Eq + Clone>(limit: u32) -> Buckets<K> {
+    Buckets::new(limit, f64::from(limit) / 60.0)
 }
 
 #[cfg(test)]
@@ -178,16 +132,5 @@ mod tests {
             tries.give_back(right);
         }
         assert_eq!(failed(&tries, "ann", one, 0, 20), PER_PAIR);
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let tries = Tries::new();
-        for n in 0..3 * REMEMBERED_MAX as u64 {
-            let address = IpAddr::from((n as u32).to_be_bytes());
-            let _ = tries.take("ann", address, n * 10);
-        }
-        let kept = tries.addresses.lock().len();
-        assert!(kept <= REMEMBERED_MAX + 1, "{kept}");
     }
 }

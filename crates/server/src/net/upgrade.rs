@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, Version, header},
     response::Response,
 };
-use bellwire_services::kit::{Code, Fault};
+use bellwire_services::kit::{Access, Code, Fault, Stream};
 use bellwire_wire::frame;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,19 +16,22 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     caller::{
-        BAD_TICKET, FOREIGN_PAGE, GUESTS_ARE_LOCAL, NO_CREDENTIAL, Shown, is_own_origin, only,
-        parameter,
+        BAD_TICKET, FOREIGN_PAGE, GUESTS_ARE_LOCAL, GUESTS_PAGES, NO_CREDENTIAL, Shown,
+        is_own_origin, only, parameter,
     },
     conn::{Admission, Endpoint, Style},
     http::Site,
-    limits::Caller,
+    limits::{Caller, household},
     listen::Peer,
     problem::{self, problem},
     shard::{Arrival, Message},
     socket::Socket,
     stalled::Stalled,
 };
-use crate::opening::{Credential, Since};
+use crate::{
+    door::{Door, Guests},
+    opening::{Credential, Since},
+};
 
 /// Answers a request for a stream: switches protocols, or says why not.
 pub async fn upgrade(site: Arc<Site>, peer: Peer, wanted: Wanted, request: Request) -> Response {
@@ -106,6 +109,13 @@ async fn accept(
     if site.is_draining() {
         return Err(problem::draining().into());
     }
+    let place = match wanted {
+        Wanted::Stream(stream) => {
+            let path = site.door.tables.streams[stream].path;
+            place(path, head.uri.path()).ok_or_else(problem::nowhere)?
+        }
+        Wanted::Echo => None,
+    };
     let key = handshake(&head)?;
     let Wanted::Stream(stream) = wanted else { return Ok((key, Endpoint::Echo)) };
     let since = match parameter(head.uri, "since") {
@@ -117,9 +127,23 @@ async fn accept(
         bare: site.door.tables.streams[stream].bare && parameter(head.uri, "typed") != Some("1"),
         batch: parameter(head.uri, "batch") == Some("1"),
     };
-    let needs_credential = !site.door.tables.streams[stream].access.admits_guests();
-    let admission = admission(site, peer, &head, needs_credential).await?;
-    Ok((key, Endpoint::Stream { stream, since, style, admission }))
+    let query = head.uri.query().unwrap_or("");
+    let tuning = site.door.tables.tune(stream, place, query, &since);
+    let tuning = tuning.map_err(|fault| problem::of(&fault))?;
+    let Stream { service, access, .. } = site.door.tables.streams[stream];
+    let admission = admission(site, peer, &head, (service, access)).await?;
+    Ok((key, Endpoint::Stream { tuning, since, style, admission }))
+}
+
+/// The number in a path that a stream's path is the pattern of, where that has a segment in braces; `None` if it is
+/// none from 1 on, as the server itself would write it.
+fn place(pattern: &str, path: &str) -> Option<Option<i64>> {
+    let segments = pattern.split('/').zip(path.split('/'));
+    let Some((_, text)) = segments.into_iter().find(|(name, _)| name.starts_with('{')) else {
+        return Some(None);
+    };
+    let number = text.parse::<i64>().ok().filter(|number| *number > 0)?;
+    (number.to_string() == text).then_some(Some(number))
 }
 
 /// Checks the opening handshake; gives the answer to its key.
@@ -163,14 +187,16 @@ async fn admission(
     site: &Site,
     peer: Peer,
     head: &Head<'_>,
-    needs_credential: bool,
+    (service, access): (&str, Access),
 ) -> Result<Admission, Box<Response>> {
     let refused = |why| Admission::Refused(Fault::new(Code::Unauthenticated, why));
     let bad = Caller::Bad;
     let jti;
-    let (admitted, address) = shown(site, peer, head).await?;
+    let Sender { admitted, address, stranger } = shown(site, peer, head).await?;
+    let stranger = stranger.filter(|_| access.admits_guests());
+    let guest = stranger.and_then(|stranger| stranger.at(&site.door, service));
     let (admission, caller) = match admitted {
-        Admitted::Credential(Credential::Guest) if needs_credential => {
+        Admitted::Credential(Credential::Guest(_)) if !access.admits_guests() => {
             (refused(NO_CREDENTIAL), bad)
         }
         Admitted::Credential(credential) => {
@@ -179,7 +205,7 @@ async fn admission(
                     jti = own.clone();
                     Caller::Principal(&jti)
                 }
-                Credential::Guest | Credential::DeviceCode { .. } => Caller::Anonymous,
+                Credential::Guest(_) | Credential::DeviceCode { .. } => Caller::Anonymous,
             };
             (Admission::Credential(credential), caller)
         }
@@ -190,8 +216,14 @@ async fn admission(
         Admitted::ForeignGuest => {
             return Err(problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL)).into());
         }
-        Admitted::Foreign => (Admission::Refused(Fault::new(Code::Forbidden, FOREIGN_PAGE)), bad),
-        Admitted::Nobody => (refused(NO_CREDENTIAL), bad),
+        Admitted::Nobody | Admitted::Foreign => match (guest, admitted) {
+            (Some(Ok(guest)), _) => (Admission::Credential(guest), Caller::Anonymous),
+            (Some(Err(fault)), _) => (Admission::Refused(fault), bad),
+            (None, Admitted::Foreign) => {
+                (Admission::Refused(Fault::new(Code::Forbidden, FOREIGN_PAGE)), bad)
+            }
+            (None, _) => (refused(NO_CREDENTIAL), bad),
+        },
     };
     if let Some(limits) = &site.limits {
         limits.admit(caller, address).map_err(|retry_s| -> Box<Response> {
@@ -216,19 +248,47 @@ pub enum Admitted {
     ForeignGuest,
 }
 
-/// Whom the head of a request lets in, and the address that it came from. A ticket is used up.
+/// Who sends a request.
+pub struct Sender {
+    /// Whom its head lets in.
+    pub admitted: Admitted,
+    /// Where it came from.
+    pub address: IpAddr,
+    /// Somebody who shows no credential that counts, and will not.
+    pub stranger: Option<Stranger>,
+}
+
+/// Somebody without a credential, who may be a guest where a service is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stranger {
+    from: IpAddr,
+    /// Whether that is no page of elsewhere.
+    may_be_guest: bool,
+}
+
+impl Stranger {
+    /// What such a one is at this service; `None` if that is open to nobody.
+    pub fn at(self, door: &Door, service: &str) -> Option<Result<Credential, Fault>> {
+        let credential = Credential::Guest(household(self.from));
+        door.is_open(service).then(|| match self.may_be_guest {
+            true => Ok(credential),
+            false => Err(Fault::new(Code::Forbidden, GUESTS_PAGES)),
+        })
+    }
+}
+
+/// Who sends a request, as its head tells. A ticket is used up.
 ///
 /// # Errors
 /// The response, when the ticket cannot be looked up.
-pub async fn shown(
-    site: &Site,
-    peer: Peer,
-    head: &Head<'_>,
-) -> Result<(Admitted, IpAddr), Box<Response>> {
+pub async fn shown(site: &Site, peer: Peer, head: &Head<'_>) -> Result<Sender, Box<Response>> {
     let (headers, uri, door) = (head.headers, head.uri, &site.door);
     let from = site.rules.from(peer.address, peer.tls, headers);
-    let head = (head.method, uri, headers);
-    let admitted = match site.rules.shown(&door.keyring, door.clock.now(), from, head) {
+    let address = from.address;
+    let shown =
+        site.rules.shown(&door.keyring, door.clock.now(), from, (head.method, head.uri, headers));
+    let mut stranger = None;
+    let admitted = match shown {
         Shown::Token { claims, .. } => Admitted::Credential(Credential::Token { jti: claims.jti }),
         Shown::Ticket(ticket) => match door.redeem(ticket).await {
             Ok(Some(credential)) => Admitted::Credential(credential),
@@ -237,14 +297,22 @@ pub async fn shown(
         },
         Shown::Bad { why, .. } => Admitted::Refused(why),
         Shown::Nothing if parameter(uri, "auth") == Some("message") => Admitted::Nobody,
-        Shown::Nothing | Shown::Foreign if door.guests => match is_own_origin(headers) {
-            true => Admitted::Credential(Credential::Guest),
-            false => Admitted::ForeignGuest,
-        },
-        Shown::Foreign => Admitted::Foreign,
-        Shown::Nothing => Admitted::Nobody,
+        Shown::Nothing | Shown::Foreign if door.guests == Guests::Everywhere => {
+            match is_own_origin(headers) {
+                true => Admitted::Credential(Credential::Guest(household(address))),
+                false => Admitted::ForeignGuest,
+            }
+        }
+        Shown::Nothing | Shown::Foreign => {
+            let may_be_guest = site.rules.may_be_guest(from, head.method, headers);
+            stranger = Some(Stranger { from: address, may_be_guest });
+            match shown {
+                Shown::Foreign => Admitted::Foreign,
+                _ => Admitted::Nobody,
+            }
+        }
     };
-    Ok((admitted, from.address))
+    Ok(Sender { admitted, address, stranger })
 }
 
 /// Whether a request asks for a WebSocket, rightly or not.
@@ -279,4 +347,46 @@ async fn hand_over(site: Arc<Site>, peer: Peer, request: Request, endpoint: Endp
     };
     let arrival = Box::new(Arrival { socket, unread, endpoint });
     site.shards.send(shard, Message::Arrival(arrival));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_whole_number_from_one_on() {
+        let check = |pattern: &str, path: &str, expected: Option<Option<i64>>| {
+            assert_eq!(place(pattern, path), expected, "{path}");
+        };
+        check("/ws/boards/", "/ws/boards", Some(None));
+        for pattern in ["/ws/board/{board_id}/", "/ws/board/{board_id}"] {
+            check(pattern, "/ws/board/1", Some(Some(1)));
+            check(pattern, "/ws/board/17/", Some(Some(17)));
+            check(pattern, "/ws/board/9223372036854775807/", Some(Some(i64::MAX)));
+            for text in [
+                "0",
+                "-1",
+                "+1",
+                "01",
+                "1.0",
+                "1e3",
+                "abc",
+                "1a",
+                "%31",
+                "%00",
+                "1%00",
+                "1%2f2",
+                "%2e%2e",
+                "",
+                "9223372036854775808",
+                "99999999999999999999",
+                "\u{661}",
+                "{board_id}",
+                " 1",
+            ] {
+                check(pattern, &format!("/ws/board/{text}/"), None);
+            }
+        }
+        check("/ws/board/{board_id}/log/", "/ws/board/5/log", Some(Some(5)));
+    }
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 use bellwire_services::kit::{Answer, Code, Cookie, Fault, Method, Payload, Route};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Caller, Place};
 use crate::{
@@ -78,8 +79,12 @@ fn location(parts: &Parts, place: &Place, json: &str) -> Option<HeaderValue> {
         return here.parse().ok();
     }
     let made: Payload = serde_json::from_str(json).ok()?;
-    let name = made.get(place.below?).or_else(|| made.get("id"))?;
-    format!("{here}/{}", name.as_str()?).parse().ok()
+    let name = match made.get(place.below?).or_else(|| made.get("id"))? {
+        Value::String(name) => name.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    format!("{here}/{name}").parse().ok()
 }
 
 /// What becomes of the session cookie.

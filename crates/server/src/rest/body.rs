@@ -5,11 +5,14 @@ use axum::{
     http::{StatusCode, header, request::Parts},
     response::Response,
 };
-use bellwire_services::kit::Payload;
+use bellwire_services::kit::{Fault, Payload};
 use bellwire_wire::json::{self, Malformed};
 use serde::de::IgnoredAny;
 
-use crate::net::{body::bytes, problem::problem};
+use crate::net::{
+    body::bytes,
+    problem::{self, problem},
+};
 
 /// The longest body, in bytes: as long as a message.
 pub const BODY_LEN_MAX: usize = 64 << 10;
@@ -17,11 +20,12 @@ pub const BODY_LEN_MAX: usize = 64 << 10;
 /// The fields of a body. An empty one has none; one that is a list is the field `listed`, if there is such.
 ///
 /// # Errors
-/// The response that refuses it: 408, 413, 415, 400, and 422 for a number that nothing can hold.
+/// The response that refuses it: 408, 413, 415, 400, and what `unheld` says of a field whose number nothing can hold.
 pub async fn read(
     parts: &Parts,
     body: Body,
     listed: Option<&str>,
+    unheld: impl FnOnce(&str) -> Fault,
 ) -> Result<Payload, Box<Response>> {
     let refuse = |status, code, why: &str| Err(Box::new(problem(status, code, why)));
     let bytes = bytes(&parts.headers, body, BODY_LEN_MAX).await?;
@@ -39,10 +43,7 @@ pub async fn read(
     match json::object(list.as_deref().unwrap_or(text)) {
         Ok(payload) => Ok(payload),
         Err(Malformed::Syntax(why)) => refuse(StatusCode::BAD_REQUEST, "INVALID_JSON", &why),
-        Err(Malformed::Number { field, .. }) => {
-            let why = format!("{field}: a number that cannot be held");
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, "INVALID", &why)
-        }
+        Err(Malformed::Number { field, .. }) => Err(Box::new(problem::of(&unheld(&field)))),
     }
 }
 

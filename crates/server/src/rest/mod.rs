@@ -26,14 +26,15 @@ use bellwire_services::kit::{Access, Code, Fault, Method, Payload, Principal, Ro
 
 use self::pattern::Pattern;
 use crate::{
-    door::{Call, Precondition},
+    door::{Call, Guests, Precondition},
     etag::Tags,
     net::{
         caller::{
-            BAD_TICKET, FOREIGN_PAGE, From, GUESTS_ARE_LOCAL, NO_CREDENTIAL, Shown, is_own_origin,
-            only,
+            BAD_TICKET, FOREIGN_PAGE, From, GUESTS_ARE_LOCAL, GUESTS_PAGES, NO_CREDENTIAL, Shown,
+            is_own_origin, only,
         },
         http::Site,
+        limits::household,
         listen::Peer,
         problem::{self, problem},
         tries::Try,
@@ -134,14 +135,16 @@ async fn serve(
     };
     let (parts, body) = request.into_parts();
     let access = site.door.tables.access(route.call).unwrap_or(Access::Operator);
-    let caller = match admit(site, peer, access, &parts).await {
+    let service = site.door.tables.service_of(route.call).unwrap_or_default();
+    let caller = match admit(site, peer, (service, access), &parts).await {
         Ok(caller) => caller,
         Err(response) => return *response,
     };
     if let Some(response) = paced(site, route, &caller) {
         return *response;
     }
-    let mut payload = match body::read(&parts, body, route.listed).await {
+    let unheld = |field: &str| site.door.tables.unheld(route.call, field);
+    let mut payload = match body::read(&parts, body, route.listed, unheld).await {
         Ok(payload) => payload,
         Err(response) => return *response,
     };
@@ -207,23 +210,23 @@ impl Caller {
     }
 }
 
-/// Finds out who calls, and whether what they ask for is for them.
+/// Finds out who calls, and whether what they ask for, of this service, is for them.
 ///
 /// # Errors
 /// The response that refuses them.
 pub async fn admit(
     site: &Site,
     peer: Peer,
-    access: Access,
+    (service, access): (&str, Access),
     parts: &Parts,
 ) -> Result<Caller, Box<Response>> {
     let from = site.rules.from(peer.address, peer.tls, &parts.headers);
     let nobody = |by_cookie| Caller { principal: Arc::new(Principal::guest()), from, by_cookie };
     let foreign_guest = site.loopback_only && !is_own_origin(&parts.headers);
-    let refused = || Box::new(problem::of(&Fault::new(Code::Forbidden, GUESTS_ARE_LOCAL)));
+    let forbidden = |why| Box::new(problem::of(&Fault::new(Code::Forbidden, why)));
     if access == Access::Anyone {
         // Everybody knows the demo's passwords: pages from elsewhere must not use them.
-        return if foreign_guest { Err(refused()) } else { Ok(nobody(false)) };
+        return if foreign_guest { Err(forbidden(GUESTS_ARE_LOCAL)) } else { Ok(nobody(false)) };
     }
     let (door, head) = (&site.door, (&parts.method, &parts.uri, &parts.headers));
     let unauthenticated = |why: &'static str, by_cookie| {
@@ -231,15 +234,24 @@ pub async fn admit(
         Box::new(answer::refused(&fault, &nobody(by_cookie)))
     };
     let shown = site.rules.shown(&door.keyring, door.clock.now(), from, head);
+    let everywhere = door.guests == Guests::Everywhere;
+    let is_open = access == Access::Caller && door.is_open(service);
+    let guest = Credential::Guest(household(from.address));
     let (credential, by_cookie) = match shown {
         Shown::Token { claims, by_cookie } => (Credential::Token { jti: claims.jti }, by_cookie),
         Shown::Bad { why, by_cookie } => return Err(unauthenticated(why, by_cookie)),
-        Shown::Nothing | Shown::Foreign if door.guests && foreign_guest => return Err(refused()),
-        Shown::Nothing if access == Access::Visitor => return Ok(nobody(false)),
-        Shown::Nothing | Shown::Foreign if door.guests => (Credential::Guest, false),
-        Shown::Foreign => {
-            return Err(problem::of(&Fault::new(Code::Forbidden, FOREIGN_PAGE)).into());
+        Shown::Nothing | Shown::Foreign if everywhere && foreign_guest => {
+            return Err(forbidden(GUESTS_ARE_LOCAL));
         }
+        Shown::Nothing if access == Access::Visitor => return Ok(nobody(false)),
+        Shown::Nothing | Shown::Foreign if everywhere => (guest, false),
+        Shown::Nothing | Shown::Foreign if is_open => {
+            if !site.rules.may_be_guest(from, &parts.method, &parts.headers) {
+                return Err(forbidden(GUESTS_PAGES));
+            }
+            (guest, false)
+        }
+        Shown::Foreign => return Err(forbidden(FOREIGN_PAGE)),
         Shown::Ticket(ticket) => match door.redeem(ticket).await {
             Ok(Some(credential)) => (credential, false),
             Ok(None) => return Err(unauthenticated(BAD_TICKET, false)),

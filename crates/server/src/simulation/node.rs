@@ -23,7 +23,7 @@ use super::{
     shard::{Reading, Setup, Shard},
 };
 use crate::{
-    audience::{Audience, Filter, Keys, Roots, Streams},
+    audience::{Audience, Filter, Filtered, Roots, Streams},
     clock::Clock,
     hub::{
         SessionId,
@@ -168,7 +168,7 @@ impl Node {
             let principal = changed.as_ref().unwrap_or(&principal);
             let settings = Settings::default();
             let ids = Ids::new(seed);
-            let ctx = Ctx { now, principal, ids, settings: &settings, origin: "" };
+            let ctx = Ctx { now, principal, ids, settings: &settings, origin: "", place: None };
             let mut all = Outcome::reply(serde_json::json!({}).answer()?);
             for decide in &bound {
                 let one = decide(tx, &ctx)?;
@@ -233,7 +233,7 @@ impl Node {
     ) -> Result<(), String> {
         let Some(Read::Queued(reading)) = self.reads.get(&(shard, id)) else { return Ok(()) };
         let Some(conn) = self.shards[shard as usize].conns.get(&id) else { return Ok(()) };
-        let audience = || Audience { keys: conn.keys.clone(), ..Audience::of(0) };
+        let audience = || Audience { filter: conn.filter.clone(), ..Audience::of(0) };
         let sources = Sources {
             streams: std::slice::from_ref(&tables.stream),
             roots: &Roots::default(),
@@ -253,9 +253,9 @@ impl Node {
             (Reading::Subscribe { payload, .. }, Some(principal)) => {
                 let subscribe = (tables.subscription.bind)(payload.clone())?;
                 let streams = Streams::ALL;
-                let filter = |keys| Arc::new(Filter { streams, keys });
-                let keys: Keys = subscribe.keys.map(filter);
-                let audience = Audience { keys, ..Audience::of(0) };
+                let filter = |keys| Arc::new(Filter::by_keys(streams, keys));
+                let filter: Filtered = subscribe.keys.map(filter);
+                let audience = Audience { filter, ..Audience::of(0) };
                 let asked = Asked { audience, shown: streams, snapshot: subscribe.snapshot };
                 let after = self.shards[shard as usize].hub.told_upto(id);
                 opening::subscribe(tx, principal, asked, after, &sources)

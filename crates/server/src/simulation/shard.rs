@@ -8,17 +8,18 @@ use std::{
     sync::{Arc, atomic::Ordering, mpsc},
 };
 
-use bellwire_services::kit::{Code, Fault, Payload, Principal, Stream};
+use bellwire_services::kit::{Answer, Code, Fault, Payload, Principal, Stream};
 use bellwire_store::change::Offset;
 use bellwire_wire::frame;
 use mio::{Poll, Token, Waker};
+use serde_json::value::RawValue;
 
 use super::{
     ear::Subscribed,
     socket::{Pipe, SimSocket},
 };
 use crate::{
-    audience::Keys,
+    audience::Filtered,
     hub::{
         Hub, Need, SessionId,
         recent::{Recent, Shape, Speller},
@@ -43,7 +44,7 @@ pub enum Reading {
 pub struct Conn {
     pub client: usize,
     pub principal: Option<Arc<Principal>>,
-    pub keys: Keys,
+    pub filter: Filtered,
     pub cursor: bool,
     pub pipe: Rc<RefCell<Pipe>>,
     /// The read that is under way.
@@ -156,7 +157,7 @@ impl Shard {
         let conn = Conn {
             client,
             principal: None,
-            keys: None,
+            filter: None,
             cursor,
             pipe,
             reading: None,
@@ -213,13 +214,16 @@ impl Shard {
         let dialect = self.stream.dialect;
         let Some(conn) = self.conns.get(&call.session).filter(|conn| !conn.ending) else { return };
         let said = match result {
-            Ok(json) => (dialect.reply)("sim", json),
+            Ok(json) => {
+                let json = RawValue::from_string(json.to_owned()).expect("answers are JSON");
+                (dialect.reply)("sim", &Answer::of(json), true)
+            }
             Err(fault) if fault.code == Code::Unauthenticated && conn.principal.is_some() => {
                 return self.end(call.session, 4401, now_ms);
             }
-            Err(fault) => (dialect.refusal)("sim", fault, 0),
+            Err(fault) => Some((dialect.refusal)("sim", fault, 0)),
         };
-        self.hub.send(call.session, said::plain(&said));
+        said.into_iter().for_each(|said| self.hub.send(call.session, said::plain(&said)));
     }
 
     /// A read comes back.
@@ -254,9 +258,9 @@ impl Shard {
                     let frame = said::snapshot(None, asked, said, cursor.as_deref());
                     opened.opening.frames.push(frame);
                 }
-                let (principal, keys) = (opened.principal, opened.opening.keys.clone());
+                let (principal, filter) = (opened.principal, opened.opening.filter.clone());
                 if self.hub.open(id, principal.clone(), opened.opening, now_ms) {
-                    conn.keys = keys;
+                    conn.filter = filter;
                     conn.principal = Some(principal);
                     conn.reading = None;
                 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     acknowledgements,
     identity::{self, Nothing},
-    kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, Tx, timestamp_ms},
+    kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, Role, Tx, timestamp_ms},
 };
 
 /// The most areas of a client: its connections hold two topics for each.
@@ -187,7 +187,7 @@ fn end_access(tx: &mut Tx<'_>, ctx: &Ctx<'_>, id: ClientId, news: &mut News) -> 
     if tx.execute(sql::REVOKE_CLIENT, &[id.value(), Value::Integer(ctx.now)])? > 0 {
         news.record_revocation(tx, ctx, id, &last)?;
     }
-    identity::end_client_tokens(tx, ctx, &id.to_string())?;
+    identity::end_tokens_of(tx, ctx, Role::Client, &id.to_string())?;
     let principal = Principal::client(&id.to_string());
     news.effect(Effect::Revoke { principal, last: Some(last) });
     Ok(())

@@ -1,12 +1,12 @@
 //! How replies and refusals are spelled (docs/protocol.md): a refusal is the event `error`.
 
-use crate::kit::{Dialect, Fault, Micros, Said, timestamp_ms};
+use crate::kit::{Answer, Dialect, Fault, Micros, Said, timestamp_ms};
 
 /// The dialect of areas.
 pub const DIALECT: Dialect = Dialect { reply, refusal, error };
 
-fn reply(name: &str, reply: &str) -> Said {
-    Said::response(name, format!(r#"{{"success":true,"data":{reply}}}"#))
+fn reply(name: &str, answer: &Answer, _: bool) -> Option<Said> {
+    Some(Said::answered(name, answer))
 }
 
 /// `{"error":WORDS,"code":CODE,"timestamp":NOW}`, whatever was asked.

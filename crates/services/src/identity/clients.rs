@@ -1,4 +1,4 @@
-//! Tokens of paired clients.
+//! Tokens of paired clients, and of sensor boards.
 
 use bellwire_store::tx::Value;
 
@@ -55,13 +55,18 @@ pub fn first_use(tx: &mut Tx<'_>, token: &str) -> Result<Option<String>, Fault> 
     tx.one(sql::USED, &[Value::Text(token)], |row| row.text(0))
 }
 
-/// Ends all tokens of a client. Its sessions are for the caller to end.
+/// Ends all tokens of a client or a device. Its sessions are for the caller to end.
 ///
 /// # Errors
 /// The store's.
-pub fn end_client_tokens(tx: &mut Tx<'_>, ctx: &Ctx<'_>, client_id: &str) -> Result<(), Fault> {
-    let place = [Value::Text(client_id), Value::Integer(ctx.now)];
-    tx.execute(sql::REVOKE_CLIENT, &place).map(drop)
+pub fn end_tokens_of(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    role: Role,
+    subject: &str,
+) -> Result<(), Fault> {
+    let place = [Value::Text(subject), Value::Integer(ctx.now), Value::Text(role.name())];
+    tx.execute(sql::REVOKE_OF, &place).map(drop)
 }
 
 /// Ends the other tokens of a client that are not newer than this one, with their sessions.

@@ -25,12 +25,12 @@ mod tests;
 mod tokens;
 mod users;
 
-pub use clients::{end_client_tokens, end_older_tokens, first_use, issue_to_client, unused_claims};
+pub use clients::{end_older_tokens, end_tokens_of, first_use, issue_to_client, unused_claims};
 pub use contract::{
     ChangeToken, ChangeUser, CreateToken, CreateUser, Kind, ListTokens, ListUsers, Login,
     NewPassword, Nothing, Token, TokenId, User, UserId, UserRole,
 };
-pub use read::{check, has_admin, principal, user};
+pub use read::{check, enabled_admins, enabled_users, has_admin, principal, user};
 pub use seed::{Sample, add_sample, hash_sample};
 
 use bellwire_store::tx::Value;

@@ -246,6 +246,22 @@ impl User {
     }
 }
 
+/// The users that are not shut out, by id.
+///
+/// # Errors
+/// The store's.
+pub fn enabled_users(tx: &ReadTx<'_>) -> Result<Vec<UserId>, Fault> {
+    tx.all(sql::ENABLED, &[], |row| UserId(row.integer(0)))
+}
+
+/// The admins among them.
+///
+/// # Errors
+/// The store's.
+pub fn enabled_admins(tx: &ReadTx<'_>) -> Result<Vec<UserId>, Fault> {
+    tx.all(sql::ENABLED_ADMINS, &[], |row| UserId(row.integer(0)))
+}
+
 /// Whether there is an admin who can sign in.
 ///
 /// # Errors

@@ -61,8 +61,8 @@ statements! {
                        AND created_at <= (SELECT one.created_at FROM tokens one WHERE one.token_id = $3)
                        ORDER BY token_id";
     /// The end of all tokens of a client.
-    REVOKE_CLIENT = "UPDATE tokens SET revoked_at = $2, generation = generation + 1
-                     WHERE role = 'client' AND subject = $1 AND revoked_at IS NULL";
+    REVOKE_OF = "UPDATE tokens SET revoked_at = $2, generation = generation + 1
+                 WHERE role = $3 AND subject = $1 AND revoked_at IS NULL";
     /// Forgets some tokens that ended long ago.
     FORGET = "DELETE FROM tokens WHERE token_id IN (
               SELECT token_id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)
@@ -82,6 +82,10 @@ statements! {
     /// Users by id.
     USERS = "SELECT user_id, login, username, role, kind, email, scopes, disabled, created_at, updated_at
              FROM users WHERE user_id > $1 ORDER BY user_id LIMIT $2";
+    /// Users that are not shut out.
+    ENABLED = "SELECT user_id FROM users WHERE disabled = 0 ORDER BY user_id";
+    /// Admins that are not shut out.
+    ENABLED_ADMINS = "SELECT user_id FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY user_id";
     /// Who signs in by this name.
     BY_LOGIN = "SELECT user_id, password, disabled, generation FROM users WHERE login = $1";
     /// A user's password, and how often their rights changed.

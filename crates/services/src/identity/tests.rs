@@ -32,8 +32,9 @@ impl World {
     /// Opens it with so many of this service's steps.
     fn open(&self, steps: usize) -> Writer {
         let migrations = Migrations { service: "identity", steps: &MIGRATIONS[..steps] };
-        let others = crate::acknowledgements::service().migrations;
-        Writer::open(&self.options, &[migrations, others]).expect("it opens")
+        let others = [crate::acknowledgements::service(), crate::notifications::service()];
+        let others = others.map(|service| service.migrations);
+        Writer::open(&self.options, &[&[migrations][..], &others].concat()).expect("it opens")
     }
 }
 
@@ -50,7 +51,7 @@ fn run<T: Send + 'static>(
 }
 
 fn ctx<'a>(now: Micros, principal: &'a Principal, settings: &'a Settings) -> Ctx<'a> {
-    Ctx { now, principal, ids: Ids::new([7; 32]), settings, origin: "" }
+    Ctx { now, principal, ids: Ids::new([7; 32]), settings, origin: "", place: None }
 }
 
 const SECOND: Micros = 1_000_000;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     acknowledgements,
     kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, ReadTx, Tx, is_label},
-    readable_topics,
+    notifications, readable_topics,
 };
 
 /// What hashing a password needs, if there is one to hash.
@@ -280,6 +280,7 @@ pub fn delete(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &OneUser) -> Result<Outcome<(
     keep_an_admin(tx, &user)?;
     tx.execute(sql::DELETE_USER, &[Value::Integer(cmd.user_id.0)])?;
     acknowledgements::forget(tx, &Principal::user(cmd.user_id.0))?;
+    notifications::forget_user(tx, cmd.user_id)?;
     end_all(tx, ctx, cmd.user_id, Outcome::reply(()))
 }
 

@@ -1,12 +1,13 @@
 //! How one service spells things. The protocols' code knows none of this: the service gives it.
 
-use super::{Fault, Micros};
+use super::{Answer, Fault, Micros};
 
 /// How a service spells answers and refusals, in every protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
-    /// The answer to the operation `name`.
-    pub reply: fn(name: &str, reply: &str) -> Said,
+    /// The answer to the operation `name`, if there is one to give: `wanted` says whether the caller asked for it, by
+    /// an `id` or, over Socket.IO, an acknowledgement.
+    pub reply: fn(name: &str, answer: &Answer, wanted: bool) -> Option<Said>,
     /// The refusal of the operation `name`, at this time.
     pub refusal: fn(name: &str, fault: &Fault, now: Micros) -> Said,
     /// A fault that belongs to no operation: bad JSON, an unknown type, a missing credential.
@@ -35,6 +36,12 @@ impl Said {
     /// The answer to a call of this name.
     pub fn response(name: &str, payload: String) -> Said {
         Said { event: format!("{name}:response"), payload }
+    }
+
+    /// The answer to a call of this name as most services spell it: `{"success":true,"data":REPLY}`.
+    pub fn answered(name: &str, answer: &Answer) -> Said {
+        let reply = answer.json.get();
+        Said::response(name, format!(r#"{{"success":true,"data":{reply}}}"#))
     }
 
     /// The refusal of a call of this name: `{"success":false,"error":WORDS}`.

@@ -206,7 +206,14 @@ mod tests {
             let principal = Principal::operator();
             let settings = Settings::default();
             let ids = Ids::new([0; 32]);
-            let ctx = Ctx { now, principal: &principal, ids, settings: &settings, origin: "" };
+            let ctx = Ctx {
+                now,
+                principal: &principal,
+                ids,
+                settings: &settings,
+                origin: "",
+                place: None,
+            };
             let decide = |_: &mut Tx<'_>| Ok(Outcome::reply("anew".answer()?));
             let outcome = once(tx, &ctx, (caller, COMMAND), &key, decide)?;
             let Answer { json, sign, is_new, .. } = &outcome.reply;

@@ -3,12 +3,14 @@
 
 mod answer;
 mod dialect;
+pub mod due;
 pub mod idempotency;
 mod label;
 mod page;
 mod principal;
 mod route;
 mod service;
+mod stream;
 mod time;
 
 pub use answer::{Answer, Claims, Reply, Signed, Upserted, Verdict};
@@ -22,10 +24,11 @@ pub use page::{PAGE_LEN, PAGE_LEN_MAX, Page, Paging, wrong_cursor};
 pub use principal::{Principal, Role, Scope};
 pub use route::{Cookie, Method, Route};
 pub use service::{
-    Access, BoundCommand, BoundQuery, Command, Decision, Greeting, Look, Named, Names, Namespace,
-    Prepared, Query, Service, Snapshot, Still, Stream, Subscribe, Subscription, Told, Topics, Work,
+    Access, BoundCommand, BoundQuery, Command, Decision, Look, Meter, Named, Names, Namespace,
+    Prepared, Query, Service, Snapshot, Subscribe, Subscription, Told, Work,
 };
-pub use time::{timestamp, timestamp_ms};
+pub use stream::{Exists, FirstShown, Greeting, Heard, Hears, Place, Still, Stream, Topics, Wish};
+pub use time::{timestamp, timestamp_bare, timestamp_exact, timestamp_ms};
 
 use std::cell::Cell;
 
@@ -48,6 +51,8 @@ pub struct Ctx<'a> {
     pub settings: &'a Settings,
     /// The origin at which the caller found this server, e.g. `https://home.example`; empty where nobody knows.
     pub origin: &'a str,
+    /// The stream that the call came from; `None` if it came any other way.
+    pub place: Option<Place>,
 }
 
 /// What an operator sets about the services.
@@ -55,11 +60,13 @@ pub struct Ctx<'a> {
 pub struct Settings {
     /// How long a login lasts, in seconds.
     pub session_s: i64,
+    /// How many readings a device may send in a second.
+    pub readings_per_second: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { session_s: 12 * 3_600 }
+        Settings { session_s: 12 * 3_600, readings_per_second: 1_000 }
     }
 }
 

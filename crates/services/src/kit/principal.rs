@@ -1,5 +1,7 @@
 //! Who is calling, and what they may do.
 
+use std::fmt::Display;
+
 use bellwire_store::change::Micros;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// The stable id that effects name: `user/1`, `client/client_7`, `device/3`; the token's own id if
-    /// it speaks for nobody else; `guest`, `system` or `operator`.
+    /// it speaks for nobody else; `guest/192.168.1.7`, `system` or `operator`.
     pub id: String,
     /// The token that was shown, e.g. `tok_7`; empty without one.
     pub token: String,
@@ -50,9 +52,15 @@ impl Principal {
         Principal { expires_at: Some(expires_at), ..waiting }
     }
 
-    /// A caller without a credential; only the demo admits them.
+    /// A caller without a credential, where such are admitted.
     pub fn guest() -> Self {
         Principal::fixed("guest", Role::Guest)
+    }
+
+    /// The same from this address: what counts for one of them, such as keys of retries, counts for none from
+    /// elsewhere.
+    pub fn guest_from(address: impl Display) -> Self {
+        Principal::fixed(&format!("guest/{address}"), Role::Guest)
     }
 
     fn fixed(id: &str, role: Role) -> Self {
@@ -111,6 +119,11 @@ impl Principal {
         format!("client/{client_id}")
     }
 
+    /// The id of the sensor board whose own id, e.g. `3`, is this.
+    pub fn device(device_id: &str) -> String {
+        format!("device/{device_id}")
+    }
+
     /// The id of the user with this number.
     pub fn user(user_id: i64) -> String {
         format!("user/{user_id}")
@@ -129,7 +142,7 @@ pub enum Role {
     Client,
     /// A sensor board.
     Device,
-    /// No credential; only `--demo` admits guests.
+    /// No credential; guests are admitted by `--demo`, and by services that are open.
     #[serde(skip)]
     Guest,
     /// A screen that waits to be paired: it may ask nothing, and hears whether it is.

@@ -6,8 +6,8 @@ use bellwire_store::{migrate::Migrations, tx::Statement};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Answer, Code, Ctx, Dialect, Event, Fault, Micros, Outcome, Payload, Principal, ReadTx, Reply,
-    Role, Route, Said, Spelling, Topic, Tx, parse,
+    Answer, Code, Ctx, Fault, Outcome, Payload, Principal, ReadTx, Reply, Role, Route, Said,
+    Settings, Spelling, Stream, Topic, Tx, due, parse,
 };
 
 /// Decides, and may run more than once.
@@ -101,6 +101,21 @@ pub struct Command {
     pub access: Access,
     /// Reads a request.
     pub bind: Bind<BoundCommand>,
+    /// What it costs its caller, if that is limited.
+    pub meter: Option<Meter>,
+}
+
+/// What a command costs its caller, who may spend so much a second. All metered commands of a service
+/// are paid from the same purse.
+#[derive(Debug, Clone, Copy)]
+pub struct Meter {
+    /// What is counted, e.g. `readings`.
+    pub what: &'static str,
+    /// How many of that a request has, by its fields as they came: nothing is known of them yet. A request counts
+    /// for one at the least.
+    pub weigh: fn(&Payload) -> u32,
+    /// How many a caller may send in a second, and twice that at once.
+    pub per_second: fn(&Settings) -> u32,
 }
 
 /// Something that answers and changes nothing.
@@ -113,38 +128,9 @@ pub struct Query {
     pub access: Access,
     /// Reads a request.
     pub bind: Bind<BoundQuery>,
+    /// Whether it may look at much: others do not wait for it.
+    pub is_long: bool,
 }
-
-/// A live endpoint: where events of the service are heard.
-#[derive(Debug, Clone, Copy)]
-pub struct Stream {
-    /// The service whose events are heard there, and whose calls can be made.
-    pub service: &'static str,
-    /// Its path, e.g. `/api/ws`; a trailing slash is optional.
-    pub path: &'static str,
-    /// How it spells things.
-    pub dialect: Dialect,
-    /// Who is let in, here and in the service's namespace of Socket.IO.
-    pub access: Access,
-    /// Whether events are their bare payloads, without `type`, unless a client asks for that.
-    pub bare: bool,
-    /// What a principal hears there without asking for more.
-    pub topics: Topics,
-    /// What a principal is told first.
-    pub greeting: Option<Greeting>,
-    /// Whether a principal that holds a topic of an event may still be told it later on, where that is not always
-    /// so.
-    pub still: Option<Still>,
-}
-
-/// Whether a principal may still be told an event that it missed.
-pub type Still = fn(&ReadTx<'_>, &Principal, &Event) -> Result<bool, Fault>;
-
-/// The topics of a stream that a principal may hear.
-pub type Topics = fn(&ReadTx<'_>, &Principal) -> Result<Vec<Topic>, Fault>;
-
-/// What is said to who comes, if there is something to say.
-pub type Greeting = fn(&Principal, Micros) -> Option<Said>;
 
 /// How an event is told.
 #[derive(Debug, Clone, Copy)]
@@ -166,6 +152,9 @@ pub enum Named {
     All,
     /// Of that only events with this key.
     Key(String),
+    /// Of the service only this topic, if the principal may hear the service at all. Beside [`Named::All`] it is
+    /// heard too, where that does not contain it.
+    Part(Topic),
 }
 
 /// What the names of a service's topics mean; `None` for names that are not its own.
@@ -217,7 +206,7 @@ pub struct Service {
     /// Its tables.
     pub migrations: Migrations,
     /// Its SQL, for the test that prepares each statement on both databases.
-    pub statements: &'static [Statement],
+    pub statements: Vec<Statement>,
     /// Its commands.
     pub commands: Vec<Command>,
     /// Its queries.
@@ -236,6 +225,10 @@ pub struct Service {
     pub topics: &'static [&'static str],
     /// Where its commands and queries are found over HTTP.
     pub routes: Vec<Route>,
+    /// Finer names of refusals of a request for one of its fields, which were made before the service saw it.
+    pub field_names: &'static [(&'static str, &'static str)],
+    /// What must happen at a time.
+    pub due: Vec<due::Due>,
 }
 
 impl Service {
@@ -248,7 +241,7 @@ impl Service {
         Service {
             name,
             migrations: Migrations { service: name, steps },
-            statements,
+            statements: statements.to_vec(),
             commands: Vec::new(),
             queries: Vec::new(),
             streams: Vec::new(),
@@ -258,7 +251,15 @@ impl Service {
             events: Vec::new(),
             topics: &[],
             routes: Vec::new(),
+            field_names: &[],
+            due: Vec::new(),
         }
+    }
+
+    /// Adds statements of another of its modules.
+    pub fn statements(mut self, statements: &[Statement]) -> Self {
+        self.statements.extend(statements);
+        self
     }
 
     /// Adds a command.
@@ -273,7 +274,7 @@ impl Service {
                 answered(decide(tx, ctx, &command)?)
             })))
         };
-        self.commands.push(Command { name, service: self.name, access, bind: Box::new(bind) });
+        self.add_command(name, access, Box::new(bind));
         self
     }
 
@@ -303,7 +304,21 @@ impl Service {
                 }) as Work)
             })))
         };
-        self.commands.push(Command { name, service: self.name, access, bind: Box::new(bind) });
+        self.add_command(name, access, Box::new(bind));
+        self
+    }
+
+    fn add_command(&mut self, name: &'static str, access: Access, bind: Bind<BoundCommand>) {
+        self.commands.push(Command { name, service: self.name, access, bind, meter: None });
+    }
+
+    /// Says what a command of this name, which is there already, costs its caller.
+    ///
+    /// # Panics
+    /// If there is no such command.
+    pub fn metered(mut self, name: &'static str, meter: Meter) -> Self {
+        let command = self.commands.iter_mut().find(|command| command.name == name);
+        command.unwrap_or_else(|| panic!("{name} is no command")).meter = Some(meter);
         self
     }
 
@@ -322,13 +337,37 @@ impl Service {
             let query: Q = parse(payload)?;
             Ok(Box::new(move |tx: &ReadTx<'_>, ctx: &Ctx<'_>| read(tx, ctx, &query)?.answer()))
         };
-        self.queries.push(Query { name, service: self.name, access, bind: Box::new(bind) });
+        let (service, bind) = (self.name, Box::new(bind));
+        self.queries.push(Query { name, service, access, bind, is_long: false });
+        self
+    }
+
+    /// Says that a query of this name, which is there already, may look at much.
+    ///
+    /// # Panics
+    /// If there is no such query.
+    pub fn long(mut self, name: &'static str) -> Self {
+        let query = self.queries.iter_mut().find(|query| query.name == name);
+        query.unwrap_or_else(|| panic!("{name} is no query")).is_long = true;
         self
     }
 
     /// Says where a command or query of this service is found over HTTP.
     pub fn rest(mut self, call: &'static str, route: Route) -> Self {
         self.routes.push(Route { call, ..route });
+        self
+    }
+
+    /// Says what runs when a row of this kind is due; rows are armed with [`due::arm`]. It runs in the name of the
+    /// server ([`Principal::system`]), once per row, and perhaps late. What it refuses is logged and tried again later.
+    pub fn due(mut self, kind: &'static str, decide: due::Decide) -> Self {
+        self.due.push(due::Due { kind, decide });
+        self
+    }
+
+    /// Gives finer names to the refusal of a field whose number cannot be held, such as `1e400`.
+    pub fn field_names(mut self, names: &'static [(&'static str, &'static str)]) -> Self {
+        self.field_names = names;
         self
     }
 
@@ -353,42 +392,6 @@ impl Service {
     /// Says what the topics begin with that are heard on its streams.
     pub fn topics(mut self, topics: &'static [&'static str]) -> Self {
         self.topics = topics;
-        self
-    }
-
-    /// Adds a live endpoint.
-    pub fn stream(
-        mut self,
-        path: &'static str,
-        dialect: Dialect,
-        access: Access,
-        topics: Topics,
-    ) -> Self {
-        let (service, bare, greeting, still) = (self.name, false, None, None);
-        let stream = Stream { service, path, dialect, access, bare, topics, greeting, still };
-        self.streams.push(stream);
-        self
-    }
-
-    /// Says that a principal which missed an event of the stream just added may be told it only if this says so:
-    /// rights to single things may have changed that no topic knows of.
-    pub fn still(mut self, still: Still) -> Self {
-        self.streams.iter_mut().last().into_iter().for_each(|stream| stream.still = Some(still));
-        self
-    }
-
-    /// The same with events as bare payloads, and a greeting.
-    pub fn bare_stream(
-        mut self,
-        path: &'static str,
-        dialect: Dialect,
-        access: Access,
-        topics: Topics,
-        greeting: Greeting,
-    ) -> Self {
-        let (service, bare, greeting, still) = (self.name, true, Some(greeting), None);
-        let stream = Stream { service, path, dialect, access, bare, topics, greeting, still };
-        self.streams.push(stream);
         self
     }
 

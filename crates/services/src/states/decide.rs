@@ -24,6 +24,7 @@ pub fn create(
         return Err(forbidden());
     }
     let before = newest_row(tx, &cmd.entity_id)?;
+    refuse_sensor(before.as_ref())?;
     expect(cmd.expected.as_ref(), before.as_ref())?;
     let is_new = before.is_none();
     let last_changed = match before {
@@ -115,6 +116,7 @@ pub fn remove(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &RemoveEntity) -> Result<Outc
         return Err(if is_seen { forbidden() } else { not_found(&cmd.entity_id) });
     }
     if tx.execute(sql::REMOVE, &[Value::Text(cmd.entity_id.as_str())])? == 0 {
+        refuse_sensor(newest_row(tx, &cmd.entity_id)?.as_ref())?;
         return Err(not_found(&cmd.entity_id));
     }
     Ok(Outcome::reply(()).event(state_changed(tx, &cmd.entity_id, None)?))
@@ -122,6 +124,17 @@ pub fn remove(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &RemoveEntity) -> Result<Outc
 
 fn forbidden() -> Fault {
     Fault::new(Code::Forbidden, "Forbidden")
+}
+
+/// What is a sensor is changed by its readings.
+fn refuse_sensor(newest: Option<&Stored>) -> Result<(), Fault> {
+    match newest.filter(|row| row.is_sensor()) {
+        None => Ok(()),
+        Some(row) => {
+            let why = format!("{} is a sensor: its readings change it", row.entity_id);
+            Err(Fault::new(Code::Forbidden, why))
+        }
+    }
 }
 
 /// The row, if the caller may change it and it holds what the caller expects.

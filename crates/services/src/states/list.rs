@@ -13,7 +13,10 @@ use super::{
     rights::{Right, may},
     sql,
 };
-use crate::kit::{Ctx, Fault, Page, ReadTx, wrong_cursor};
+use crate::{
+    kit::{Ctx, Fault, Micros, Page, ReadTx, wrong_cursor},
+    sensors::entities,
+};
 
 /// The bytes of attributes after which a page ends.
 const PAGE_BYTES_MAX: usize = 1 << 20;
@@ -53,11 +56,17 @@ pub fn history(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListHistory) -> Result<Pa
     let len = query.paging.page_len()?;
     let before = query.paging.after()?.unwrap_or(i64::MAX);
     let entity_id = &query.entity_id;
-    if !may(tx, ctx.principal, Right::Read, entity_id)? || newest_row(tx, entity_id)?.is_none() {
-        return Err(not_found(entity_id));
-    }
+    let newest = match may(tx, ctx.principal, Right::Read, entity_id)? {
+        true => newest_row(tx, entity_id)?,
+        false => None,
+    };
+    let Some(newest) = newest else { return Err(not_found(entity_id)) };
     let from = query.from.map_or(i64::MIN, |from| from.as_microsecond());
     let to = query.to.map_or(i64::MAX, |to| to.as_microsecond());
+    if newest.is_sensor() {
+        let to = query.paging.after()?.map_or(to, |before| before.min(to));
+        return history_of_sensor(tx, newest, from, to, len);
+    }
     let (mut page, mut bytes) = (Page { items: Vec::new(), next: None }, 0);
     let (mut looked_at, mut last) = (0, before);
     tx.each(sql::BEFORE, &[Value::Text(entity_id.as_str()), Value::Integer(before)], |row| {
@@ -77,4 +86,28 @@ pub fn history(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &ListHistory) -> Result<Pa
         ControlFlow::Continue(())
     })?;
     Ok(page)
+}
+
+/// The readings of a sensor as states; the cursor is the time of the last one.
+fn history_of_sensor(
+    tx: &ReadTx<'_>,
+    newest: Stored,
+    from: Micros,
+    to: Micros,
+    len: usize,
+) -> Result<Page<State>, Fault> {
+    let readings = entities::history(tx, -newest.state_id, from, to, len + 1)?;
+    let next = readings.get(len).and(readings.get(len - 1)).map(|(at, _)| at.to_string());
+    let row = |(at, state): (Micros, String)| Stored {
+        state_id: newest.state_id,
+        entity_id: newest.entity_id.clone(),
+        state,
+        attributes: newest.attributes.clone(),
+        last_changed: at,
+        last_updated: at,
+    };
+    Ok(Page {
+        items: readings.into_iter().take(len).map(|reading| row(reading).show()).collect(),
+        next,
+    })
 }

@@ -8,6 +8,8 @@
 //! - `last_changed` moves when the entity's `state` changes, `last_updated` on every change.
 //! - Absent and forbidden answer alike: nobody learns of what they may not read.
 //! - History is kept ten days; an entity's newest row is never pruned.
+//! - A sensor is an entity too: it is read, listed and heard like the others, and changed by its readings alone.
+//!   Its row has the sensor's number, negative, as its id, by which nothing can be asked.
 
 mod contract;
 mod decide;
@@ -25,7 +27,9 @@ pub use contract::{
 
 use bellwire_store::tx::Value;
 
-use crate::kit::{Access, Fault, ReadTx, Route, Service, Spelling};
+use serde_json::value::RawValue;
+
+use crate::kit::{Access, Event, Fault, ReadTx, Route, Service, Spelling};
 
 /// How many entities one connection may pick.
 pub const ENTITIES_MAX: usize = 1_000;
@@ -72,6 +76,26 @@ pub fn service() -> Service {
         .namespace("/states", names::ALL, |_| false)
         .subscription("subscribe_entities", read::subscribe)
         .names(names::named)
+}
+
+/// Whether there is a state of this entity.
+///
+/// # Errors
+/// The store's.
+pub fn exists(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<bool, Fault> {
+    Ok(tx.one(sql::NEWEST, &[Value::Text(entity_id.as_str())], |_| ())?.is_some())
+}
+
+/// The announcement that an entity which another service keeps has another state, or is no more.
+///
+/// # Errors
+/// The store's.
+pub fn changed(
+    tx: &ReadTx<'_>,
+    entity_id: &EntityId,
+    newest: Option<(&str, &RawValue)>,
+) -> Result<Event, Fault> {
+    contract::state_changed(tx, entity_id, newest)
 }
 
 /// Whether there is no state at all.

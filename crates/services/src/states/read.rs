@@ -11,8 +11,11 @@ use super::{
     rights::{Right, may, reads_by_area_alone},
     sql,
 };
-use crate::areas::rights::readable;
-use crate::kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Said, Subscribe, parse, timestamp};
+use crate::{
+    areas::rights::readable,
+    kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Said, Subscribe, parse, timestamp},
+    sensors::entities::{self, Entity},
+};
 
 /// A row with its exact times.
 pub(super) struct Stored {
@@ -37,6 +40,23 @@ impl Stored {
         }
     }
 
+    /// A sensor, as if it were a row.
+    pub fn of_sensor(entity_id: &EntityId, entity: Entity) -> Stored {
+        Stored {
+            state_id: -entity.sensor_id,
+            entity_id: entity_id.clone(),
+            state: entity.state,
+            attributes: entity.attributes,
+            last_changed: entity.last_changed,
+            last_updated: entity.last_updated,
+        }
+    }
+
+    /// Whether it is a sensor, which its readings change.
+    pub fn is_sensor(&self) -> bool {
+        self.state_id < 0
+    }
+
     /// The row as replies show it.
     pub fn show(self) -> State {
         State {
@@ -52,7 +72,12 @@ impl Stored {
 
 /// The newest row of an entity, without asking for rights.
 pub(super) fn newest_row(tx: &ReadTx<'_>, entity_id: &EntityId) -> Result<Option<Stored>, Fault> {
-    tx.one(sql::NEWEST, &[Value::Text(entity_id.as_str())], Stored::of)
+    match tx.one(sql::NEWEST, &[Value::Text(entity_id.as_str())], Stored::of)? {
+        None => {
+            Ok(entities::find(tx, entity_id)?.map(|entity| Stored::of_sensor(entity_id, entity)))
+        }
+        found => Ok(found),
+    }
 }
 
 /// Entities that somebody may read, in the order of their ids, among others: of a house there are many, of a
@@ -85,9 +110,11 @@ impl<'a> Candidates<'a> {
             }
             self.read.pop()
         } else {
-            tx.one(sql::NEXT_ENTITY, &[Value::Text(&self.last)], |row| {
+            let stored = tx.one(sql::NEXT_ENTITY, &[Value::Text(&self.last)], |row| {
                 EntityId::parse(row.text_ref(0)).expect("only entity ids are stored")
-            })?
+            })?;
+            let sensor = entities::next_after(tx, &self.last)?;
+            stored.into_iter().chain(sensor).min_by(|one, other| one.as_str().cmp(other.as_str()))
         };
         if let Some(next) = &next {
             next.as_str().clone_into(&mut self.last);

@@ -42,6 +42,10 @@ pub struct Options {
     pub read_queue_max: usize,
     /// Replays that wait at most; more are handed back.
     pub replay_queue_max: usize,
+    /// Reads that look at much, and wait at most; more are handed back.
+    pub long_read_queue_max: usize,
+    /// How long such a read may take.
+    pub long_read_time_max: Duration,
     /// After this a batch takes no further command.
     pub batch_time_max: Duration,
     /// After this many rows a batch takes no further command.
@@ -85,6 +89,8 @@ impl Options {
             write_queue_max: 4_096,
             read_queue_max: 4_096,
             replay_queue_max: 1_024,
+            long_read_queue_max: 64,
+            long_read_time_max: Duration::from_secs(10),
             batch_time_max: Duration::from_millis(2),
             batch_rows_max: 1_000,
             command_time_max: Duration::from_millis(250),

@@ -35,6 +35,11 @@ impl Reader {
         Ok(Reader { conn, watch, read_time_max: options.read_time_max, cause: None })
     }
 
+    /// The same with another time for each read.
+    pub fn within(self, read_time_max: Duration) -> Reader {
+        Reader { read_time_max, ..self }
+    }
+
     /// Runs `f` in one read transaction. A statement that fails tells `f` so; this only fails when
     /// the transaction could not begin.
     pub fn read<T>(&mut self, f: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, Fault> {

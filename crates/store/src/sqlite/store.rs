@@ -37,6 +37,7 @@ struct Shared<A, R> {
     reads: Queue<ReadJob>,
     /// Long reads of the log, with a reader of their own, so that nobody else waits for them.
     replays: Queue<ReadJob>,
+    long_reads: Queue<ReadJob>,
     signals: Arc<Signals>,
     /// The log after the last batch: set by the writer, read by metrics. A mutex, because its
     /// numbers belong together; it is held for a copy.
@@ -64,12 +65,14 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
             (0..options.readers.max(1)).map(|_| Reader::open(&options)).collect();
         let readers = readers?;
         let replayer = Reader::open(&options)?;
+        let patient = Reader::open(&options)?.within(options.long_read_time_max);
         let checkpointer = open::checkpointer(&options)?;
         let epoch = writer.epoch().to_owned();
         let shared = Arc::new(Shared {
             writes: Queue::new(options.write_queue_max),
             reads: Queue::new(options.read_queue_max),
             replays: Queue::new(options.replay_queue_max),
+            long_reads: Queue::new(options.long_read_queue_max),
             signals: Arc::new(Signals::default()),
             stats: Mutex::new(writer.log_stats()),
             fatal: Mutex::new(Doom { call: Some(call), cause: None }),
@@ -92,6 +95,9 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
         let (replaying, report) = (Arc::clone(&shared), Arc::clone(&options.report));
         let body = move || readers::run(replayer, &replaying.replays, &report);
         store.readers.push(spawn("store-replay", body).map_err(cannot)?);
+        let (reading, report) = (Arc::clone(&shared), Arc::clone(&options.report));
+        let body = move || readers::run(patient, &reading.long_reads, &report);
+        store.readers.push(spawn("store-long", body).map_err(cannot)?);
         let path = options.path.clone();
         let copying = Arc::clone(&shared);
         let body = move || {
@@ -130,6 +136,12 @@ impl<A: Send + 'static, R: Send + 'static> Store<A, R> {
     /// queue is full or the store has stopped.
     pub fn replay(&self, job: ReadJob) -> Result<(), ReadJob> {
         self.shared.replays.push(job)
+    }
+
+    /// Queues a read that looks at much, and for which nobody else is to wait: it has a reader of its own. Handed back
+    /// when its queue is full or the store has stopped.
+    pub fn read_long(&self, job: ReadJob) -> Result<(), ReadJob> {
+        self.shared.long_reads.push(job)
     }
 
     /// The random text of this database's life.
@@ -179,6 +191,7 @@ impl<A, R> Store<A, R> {
         self.shared.writes.close();
         self.shared.reads.close();
         self.shared.replays.close();
+        self.shared.long_reads.close();
         self.shared.signals.stop();
         let writer = self.writer.take().and_then(|thread| thread.join().ok());
         for reader in self.readers.drain(..) {

@@ -5,6 +5,7 @@ mod leaving;
 mod subscribing;
 
 use std::{
+    net::Ipv4Addr,
     sync::{atomic::AtomicU32, atomic::Ordering, mpsc},
     time::Duration,
 };
@@ -20,8 +21,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::*;
 use crate::{
-    app::Core, audience::Audience, door::SubscribeCall, housekeeping, hub::recent::Recent,
-    sequencer::ReplyTo,
+    app::Core, audience::Audience, door::Guests, door::SubscribeCall, housekeeping,
+    hub::recent::Recent, sequencer::ReplyTo,
 };
 
 /// How long an answer may take. Far above what it takes.
@@ -74,7 +75,7 @@ impl House {
 
     fn at(folder: TempDir) -> House {
         let runtime = Builder::new_current_thread().enable_all().build().expect("it can be made");
-        let core = Core::open(folder.path(), true, Settings::default(), Vec::new());
+        let core = Core::open(folder.path(), Guests::Everywhere, Settings::default(), Vec::new());
         let core = core.expect("it opens");
         House { core, runtime, folder, made: AtomicU32::new(0), waiting: Arc::new(()) }
     }
@@ -138,7 +139,7 @@ impl House {
     /// All of the states, for a guest who was not here before.
     fn newcomer(&self) -> Recoverable {
         Recoverable {
-            credential: Credential::Guest,
+            credential: Credential::Guest(Ipv4Addr::LOCALHOST.into()),
             namespace: NAMESPACE,
             within: Some("states"),
             sid: format!("sid{}", self.number()),
@@ -245,7 +246,7 @@ fn check_return(
             assert_eq!(told(&second.opened), states);
             assert_eq!((&second.pid, &second.opened.topics), (&first.pid, &first.opened.topics));
             assert_eq!(second.opened.streams, first.opened.streams);
-            assert_eq!(second.opened.opening.keys, first.opened.opening.keys);
+            assert_eq!(second.opened.opening.filter, first.opened.opening.filter);
             assert_eq!(second.replaced.as_deref(), Some("sid0"));
         }
         Err(reason) => {
@@ -429,7 +430,7 @@ fn topics_are_remembered() {
     let house = house.restarted();
     let third = house.connected(Recoverable { offset, ..house.back(&second) });
     assert_eq!((third.recovered, told(&third.opened)), (true, vec!["2".into()]));
-    assert_eq!(third.opened.opening.keys.as_ref().map(|filter| filter.keys.len()), Some(2));
+    assert_eq!(third.opened.opening.filter.as_ref().map(|filter| filter.keys().count()), Some(2));
     assert_eq!((&third.opened.topics, third.replaced), (&opened.topics, None));
 }
 

@@ -11,9 +11,12 @@
 //! | `+room` `-room` `!` | a row that grants, evicts, revokes |
 //! | `<room` `<room#lamp` | a row from which on less is told on a topic: nothing from before, nothing with this key |
 //! | `@3`, `@all` | the hub is told the rows up to this |
+//! | `~room`, `~room\|hall`, .. | an event passes, behind the last row that the hub was told |
 //! | `open:3:room,hall` | what was read at row 3 comes back: a snapshot, and these rights |
 //! | `open:3:room:1` | and the rows after row 1; `read` for `open`: without a snapshot |
 //! | `keys:lamp` | the next opening has a filter |
+//! | `parts:room`, `more:room` | it listens to a part of its service; to all of it beside |
+//! | `lossy` | the line loses frames rather than its connection |
 //! | `suspend` `resume` | a subscription is read, is refused |
 //! | `take:5` `drain` | the socket has room for so many bytes; for everything, and says so |
 //! | `wait:9999` | time passes, in ms |
@@ -23,7 +26,8 @@
 //! | `leave` | the session is forgotten; its line stays |
 //!
 //! What comes of it: the snapshots (`S3`) and rows (`4`, or `4/1` for its second payload) that the
-//! client was told, bob's with a `b`, and what the hub needed.
+//! client was told, bob's with a `b`, and what the hub needed. What passes is counted by itself, and has the place
+//! that its cursor names if it has one: `~1@4`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -31,12 +35,15 @@ use std::{
 };
 
 use bellwire_services::kit::{Spelling, Told};
-use bellwire_store::change::{Logged, Overflow, Variant};
+use bellwire_store::{
+    change::{Logged, Overflow, Variant},
+    log::Cursor,
+};
 use bellwire_wire::frame;
 use serde_json::{json, value::to_raw_value};
 
 use super::super::*;
-use crate::audience::{Filter, Keys};
+use crate::audience::{Filter, Filtered};
 use crate::simulation::socket::{Body, Pipe, SimSocket};
 
 impl<S: Write> Hub<S> {
@@ -57,6 +64,11 @@ impl<S: Write> Hub<S> {
         self.line_of(id).is_none_or(|line| self.is_flushed(line))
     }
 
+    /// Whether a line loses frames rather than to end.
+    pub(crate) fn is_lossy(&self, line: LineId) -> bool {
+        self.line_at(line).is_some_and(|slot| self.lines[slot as usize].lossy)
+    }
+
     /// Whether a session was told all that the hub was.
     pub(crate) fn is_live(&self, id: SessionId) -> bool {
         let slot = self.slot_of(id);
@@ -70,13 +82,14 @@ pub struct House {
     recent: Arc<Recent>,
     pub log: Vec<Arc<Entry>>,
     published: usize,
+    passed: usize,
     pub line: LineId,
     /// Whose turn it is, and the other one on the line, if there is one.
     who: &'static str,
     pub id: SessionId,
     other: Option<SessionId>,
     pub pipe: Rc<RefCell<Pipe>>,
-    keys: Keys,
+    filter: Filtered,
     now_ms: u64,
     pub told: Vec<String>,
     pub needs: Vec<String>,
@@ -96,12 +109,13 @@ impl House {
             recent,
             log: Vec::new(),
             published: 0,
+            passed: 0,
             line,
             who: "ann",
             id,
             other: None,
             pipe,
-            keys: None,
+            filter: None,
             now_ms: 0,
             told: Vec::new(),
             needs: Vec::new(),
@@ -121,7 +135,7 @@ impl House {
                 (None, vec![Effect::Narrow { topic: Topic::Owned(topic.to_owned()), keys }])
             }
             "!" => (None, vec![Effect::Revoke { principal, last: None }]),
-            _ => (Some(event(word, offset)), vec![]),
+            _ => (Some(event(word, json!(offset))), vec![]),
         };
         let entry = Arc::new(Entry::new(Arc::new(Logged { offset, at: 0, event, effects })));
         self.recent.append(std::slice::from_ref(&entry));
@@ -134,6 +148,14 @@ impl House {
             self.published += 1;
         }
         self.hub.flush(self.now_ms);
+    }
+
+    /// An event passes.
+    fn pass(&mut self, word: &str) {
+        self.passed += 1;
+        let event = event(word, json!(format!("~{}", self.passed)));
+        self.hub.pass(&Passing::after(self.published as Offset, event, 0));
+        assert_eq!(self.recent.head(), self.log.len() as Offset, "what passes is not kept");
     }
 
     /// `S:TOPICS` or `S:TOPICS:AFTER`.
@@ -162,7 +184,7 @@ impl House {
             at,
             held: held.collect(),
             streams: Streams::one(0),
-            keys: self.keys.clone(),
+            filter: self.filter.clone(),
             frames: if snapshot { vec![frame] } else { vec![] },
             rows: self.log[after as usize..at as usize].to_vec(),
         };
@@ -200,8 +222,15 @@ impl House {
             ("read", rest) => self.open(rest, false),
             ("keys", keys) => {
                 let keys = keys.split(',').map(str::to_owned).collect();
-                self.keys = Some(Arc::new(Filter { streams: Streams::ALL, keys }));
+                self.filter = Some(Arc::new(Filter::by_keys(Streams::ALL, keys)));
             }
+            ("parts" | "more", topics) => {
+                let topics = topics.split(',').map(|topic| Topic::Owned(topic.to_owned()));
+                let parts =
+                    Filter::by_topics(Streams::ALL, topics.collect(), word.starts_with('m'));
+                self.filter = Some(Arc::new(parts));
+            }
+            ("lossy", _) => self.hub.lossy(self.line),
             ("suspend", _) => self.hub.suspend(self.id),
             ("resume", _) => self.hub.resume(self.id, self.now_ms),
             ("take", room) => self.pipe.borrow_mut().room = room.parse().expect("a number"),
@@ -217,6 +246,7 @@ impl House {
             }
             ("pong", _) => self.hub.say(self.line, frame::encode(frame::Opcode::Pong, b"")),
             ("end", _) => self.hub.end(self.line, [frame::close(4408, "slow")], self.now_ms),
+            _ if word.starts_with('~') => self.pass(&word[1..]),
             _ => self.commit(word),
         }
         self.hub.flush(self.now_ms);
@@ -241,8 +271,17 @@ impl House {
                 let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
                 // Only ann has a cursor.
                 let mark = if json["cursor"].is_null() && self.other.is_some() { "b" } else { "" };
+                let place = json["cursor"].as_str().map(|cursor| {
+                    format!("@{}", cursor.parse::<Cursor>().expect("it is a cursor").offset)
+                });
                 match (&json["n"], json["v"].as_u64()) {
-                    (serde_json::Value::String(snapshot), _) => snapshot.clone(),
+                    (serde_json::Value::String(snapshot), None) => snapshot.clone(),
+                    (serde_json::Value::String(passed), v) => {
+                        let variant = v.filter(|v| *v > 0).map(|v| format!("/{v}"));
+                        let (variant, place) =
+                            (variant.unwrap_or_default(), place.unwrap_or_default());
+                        format!("{mark}{passed}{variant}{place}")
+                    }
                     (n, Some(0)) => format!("{mark}{n}"),
                     (n, v) => format!("{mark}{n}/{}", v.expect("a variant")),
                 }
@@ -251,12 +290,13 @@ impl House {
     }
 }
 
-pub fn event(word: &str, offset: Offset) -> Event {
+/// The event of a word; `name` is what it is known by to who is told it.
+pub fn event(word: &str, name: serde_json::Value) -> Event {
     let (word, except) = word.split_once('^').map_or((word, None), |(w, e)| (w, Some(e)));
     let (word, key) = word.split_once('#').map_or((word, None), |(w, k)| (w, Some(k)));
     let variants = word.split('|').enumerate().map(|(number, topics)| Variant {
         topics: topics.split(',').map(|topic| Topic::Owned(topic.to_owned())).collect(),
-        payload: to_raw_value(&json!({"n": offset, "v": number})).expect("it serialises"),
+        payload: to_raw_value(&json!({"n": name, "v": number})).expect("it serialises"),
     });
     Event {
         name: "e".into(),

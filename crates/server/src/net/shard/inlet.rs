@@ -12,7 +12,7 @@ use mio::{Poll, Waker};
 use super::{Request, WAKER};
 use crate::{
     door::Recovered,
-    hub::SessionId,
+    hub::{Passing, SessionId},
     net::{conn::Endpoint, engine::Sid, socket::Socket},
     opening::Opened,
     sequencer::{CallId, Feed, Item},
@@ -23,6 +23,8 @@ use crate::{
 pub enum Message {
     /// A committed batch: its answers and rows, for all shards.
     Batch(Arc<[Item]>),
+    /// Events that are not committed, but pass, for all shards.
+    Passing(Arc<[Passing]>),
     /// A connection that was upgraded.
     Arrival(Box<Arrival>),
     /// What was read for a session that is going live, by the number of the read.
@@ -83,5 +85,11 @@ impl Inlet {
         let (sender, receiver) = mpsc::channel();
         let feed = Feed { sender, waker, handled: Arc::default() };
         Ok(Inlet { poll, receiver, feed, load: Arc::default() })
+    }
+
+    /// The next message, if one is there.
+    #[cfg(test)]
+    pub(crate) fn take(&self) -> Option<Message> {
+        self.receiver.try_recv().ok()
     }
 }

@@ -7,15 +7,15 @@ use bellwire_services::kit::{Code, Fault, Principal, Role, Said};
 use super::{Message, Shard, place};
 use crate::{
     audience::Audience,
-    door::{Hears, Kept, Listen, Recoverable, Recovered, SubscribeCall, Wish},
-    hub::{LineId, SessionId, recent::Shape},
+    door::{Hears, Kept, Listen, Recoverable, Recovered, SubscribeCall, Tuning, Wish},
+    hub::{LineId, Opening, SessionId, recent::Shape},
     net::{
         conn::{Admission, Speech, Style},
         said::{self, Asked},
-        talk::{FIRST_MESSAGE_MAX_MS, Mount, Reading, Stage, Talk},
+        talk::{Counted, FIRST_MESSAGE_MAX_MS, Mount, Reading, Stage, Talk},
     },
     opening::{self, Opened, Since},
-    presence::Attendance,
+    thinning::Listening as Thinned,
 };
 
 impl Shard {
@@ -23,7 +23,7 @@ impl Shard {
     pub(super) fn begin_plain(
         &mut self,
         line: LineId,
-        stream: usize,
+        tuning: Tuning,
         since: Since,
         style: Style,
         admission: Admission,
@@ -34,8 +34,15 @@ impl Shard {
         if style.batch {
             self.hub.batch(id);
         }
+        let stream = tuning.stream;
+        let is_lossy =
+            self.setup.door.as_ref().is_some_and(|door| door.tables.streams[stream].lossy);
+        // Who asks for something means to read.
+        if is_lossy && !shape.has_cursor() && tuning.is_plain {
+            self.hub.lossy(line);
+        }
         let mount = Mount::Stream(stream as u16);
-        let wish = Wish { hears: Hears::Stream(stream), asks: false };
+        let wish = Wish { hears: Hears::Stream(tuning), asks: false };
         place(&mut self.talks, id.slot, Talk::new(id, line, mount, shape));
         self.with_conn(line, |conn| conn.speech = Speech::Plain(id));
         match admission {
@@ -199,16 +206,16 @@ impl Shard {
         }
         self.add_first_frames(id, &mut opened);
         let principal = self.shared(opened.principal);
-        let audience = Audience { streams: opened.streams, keys: opened.opening.keys.clone() };
+        let audience = Audience { streams: opened.streams, filter: opened.opening.filter.clone() };
+        let thinned = self.thinned(&opened.opening);
         if !self.hub.open(id, principal.clone(), opened.opening, now_ms) {
             return; // It is read again, or ends.
         }
+        self.count(id, &principal, thinned);
         let expires = principal.expires_at.is_some();
         let is_pairing = principal.role == Role::Pairing;
-        let attendance = self.attend(id, &principal);
         let Some(talk) = self.talk(id) else { return };
         let line = talk.line;
-        talk.attendance = talk.attendance.take().or(attendance);
         talk.handed |= opened.handed.is_some();
         if let Some(listening) = &mut talk.listening {
             listening.known = listening.known.and(audience.streams);
@@ -244,11 +251,21 @@ impl Shard {
         self.work(id, now_ms);
     }
 
-    /// A session that goes live is counted, once.
-    fn attend(&mut self, id: SessionId, principal: &Principal) -> Option<Box<Attendance>> {
-        let is_counted = self.talk(id).is_none_or(|talk| talk.attendance.is_some());
-        let door = self.setup.door.as_ref().filter(|_| !is_counted)?;
-        door.presence.attend(principal).map(Box::new)
+    /// The thinned streams that a session is going to hear, by what its rights are: somebody listens to them from its
+    /// place on.
+    fn thinned(&self, opening: &Opening) -> Vec<Thinned> {
+        let Some(door) = &self.setup.door else { return Vec::new() };
+        door.thinning.attend(opening.held.iter().map(|held| &held.topic), opening.at)
+    }
+
+    /// A session that goes live is counted: for its principal once, as a listener by what it hears from now on.
+    fn count(&mut self, id: SessionId, principal: &Principal, thinned: Vec<Thinned>) {
+        let (Some(door), Some(talk)) = (self.door(), self.talk(id)) else { return };
+        let before = talk.counted.take().and_then(|counted| counted.attendance);
+        let attendance = before.or_else(|| door.presence.attend(principal));
+        if attendance.is_some() || !thinned.is_empty() {
+            talk.counted = Some(Box::new(Counted { attendance, thinned }));
+        }
     }
 
     /// Adds what a session hears first: that it is in its namespace and who it is, or its snapshot. On a plain
@@ -266,9 +283,14 @@ impl Shard {
                 let greetings = self.greetings(opened).into_iter();
                 let greetings =
                     greetings.map(|said| said::event_in(path, shape, &said, Some(&place)));
+                let snapshot = opened.snapshot.take().map(|said| {
+                    let cursor = shape.has_cursor().then_some(place.as_str());
+                    said::snapshot(path, Asked::default(), said, cursor)
+                });
                 let frames = &mut opened.opening.frames;
                 frames.splice(0..0, entry);
                 frames.extend(greetings);
+                frames.extend(snapshot);
             }
             Some(Reading::Subscribe { call, .. }) => {
                 let calls = talk.calls.as_ref();

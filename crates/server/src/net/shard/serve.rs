@@ -37,9 +37,16 @@ enum Parsed {
     Call { name: String, id: Option<String>, payload: Payload },
     /// It names an operation, but a field is wrong.
     Refused { name: String, id: Option<String>, fault: Fault },
+    /// It names an operation, but the number in a field cannot be held.
+    Unheld { name: String, id: Option<String>, field: String },
     /// It is no call at all.
     Error(Fault),
 }
+
+/// The finer name of what is no JSON object.
+const INVALID_JSON: &str = "INVALID_JSON";
+/// The finer name of what means nothing where it came.
+pub(super) const UNKNOWN_TYPE: &str = "UNKNOWN_TYPE";
 
 fn json(id: &Id) -> String {
     serde_json::to_string(id).expect("strings and numbers serialise")
@@ -55,7 +62,7 @@ impl Parsed {
         let refused = |name, words| Parsed::Refused {
             name,
             id: None,
-            fault: Fault::new(Code::Invalid, words),
+            fault: Fault::new(Code::Invalid, words).named(INVALID_JSON),
         };
         match argument {
             Ok(argument) => match plain::call(name.clone(), &argument) {
@@ -77,18 +84,18 @@ impl Parsed {
                 id: message.id.as_ref().map(json),
                 payload: message.payload,
             },
-            Err(Refused::Json) => Parsed::Error(invalid("Invalid JSON".into())),
-            Err(Refused::Type) => Parsed::Error(invalid("Unknown message type".into())),
+            Err(Refused::Json) => Parsed::Error(invalid("Invalid JSON".into()).named(INVALID_JSON)),
+            Err(Refused::Type) => {
+                Parsed::Error(invalid("Unknown message type".into()).named(UNKNOWN_TYPE))
+            }
             Err(Refused::Id { name }) => Parsed::Refused {
                 name,
                 id: None,
                 fault: invalid("id: an integer or a string to 128 bytes".into()),
             },
-            Err(Refused::Number { name, id, field }) => Parsed::Refused {
-                name,
-                id: id.as_ref().map(json),
-                fault: invalid(format!("{field}: a number that cannot be held")),
-            },
+            Err(Refused::Number { name, id, field }) => {
+                Parsed::Unheld { name, id: id.as_ref().map(json), field }
+            }
         }
     }
 }
@@ -195,6 +202,12 @@ impl Shard {
                 self.calls(id, |calls| calls.read(number, name, echo, payload));
             }
             Parsed::Refused { name, id: echo, fault } => {
+                let words = self.refusal(id, &name, Asked { ack, id: echo.as_deref() }, &fault);
+                self.calls(id, |calls| calls.answer(number, words, true));
+            }
+            Parsed::Unheld { name, id: echo, field } => {
+                let Some(door) = self.door() else { return };
+                let fault = door.tables.unheld(&name, &field);
                 let words = self.refusal(id, &name, Asked { ack, id: echo.as_deref() }, &fault);
                 self.calls(id, |calls| calls.answer(number, words, true));
             }

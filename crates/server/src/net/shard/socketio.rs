@@ -128,7 +128,7 @@ impl Shard {
             Ok(auth) => auth,
             Err(fault) => return self.refuse(line, namespace, &fault.message, now_ms),
         };
-        let Some(credential) = self.credential(line, &door, &auth) else { return };
+        let Some(credential) = self.credential(line, &door, space, &auth) else { return };
         if !self.is_within_limits(line, credential.as_ref().ok()) {
             self.setup.metrics.rate_limited.increment(1);
             self.close(line, None, 4429, "too many", now_ms);
@@ -140,12 +140,13 @@ impl Shard {
         }
     }
 
-    /// With what credential a client comes: the token that it shows, else what its handshake showed; or why
-    /// with none.
+    /// With what credential a client comes into a namespace: the token that it shows, else what its handshake showed,
+    /// else none where that is open; or why with none.
     fn credential(
         &mut self,
         line: LineId,
         door: &Door,
+        space: u8,
         auth: &Auth,
     ) -> Option<Result<Credential, String>> {
         if let Some(token) = &auth.token {
@@ -158,7 +159,13 @@ impl Shard {
         if let Some(code) = &auth.device_code {
             return Some(Ok(Credential::DeviceCode { digest: pairing::digest(code) }));
         }
-        Some(match &self.engine(line)?.handshake.admission {
+        let handshake = &self.engine(line)?.handshake;
+        let service = door.tables.spaces[usize::from(space)].service();
+        let stranger = handshake.stranger.zip(service);
+        if let Some(guest) = stranger.and_then(|(stranger, service)| stranger.at(door, service)) {
+            return Some(guest.map_err(|fault| fault.message.into_owned()));
+        }
+        Some(match &handshake.admission {
             Admission::Credential(credential) => Ok(credential.clone()),
             Admission::Refused(fault) => Err(fault.message.to_string()),
             Admission::FirstMessage => Err(NO_CREDENTIAL.to_owned()),
@@ -175,7 +182,7 @@ impl Shard {
         let Some(from) = self.engine(line).map(|engine| engine.handshake.from) else { return true };
         let caller = match credential {
             Some(Credential::Token { jti }) => Caller::Principal(jti),
-            Some(Credential::Guest | Credential::DeviceCode { .. }) => Caller::Anonymous,
+            Some(Credential::Guest(_) | Credential::DeviceCode { .. }) => Caller::Anonymous,
             None => Caller::Bad,
         };
         limits.admit(caller, from).is_ok()

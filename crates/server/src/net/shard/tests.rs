@@ -10,9 +10,12 @@ use bytes::Bytes;
 use serde_json::json;
 use tempfile::TempDir;
 
+mod boards;
+
 use super::*;
 use crate::{
     app::Core,
+    door::{Guests, Tuning},
     hub::outbox,
     net::{
         conn::{Admission, Style},
@@ -35,10 +38,21 @@ struct House {
 
 impl House {
     fn new() -> House {
+        House::with(|_| {}, Tuning::all(0), Since::Now)
+    }
+
+    /// The same at a door that was changed before, for this stream.
+    fn with(change: impl FnOnce(&mut Door), tuning: Tuning, since: Since) -> House {
         let folder = tempfile::tempdir().expect("a directory can be made");
         let inlet = Inlet::new().expect("there are descriptors");
-        let core = Core::open(folder.path(), true, Settings::default(), vec![inlet.feed.clone()])
-            .expect("it opens");
+        let mut core = Core::open(
+            folder.path(),
+            Guests::Everywhere,
+            Settings::default(),
+            vec![inlet.feed.clone()],
+        )
+        .expect("it opens");
+        change(Arc::get_mut(&mut core.door).expect("nobody else has it"));
         let setup = Setup {
             number: 0,
             door: Some(core.door.clone()),
@@ -60,9 +74,9 @@ impl House {
         let peer = std::net::TcpStream::connect(address).expect("it listens");
         let (socket, _) = listener.accept().expect("somebody came");
         socket.set_nonblocking(true).expect("a socket takes options");
-        let admission = Admission::Credential(Credential::Guest);
+        let admission = Admission::Credential(Credential::Guest(Ipv4Addr::LOCALHOST.into()));
         let style = Style { bare: false, batch: false };
-        let endpoint = Endpoint::Stream { stream: 0, since: Since::Now, style, admission };
+        let endpoint = Endpoint::Stream { tuning, since, style, admission };
         let socket = Socket::plain(socket);
         shard.arrive(Arrival { socket, unread: Bytes::new(), endpoint }, 0);
         let id = shard.talks[0].as_ref().expect("it was let in").id;
@@ -97,14 +111,18 @@ impl House {
     }
 
     /// What the session was told, to the end of its connection.
-    fn told(mut self) -> String {
+    fn told(self) -> String {
+        String::from_utf8_lossy(&self.told_bytes()).into_owned()
+    }
+
+    fn told_bytes(mut self) -> Vec<u8> {
         self.shard.hub.flush(0);
         let line = self.shard.hub.line_of(self.id).expect("it is in");
         self.shard.drop_conn(line);
         let mut bytes = Vec::new();
         self.peer.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
         self.peer.read_to_end(&mut bytes).expect("the connection was ended");
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     }
 }
 

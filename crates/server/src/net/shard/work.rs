@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{self, Access, Answer, Code, Fault, Principal, Role, Said};
+use bellwire_services::kit::{self, Access, Answer, Code, Fault, Place, Principal, Role, Said};
 use bytes::Bytes;
 
-use super::{Message, Shard};
+use super::{Message, Shard, serve::UNKNOWN_TYPE};
 use crate::{
     door::{Door, Kind, overloaded},
     hub::{LineId, SessionId},
@@ -79,16 +79,17 @@ impl Shard {
         now_ms: u64,
     ) {
         let is_leaving = self.talk(id).is_some_and(|talk| talk.stage == Stage::Leaving);
+        let place = self.place_of(id);
         let call = CallId { shard: self.setup.number, session: id, call: start.number };
         let Start { number, name, kind, id: echo, payload } = start;
         let started = match kind {
             Some(Kind::Command) => door
-                .command(&name, payload, principal, ReplyTo::Call(call))
+                .command(&name, payload, principal, place, ReplyTo::Call(call))
                 .map(|write| self.writes.push(write)),
             Some(Kind::Query) => {
                 let feed = self.inlet.feed.clone();
                 let wanted = self.calls(id, |calls| calls.wanted()).unwrap_or_default();
-                door.query(&name, payload, principal, wanted, move |answer| {
+                door.query(&name, payload, principal, place, wanted, move |answer| {
                     feed.send(Message::Answered(call, answer));
                 })
             }
@@ -116,6 +117,14 @@ impl Shard {
         if let Err(fault) = started {
             self.answer_call(id, number, Err(&fault));
         }
+    }
+
+    /// The stream that a session's calls come from, if it is on one.
+    fn place_of(&self, id: SessionId) -> Option<Place> {
+        let talk = self.talks.get(id.slot as usize)?.as_ref()?;
+        let Mount::Stream(stream) = talk.mount else { return None };
+        let path = self.setup.door.as_ref()?.tables.streams[usize::from(stream)].path;
+        Some(Place { path, id: talk.audience.filter.as_ref().and_then(|filter| filter.place) })
     }
 
     /// Hands the commands of this turn to the writer, together.
@@ -158,12 +167,18 @@ impl Shard {
         let Some(call) = calls.unanswered(number) else { return };
         let dialect = door.tables.dialect_of(&call.name);
         let said = match (dialect, result) {
-            (Some(dialect), Ok(answer)) => (dialect.reply)(&call.name, answer.json.get()),
-            (Some(dialect), Err(fault)) => (dialect.refusal)(&call.name, fault, now),
-            (None, Err(fault)) => Said::refusal(&call.name, fault),
+            (Some(dialect), Ok(answer)) => {
+                let is_wanted = call.id.is_some() || call.ack.is_some();
+                (dialect.reply)(&call.name, answer, is_wanted)
+            }
+            (Some(dialect), Err(fault)) => Some((dialect.refusal)(&call.name, fault, now)),
+            (None, Err(fault)) => Some(Said::refusal(&call.name, fault)),
             (None, Ok(_)) => return,
         };
-        self.answer_with(id, number, said, result.is_err());
+        match said {
+            Some(said) => self.answer_with(id, number, said, result.is_err()),
+            None => drop(self.calls(id, |calls| calls.answer(number, None, false))),
+        }
     }
 
     /// Answers a call with what is said to it, if it still waits for that.
@@ -218,7 +233,8 @@ impl Shard {
             Mount::Stream(_) => "Unknown message type".to_owned(),
             Mount::Namespace(_) => kit::shortened(format!("Unknown event {name:?}")),
         };
-        self.error(id, Asked { ack, id: echo }, &Fault::new(Code::Invalid, words))
+        let fault = Fault::new(Code::Invalid, words).named(UNKNOWN_TYPE);
+        self.error(id, Asked { ack, id: echo }, &fault)
     }
 
     /// What is said of something that is no call. An event of Socket.IO that asked for nothing hears

@@ -58,7 +58,7 @@ impl World {
         let run = move |tx: &mut Tx<'_>| {
             let (settings, ids) = (Settings::default(), Ids::new(seed));
             let origin = "http://home.example";
-            run(tx, &Ctx { now, principal: &by, ids, settings: &settings, origin })
+            run(tx, &Ctx { now, principal: &by, ids, settings: &settings, origin, place: None })
         };
         let write = Write { at: now, run: Box::new(run), to: () };
         let batch = self.writer.batch(vec![write]).expect("the disk is sound");

@@ -28,7 +28,12 @@ fn rows_go_once_the_log_may_have_let_go_of_what_they_missed() {
     let tidy = |house: &House, time| {
         let log = Keep { time, ..Keep::default() };
         let mut place = Default::default();
-        let kept = housekeeping::Kept { log, states: i64::MAX / 2, areas: i64::MAX / 2 };
+        let kept = housekeeping::Kept {
+            log,
+            states: i64::MAX / 2,
+            areas: i64::MAX / 2,
+            notifications: i64::MAX / 2,
+        };
         let run = housekeeping::tidy(&house.core.door, kept, &mut place);
         house.runtime.block_on(run).expect("it is tidied");
     };
@@ -56,7 +61,7 @@ fn many_leave_at_once_and_all_are_noted() {
             let session = LiveSession {
                 pid: pid.clone(),
                 sid: "sid".into(),
-                principal: "guest".into(),
+                principal: "guest/127.0.0.1".into(),
                 namespace: NAMESPACE.into(),
                 topics: Vec::new(),
                 at: 0,

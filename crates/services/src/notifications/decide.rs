@@ -1,0 +1,138 @@
+//! Decisions about notifications.
+
+use std::collections::BTreeSet;
+
+use bellwire_store::tx::Value;
+
+use super::{
+    EVENT, INBOX_MAX,
+    contract::{IDS_MAX, MarkRead, Marked, Notice, Recipients, Send, Sent, To, Told},
+    read, rights, sql,
+};
+use crate::{
+    identity::{self, UserId},
+    kit::{Code, Ctx, Event, Fault, Micros, Outcome, Overflow, Tx, Variant, timestamp_bare},
+};
+
+/// The most users that are told the same: they are in one transaction.
+pub const RECIPIENTS_MAX: usize = 5_000;
+
+/// Tells users something, as a part of the decision that calls this: writes a row for each, and gives the event for
+/// those who are connected, which is to be among the decision's own. There is none if nobody is to be told.
+///
+/// # Errors
+/// [`Code::Conflict`] for more than [`RECIPIENTS_MAX`]; the store's.
+pub fn tell(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    to: Recipients<'_>,
+    notice: &Notice<'_>,
+) -> Result<Option<Event>, Fault> {
+    let users = recipients(tx, to)?;
+    tell_these(tx, ctx.now, to, &users, notice)
+}
+
+fn recipients(tx: &Tx<'_>, to: Recipients<'_>) -> Result<Vec<UserId>, Fault> {
+    match to {
+        Recipients::Users(users) => Ok(users.to_vec()),
+        Recipients::Admins => identity::enabled_admins(tx),
+        Recipients::All => identity::enabled_users(tx),
+    }
+}
+
+fn tell_these(
+    tx: &mut Tx<'_>,
+    now: Micros,
+    to: Recipients<'_>,
+    users: &[UserId],
+    notice: &Notice<'_>,
+) -> Result<Option<Event>, Fault> {
+    if users.len() > RECIPIENTS_MAX {
+        let why = format!("{} users, and at most {RECIPIENTS_MAX} are told at once", users.len());
+        return Err(Fault::new(Code::Conflict, why));
+    }
+    for user_id in users {
+        insert(tx, now, *user_id, notice)?;
+    }
+    let each = users.iter().map(|id| rights::of_user(*id));
+    let topics: Vec<_> = match to {
+        Recipients::Users(_) => each.collect(),
+        Recipients::Admins => each.chain([rights::ADMINS]).collect(),
+        Recipients::All => vec![rights::ALL],
+    };
+    let Notice { kind, title, message, level } = *notice;
+    let told = Told { title, message, level, timestamp: timestamp_bare(now) };
+    let payload = serde_json::value::to_raw_value(&told).expect("texts serialise");
+    Ok((!topics.is_empty()).then(|| Event {
+        name: EVENT.into(),
+        key: kind.to_owned(),
+        except: Vec::new(),
+        variants: vec![Variant { topics, payload }],
+        overflow: Overflow::Close,
+    }))
+}
+
+fn insert(tx: &mut Tx<'_>, now: Micros, user_id: UserId, notice: &Notice<'_>) -> Result<(), Fault> {
+    let user = Value::Integer(user_id.0);
+    let row = [
+        Value::Integer(tx.next_id("notifications")?),
+        user,
+        Value::Text(notice.kind),
+        Value::Text(notice.title),
+        Value::Text(notice.message),
+        Value::Text(notice.level.name()),
+        Value::Integer(now),
+    ];
+    tx.execute(sql::INSERT, &row)?;
+    let count = tx.one(sql::ONE_MORE, &[user], |row| row.integer(0))?.unwrap_or(0);
+    if count > INBOX_MAX {
+        tx.execute(sql::DROP_OLDEST, &[user])?;
+        tx.execute(sql::ONE_LESS, &[user])?;
+    }
+    Ok(())
+}
+
+/// `notifications.read`: notes that the caller has seen these, or all.
+pub fn mark_read(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &MarkRead) -> Result<Outcome<Marked>, Fault> {
+    let user = Value::Integer(read::owner(ctx.principal)?.0);
+    let read = match (&cmd.ids, cmd.all) {
+        (None, Some(true)) => tx.execute(sql::READ_ALL, &[user])?,
+        (Some(ids), None) if ids.len() > IDS_MAX => {
+            return Err(Fault::new(Code::Invalid, format!("ids: at most {IDS_MAX}")));
+        }
+        (Some(ids), None) => {
+            let ids: BTreeSet<i64> = ids.iter().copied().collect();
+            let mut read = 0;
+            for id in ids {
+                read += tx.execute(sql::READ_ONE, &[Value::Integer(id), user])?;
+            }
+            read
+        }
+        _ => return Err(Fault::new(Code::Invalid, "either ids, or all: true")),
+    };
+    Ok(Outcome::reply(Marked { read }))
+}
+
+/// `notifications.send`: tells one user, or all.
+pub fn send(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &Send) -> Result<Outcome<Sent>, Fault> {
+    let notice = Notice {
+        kind: "system",
+        title: cmd.title.as_str(),
+        message: cmd.message.as_str(),
+        level: cmd.level,
+    };
+    let one;
+    let to = match cmd.to {
+        To::All => Recipients::All,
+        To::User(id) => {
+            identity::user(tx, id)?
+                .ok_or_else(|| Fault::new(Code::Invalid, "to: there is no such user"))?;
+            one = [id];
+            Recipients::Users(&one)
+        }
+    };
+    let users = recipients(tx, to)?;
+    let event = tell_these(tx, ctx.now, to, &users, &notice)?;
+    let sent = Sent::of(cmd, users.len(), ctx.now);
+    Ok(event.into_iter().fold(Outcome::reply(sent), Outcome::event))
+}

@@ -1,0 +1,48 @@
+//! Queries about notifications.
+
+use bellwire_store::tx::{Row, Value};
+
+use super::{
+    contract::{Date, List, Notification},
+    rights, sql,
+};
+use crate::{
+    identity::UserId,
+    kit::{Code, Ctx, Fault, Page, Principal, ReadTx, timestamp_bare},
+};
+
+/// `notifications.list`: the caller's own, the newest first. A cursor is the last one's id.
+pub fn list(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &List) -> Result<Page<Notification>, Fault> {
+    let user_id = owner(ctx.principal)?;
+    let len = query.paging.page_len()?;
+    let before = query.paging.after()?.unwrap_or(i64::MAX);
+    let place = [Value::Integer(user_id.0), Value::Integer(before), Value::Integer(len as i64 + 1)];
+    let items = tx.all(sql::LIST, &place, shown)?;
+    Ok(Page::of(items, len, |item| item.id.to_string()))
+}
+
+/// The user whose inbox a caller may use.
+///
+/// # Errors
+/// [`Code::Forbidden`] for who speaks for no user.
+pub(super) fn owner(principal: &Principal) -> Result<UserId, Fault> {
+    rights::caller(principal).ok_or_else(|| {
+        Fault::new(Code::Forbidden, "only users have an inbox, and this token speaks for none")
+    })
+}
+
+fn shown(row: &Row<'_>) -> Notification {
+    let at = row.integer(6);
+    Notification {
+        id: row.integer(0),
+        from: "system",
+        to: UserId(row.integer(1)),
+        kind: row.text(2),
+        date: Date::of(at),
+        message: row.text(4),
+        read: row.integer(7) != 0,
+        title: row.text(3),
+        level: row.text(5),
+        timestamp: timestamp_bare(at),
+    }
+}

@@ -1,0 +1,30 @@
+//! How replies and refusals are spelled (document 002): a refusal is `error` with a code, and a reading that was
+//! stored is answered only to who asks for an answer.
+
+use crate::kit::{Answer, Dialect, Fault, Micros, Said};
+
+/// The dialect of sensors.
+pub const DIALECT: Dialect = Dialect { reply, refusal, error };
+
+/// A reading that was known already is told to its sender alone, as the update that it was.
+fn reply(name: &str, answer: &Answer, is_asked: bool) -> Option<Said> {
+    let json = answer.json.get();
+    match (name, is_asked, answer.is_new) {
+        ("sensor_data", false, Some(false)) => {
+            Some(Said { event: "sensor_data_update".to_owned(), payload: json.to_owned() })
+        }
+        ("sensor_data", false, _) => None,
+        _ => Some(Said::answered(name, answer)),
+    }
+}
+
+fn refusal(_: &str, fault: &Fault, now: Micros) -> Said {
+    error(fault, now)
+}
+
+/// `{"message":WORDS,"code":CODE}`.
+fn error(fault: &Fault, _: Micros) -> Said {
+    let words = serde_json::Value::from(&*fault.message);
+    let payload = format!(r#"{{"message":{words},"code":"{}"}}"#, fault.name());
+    Said { event: "error".to_owned(), payload }
+}
