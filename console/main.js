@@ -5,6 +5,7 @@ import { Frame } from './frame/frame.js';
 import { current } from './frame/routes.js';
 import { Areas } from './live/areas.js';
 import { Connection } from './live/connection.js';
+import { Sensors } from './live/sensors.js';
 import { Session } from './live/session.js';
 import { States } from './live/states.js';
 
@@ -13,19 +14,22 @@ const states = new States();
 const areas = new Areas();
 const connection = new Connection(session, states);
 const areasConnection = new Connection(session, areas);
+const sensors = new Sensors();
+const sensorsConnection = new Connection(session, sensors);
 
 /** Somebody else is signed in, or nobody. */
 function restart() {
   connection.restart();
   areasConnection.restart();
+  sensorsConnection.restart();
 }
 
 /**
  * @typedef {{ session: Session, states: States, connection: Connection, areas: Areas, areasConnection: Connection,
- *   restart: () => void }} App what pages are given
+ *   sensors: Sensors, sensorsConnection: Connection, restart: () => void }} App what pages are given
  */
 
 /** @type {App} */
-const app = { session, states, connection, areas, areasConnection, restart };
+const app = { session, states, connection, areas, areasConnection, sensors, sensorsConnection, restart };
 const { route } = current();
 render(route.isBare ? html`<${route.page} app=${app} params=${[]} />` : html`<${Frame} app=${app} />`, document.body);

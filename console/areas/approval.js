@@ -1,8 +1,8 @@
 // One screen that asks to be let in, and the answer.
 
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { Wrong, useAct } from '../frame/act.js';
 import { ago } from '../frame/times.js';
-import { Wrong, useAct } from './act.js';
 import { AreaTick, AreaTicks } from './area-ticks.js';
 
 /**

@@ -2,9 +2,9 @@
 // are shown side by side.
 
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { Wrong, useAct } from '../frame/act.js';
 import { Refused } from '../live/api.js';
 import { useWatched } from '../live/watched.js';
-import { Wrong, useAct } from './act.js';
 import { EntityPicker } from './entity-picker.js';
 
 /**

@@ -1,11 +1,11 @@
 // All areas: each with what is in it, whether it is enabled, and who shows it.
 
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { Wrong, useToggle } from '../frame/act.js';
+import { Confirm } from '../frame/confirm.js';
 import { byName } from '../live/areas.js';
 import { useWatched } from '../live/watched.js';
-import { Wrong, useToggle } from './act.js';
 import { AreaForm } from './area-form.js';
-import { Confirm } from './confirm.js';
 
 /**
  * @typedef {import('../live/areas.js').Area} Area
@@ -75,7 +75,7 @@ function AreaCard({ app, area, edited, edit, deleted }) {
     .filter(({ areaIds }) => areaIds.includes(area.id))
     .map(({ name }) => name)
     .join(', ');
-  const remove = (/** @type {import('./act.js').Send} */ send) => send('DELETE', `/api/areas/${area.id}`);
+  const remove = (/** @type {import('../frame/act.js').Send} */ send) => send('DELETE', `/api/areas/${area.id}`);
   return html`
     <header>
       <h3><span class="name">${area.name}</span> <span class="entity-id">${area.id}</span></h3>

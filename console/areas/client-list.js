@@ -1,14 +1,14 @@
 // All clients: who is there, which areas they show, what they were sent.
 
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { Wrong, useAct, useToggle } from '../frame/act.js';
+import { Confirm } from '../frame/confirm.js';
 import { Icon } from '../frame/icon.js';
 import { useNow } from '../frame/now.js';
 import { ago, whole } from '../frame/times.js';
 import { byName } from '../live/areas.js';
 import { useWatched } from '../live/watched.js';
-import { Wrong, useAct, useToggle } from './act.js';
 import { AreaTick, AreaTicks } from './area-ticks.js';
-import { Confirm } from './confirm.js';
 import { Trace } from './trace.js';
 
 /**
@@ -129,8 +129,8 @@ function Assign({ session, client: { id, areaIds }, area }) {
 function Ends({ app: { session }, client: { id, name, revoked }, deleted }) {
   const [asked, setAsked] = useState(/** @type {'' | 'revoke' | 'delete'} */ (''));
   const close = () => setAsked('');
-  const revoke = (/** @type {import('./act.js').Send} */ send) => send('POST', `/api/clients/${id}/revoke`);
-  const remove = (/** @type {import('./act.js').Send} */ send) => send('DELETE', `/api/clients/${id}`);
+  const revoke = (/** @type {import('../frame/act.js').Send} */ send) => send('POST', `/api/clients/${id}/revoke`);
+  const remove = (/** @type {import('../frame/act.js').Send} */ send) => send('DELETE', `/api/clients/${id}`);
   return html`
     <div class="buttons">
       ${!revoked && html`<button type="button" onClick=${() => setAsked('revoke')}>Revoke access</button>`}

@@ -10,9 +10,10 @@ import { useWatched } from '../live/watched.js';
  * @param {{ app: import('../main.js').App, children?: any }} props
  */
 export function OnlyAdmins({ app, children }) {
-  const { session, areasConnection } = app;
+  const { session, connection, areasConnection } = app;
   useWatched(session);
   const isAdmin = session.role === 'admin';
+  useEffect(() => connection.start(), []);
   useEffect(() => {
     if (!isAdmin) return undefined;
     areasConnection.start();

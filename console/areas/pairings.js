@@ -1,9 +1,9 @@
 // The screens that ask to be let in, and a field for the code of one.
 
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { Wrong, useAct } from '../frame/act.js';
 import { useNow } from '../frame/now.js';
 import { useWatched } from '../live/watched.js';
-import { Wrong, useAct } from './act.js';
 import { Approval } from './approval.js';
 
 /** After its time a pairing goes when the server, whose clock counts, does not list it any more; it is asked this often. */

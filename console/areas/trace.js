@@ -1,10 +1,10 @@
 // What one client was sent, followed live. Nothing that is secret is shown.
 
 import { html, useEffect, useState } from '../vendor/htm-preact.js';
+import { Wrong } from '../frame/act.js';
 import { recent, whole } from '../frame/times.js';
 import { ask, words } from '../live/api.js';
 import { useWatched } from '../live/watched.js';
-import { Wrong } from './act.js';
 
 /** So many are shown; then the oldest go. */
 const SHOWN_MAX = 200;

@@ -1,7 +1,7 @@
 // The page of one entity: what it is now, how it came to that, and its attributes.
 
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
-import { go } from '../frame/address.js';
+import { go, link } from '../frame/address.js';
 import { Icon } from '../frame/icon.js';
 import { useNow } from '../frame/now.js';
 import { State } from '../frame/state.js';
@@ -56,6 +56,7 @@ export function EntityPane({ id, states, session, connection }) {
         <div class="titles">
           <h2 id="entity-name" ref=${heading} tabindex="-1">${entity?.name ?? nameOf(id, {})}</h2>
           <p class="entity-id">${id}</p>
+          ${entity && entity.sensorId > 0 && html`<p><a href=${link(`/#/sensors/${entity.sensorId}`)}>All readings of this sensor</a></p>`}
         </div>
         <button type="button" class="quiet square close" aria-label="Close" title="Close (Esc)" onClick=${() => go('/')}><${Icon} name="close" /></button>
       </header>

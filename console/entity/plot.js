@@ -1,56 +1,35 @@
 // A history as a plot: a line where states are numbers, else a band of colours. Both with uPlot, so that axes,
 // cursor and sizes are the same. A state holds until the next one, so lines have steps.
 
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
+import { html, useLayoutEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import uPlot from '../vendor/uPlot.js';
-import { clock, day, readable, shortClock, whole } from '../frame/times.js';
+import { clock, readable, whole } from '../frame/times.js';
 import { hasValue } from '../live/states.js';
+import { axes, font, padded, palette } from '../plot/axes.js';
+import { usePlot } from '../plot/plot.js';
 import { numberOf } from './history.js';
 
 const HEIGHTS = { line: 240, band: 108 };
-/** What the axis takes: a text of the band has to fit in what is left. */
-const LABEL_WIDTH_MIN = 28;
 const DAY_S = 86_400;
-const TEN_MINUTES_S = 600;
-/** A plot of fewer px has its times closer to each other. */
-const NARROW = 480;
 
 /**
  * @param {{ points: import('./history.js').Point[], isLine: boolean, unit: string, from: number, to: number,
  *   version: number, note: string }} props times in ms; `version` changes with the points
  */
 export function Plot({ points, isLine, unit, from, to, version, note }) {
-  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const plot = useRef(/** @type {uPlot | null} */ (null));
   const shown = useRef({ points, from, to });
   shown.current = { points, from, to };
   const [readout, setReadout] = useState('');
-  const [theme, setTheme] = useState(0);
-
-  useEffect(() => {
-    const themed = () => setTheme((count) => count + 1);
-    addEventListener('bellwire:themed', themed);
-    return () => removeEventListener('bellwire:themed', themed);
-  }, []);
-
-  useLayoutEffect(() => {
-    const element = place.current;
-    if (!element) return undefined;
-    const read = (/** @type {number | null | undefined} */ at) => {
-      const point = at === null || at === undefined ? undefined : shown.current.points[at];
-      setReadout(point ? `${moment(point.at, shown.current)}  ${point.state === null ? 'gone' : readable(point.state)}${unit && hasValue(point.state ?? '') ? ` ${unit}` : ''}` : '');
-    };
-    const size = () => ({ width: element.clientWidth, height: isLine ? HEIGHTS.line : HEIGHTS.band });
-    const made = new uPlot(options(isLine, shown, size(), read), data(shown.current, isLine), element);
-    plot.current = made;
-    const sizes = new ResizeObserver(() => made.setSize(size()));
-    sizes.observe(element);
-    return () => {
-      sizes.disconnect();
-      made.destroy();
-      plot.current = null;
-    };
-  }, [isLine, unit, theme]);
+  const read = (/** @type {number | null | undefined} */ at) => {
+    const point = at === null || at === undefined ? undefined : shown.current.points[at];
+    setReadout(point ? `${moment(point.at, shown.current)}  ${point.state === null ? 'gone' : readable(point.state)}${unit && hasValue(point.state ?? '') ? ` ${unit}` : ''}` : '');
+  };
+  const { place, plot } = usePlot({
+    height: isLine ? HEIGHTS.line : HEIGHTS.band,
+    options: (size) => options(isLine, shown, size, read),
+    data: () => data(shown.current, isLine),
+    on: [isLine, unit],
+  });
 
   useLayoutEffect(() => {
     plot.current?.setData(data(shown.current, isLine));
@@ -95,22 +74,15 @@ function data({ points, from, to }, isLine) {
  * @returns {uPlot.Options}
  */
 function options(isLine, shown, size, read) {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  const font = `11px ${style.getPropertyValue('--font') || 'sans-serif'}`;
-  const stroke = colour('--muted');
-  const lines = { stroke: colour('--line'), width: 1 };
+  const colour = palette();
   const x = () => /** @type {[number, number]} */ ([shown.current.from / 1000, shown.current.to / 1000]);
   return {
     ...size,
     padding: [10, 20, 0, isLine ? 0 : 20],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: isLine } },
-    scales: { x: { time: true, range: x }, y: isLine ? { range: padded } : { range: [0, 1] } },
-    axes: [
-      { stroke, font, size: 30, space: size.width < NARROW ? 56 : 80, grid: { show: isLine, ...lines }, ticks: { ...lines, size: 4 }, values: times },
-      { show: isLine, stroke, font, size: labelWidth, grid: lines, ticks: { show: false }, space: 36 },
-    ],
+    scales: { x: { time: true, range: x }, y: isLine ? { range: (_, min, max) => padded(min, max) } : { range: [0, 1] } },
+    axes: axes(size.width, isLine),
     series: [
       {},
       isLine
@@ -138,38 +110,6 @@ function held(plot) {
   let at = -1;
   while (at + 1 < times.length && times[at + 1] <= time) at += 1;
   return at < 0 ? null : Math.min(at, times.length - 2);
-}
-
-/**
- * Some room above and below, and not too close a look at what hardly moves; from 0 on where that is near.
- *
- * @type {uPlot.Range.Function}
- */
-function padded(_, min, max) {
-  if (min === null || max === null) return [0, 1];
-  const span = max - min || Math.abs(max) * 0.1 || 1;
-  const room = span * 0.12;
-  return [min >= 0 && min <= span ? 0 : min - room, max + room];
-}
-
-/** @type {(plot: uPlot, values: string[] | null) => number} */
-function labelWidth(_, values) {
-  const longest = Math.max(...(values ?? ['']).map((text) => text.length));
-  return Math.max(LABEL_WIDTH_MIN, 12 + longest * 7);
-}
-
-/** The axis of times: days where it shows several, else hours. @type {(plot: uPlot, splits: number[]) => string[]} */
-function times(plot, splits) {
-  const [first, last] = [plot.scales.x.min ?? 0, plot.scales.x.max ?? 0];
-  let before = '';
-  return splits.map((time) => {
-    if (last - first <= TEN_MINUTES_S) return clock(time * 1000);
-    if (last - first <= 2 * DAY_S) return shortClock(time * 1000);
-    const text = day(time * 1000);
-    const isNew = text !== before;
-    before = text;
-    return isNew ? text : '';
-  });
 }
 
 /** How many states have a colour of their own; those that are rarer share one. */
@@ -211,7 +151,7 @@ function band(plot, points, colour) {
   const [times] = plot.data;
   const left = (/** @type {number} */ at) => Math.min(Math.max(plot.valToPos(times[at], 'x', true), bbox.left), bbox.left + bbox.width);
   ctx.save();
-  ctx.font = `500 ${11 * scale}px ${getComputedStyle(document.documentElement).getPropertyValue('--font') || 'sans-serif'}`;
+  ctx.font = `500 ${font(11 * scale)}`;
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'left';
   for (let at = 0; at < points.length; ) {

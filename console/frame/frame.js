@@ -14,8 +14,8 @@ import { ThemeButton } from './theme-button.js';
 export function Frame({ app }) {
   const [{ route, params }, setPlace] = useState(current);
   const [error] = useErrorBoundary();
-  const { session, connection, areasConnection } = app;
-  useWatched(connection, areasConnection, session);
+  const { session, connection, areasConnection, sensorsConnection } = app;
+  useWatched(connection, areasConnection, sensorsConnection, session);
   useEffect(() => {
     const moved = () => setPlace(current());
     addEventListener('hashchange', moved);
@@ -23,12 +23,13 @@ export function Frame({ app }) {
   }, []);
   const followed = route.followed?.(app);
   const isLive = followed !== undefined;
+  const title = route.title?.(app, params) || route.name;
   useEffect(() => {
-    document.title = `${(isLive && params[0]) || route.name} · Bellwire`;
-  }, [route, params[0]]);
+    document.title = `${title} · Bellwire`;
+  }, [title]);
+  // A page that shows something live asks who one is by itself.
   useEffect(() => {
-    if (isLive) connection.start();
-    else if (session.kind === 'unknown') session.look().catch(() => undefined);
+    if (!isLive && session.kind === 'unknown') session.look().catch(() => undefined);
   }, [isLive, session.kind]);
 
   const condition = (followed ?? connection).condition;

@@ -4,6 +4,7 @@
 import { AreasPage } from '../areas/page.js';
 import { PairPage } from '../areas/pair.js';
 import { Screen } from '../screen/page.js';
+import { SensorsPage, titleOf } from '../sensors/page.js';
 import { ENTITY_ID, States } from '../states/page.js';
 import { Tester } from '../tester/page.js';
 import { here } from './address.js';
@@ -19,6 +20,7 @@ import { SignIn } from './sign-in.js';
  * @property {boolean} inMenu
  * @property {(app: App) => import('../live/connection.js').Connection} [followed] the live connection that it shows;
  *   a page with one asks who one is
+ * @property {(app: App, params: string[]) => string} [title] of what it shows, if it has one of its own
  * @property {boolean} [isBare] whether it stands alone, without menu and session
  */
 
@@ -41,12 +43,22 @@ export const ROUTES = [
   { name: 'Pair a screen', href: '/pair', place: /^\/pair\/?#/, page: PairPage, inMenu: false, followed: ofAdmins },
   { name: 'Areas', href: '/#/areas', place: /^\/#\/areas$/, page: AreasPage, inMenu: true, followed: ofAdmins },
   {
+    name: 'Sensors',
+    href: '/#/sensors',
+    place: /^\/#\/sensors(?:\/(?:(device)\/)?(\d+|new))?$/,
+    page: SensorsPage,
+    inMenu: true,
+    followed: ({ sensorsConnection }) => sensorsConnection,
+    title: titleOf,
+  },
+  {
     name: 'States',
     href: '/#/',
     place: new RegExp(`^/#(?:/(?:entity/(${ENTITY_ID}))?)?$`),
     page: States,
     inMenu: true,
     followed: ({ connection }) => connection,
+    title: (_, [id]) => id,
   },
 ];
 

@@ -4,6 +4,7 @@
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 const SHORT_CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const DATE = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
 const WHOLE = new Intl.DateTimeFormat(undefined, {
   ...{ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
   ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
@@ -17,6 +18,8 @@ export const clock = (ms) => CLOCK.format(ms);
 export const shortClock = (ms) => SHORT_CLOCK.format(ms);
 /** Day and month. @param {number} ms since 1970 */
 export const day = (ms) => DAY.format(ms);
+/** Day, month and year. @param {number} ms since 1970 */
+export const date = (ms) => DATE.format(ms);
 /** Day and time. @param {number} ms since 1970 */
 export const whole = (ms) => WHOLE.format(ms);
 

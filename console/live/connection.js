@@ -35,6 +35,7 @@ const FINAL = new Map([
  * @property {(message: any) => void} hear an event
  * @property {(ask: (path: string) => Promise<any>) => Promise<void>} list all that there is, beside the events that go
  *   on coming
+ * @property {() => boolean} [asksLess] makes `query` smaller after it was refused; whether there was something to leave out
  * @property {() => void} forget everything: it may not be for whoever comes next
  */
 
@@ -143,8 +144,8 @@ export class Connection extends Watched {
     } else if (message.type === 'reset') {
       this.feed.complete = false;
       this.#list();
-    } else if (message.error) {
-      this.#told = message.error;
+    } else if (message.error || message.type === 'error') {
+      this.#told = message.error ?? message.message;
     } else {
       this.feed.hear(message);
       if (message.cursor && this.#missed > 0 && --this.#missed === 0) this.#list();
@@ -193,6 +194,7 @@ export class Connection extends Watched {
     this.#end();
     const final = FINAL.get(code);
     if (code === 4401) this.#lookAgain();
+    else if (code === 1008 && this.feed.asksLess?.()) this.connect();
     else if (final) this.#is('refused', this.#told || final);
     else this.#again(code === 1012 ? 'the server restarts' : this.#told);
   }

@@ -15,6 +15,7 @@ import { Watched } from './watched.js';
  * @property {number} changedAt when the state became this one, in ms since 1970
  * @property {number} updatedAt when the row changed last
  * @property {number} heardAt when a change was heard live, by `performance.now()`; 0: never
+ * @property {number} sensorId the sensor whose newest value it is; 0: it is none's, or that was not listed yet
  * @property {number} version counts the changes
  *
  * @typedef {{ entity_id: string, state: string, attributes: Record<string, unknown>, last_changed: string,
@@ -93,10 +94,12 @@ export class States extends Watched {
     const [changedAt, updatedAt] = [Date.parse(row.last_changed), Date.parse(row.last_updated)];
     if (!this.#heard.has(row.entity_id)) {
       this.#put(row.entity_id, row, changedAt, updatedAt, false);
+      /** @type {Entity} */ (this.entities.get(row.entity_id)).sensorId = sensorOf(row);
       return;
     }
     // A change says what, not when: if the row holds the same, its times are exact.
     const known = this.entities.get(row.entity_id);
+    if (known) known.sensorId = sensorOf(row);
     if (known?.state === row.state) [known.changedAt, known.updatedAt] = [changedAt, updatedAt];
   }
 
@@ -133,8 +136,8 @@ export class States extends Watched {
     const domain = id.slice(0, id.indexOf('.'));
     const text = `${id} ${name}`.toLowerCase();
     const sortKey = `${name.toLowerCase()} ${id}`;
-    const version = (known?.version ?? 0) + 1;
-    this.entities.set(id, { id, domain, name, sortKey, text, state, attributes, changedAt, updatedAt, heardAt, version });
+    const [version, sensorId] = [(known?.version ?? 0) + 1, known?.sensorId ?? 0];
+    this.entities.set(id, { id, domain, name, sortKey, text, state, attributes, changedAt, updatedAt, heardAt, sensorId, version });
     this.structure += 1;
   }
 
@@ -143,6 +146,9 @@ export class States extends Watched {
     if (this.entities.delete(id)) this.structure += 1;
   }
 }
+
+/** A sensor's number, negative, stands in the place of a row's. @param {Row} row */
+const sensorOf = ({ state_id: id }) => Math.max(0, -id);
 
 /**
  * What people call it, else its id, written as words.

@@ -3,6 +3,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import { go } from '../frame/address.js';
+import { actions, useClosed } from '../frame/tree.js';
 import { VirtualList } from '../frame/virtual.js';
 import { useWatched } from '../live/watched.js';
 import { EntityRow, GroupRow, rowId } from './row.js';
@@ -18,7 +19,7 @@ const HEIGHTS = { wide: { group: 34, entity: 34 }, narrow: { group: 40, entity: 
  */
 export function StateList({ states, query, shown, isNarrow, handle }) {
   useWatched(states);
-  const [closed, toggle] = useClosed();
+  const [closed, toggle] = useClosed(CLOSED_KEY);
   const [active, setActive] = useState(shown);
   const list = useRef(/** @type {VirtualList | null} */ (null));
   const heights = HEIGHTS[isNarrow ? 'narrow' : 'wide'];
@@ -43,7 +44,11 @@ export function StateList({ states, query, shown, isNarrow, handle }) {
     list.current?.reveal(place, heights.group);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    const act = actions({ rows, at: places.get(activeKey) ?? -1, page: list.current?.page ?? 1, activate, toggle })[event.key];
+    const act = actions({
+      ...{ rows, at: places.get(activeKey) ?? -1, page: list.current?.page ?? 1, activate },
+      toggle: (row) => row.entity === undefined && toggle(row.domain),
+      enter: (row) => (row.entity ? go(`/entity/${row.entity.id}`) : toggle(row.domain)),
+    })[event.key];
     if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     act();
@@ -104,39 +109,6 @@ function pin(rows, tops, { first, scrolled }, toggle) {
 }
 
 /**
- * What keys do, by their names.
- *
- * @param {{ rows: import('./rows.js').Row[], at: number, page: number, activate: (at: number) => void,
- *   toggle: (domain: string) => void }} list `at` is the active row, -1 if there is none
- * @returns {Record<string, () => void>}
- */
-function actions({ rows, at, page, activate, toggle }) {
-  const row = rows[at];
-  const enter = () => {
-    if (row?.entity) go(`/entity/${row.entity.id}`);
-    else if (row) toggle(row.domain);
-  };
-  return {
-    ArrowDown: () => activate(at + 1),
-    ArrowUp: () => activate(at - 1),
-    PageDown: () => activate(at + page),
-    PageUp: () => activate(at - page),
-    Home: () => activate(0),
-    End: () => activate(rows.length - 1),
-    ArrowLeft: () => {
-      if (!row) return;
-      if (row.entity) activate(row.group);
-      else if (row.isOpen) toggle(row.domain);
-    },
-    ArrowRight: () => {
-      if (row && !row.entity) row.isOpen ? activate(at + 1) : toggle(row.domain);
-    },
-    Enter: enter,
-    ' ': enter,
-  };
-}
-
-/**
  * The rows, where each is by its key, and where each begins, in px.
  *
  * @param {import('../live/states.js').States} states
@@ -155,38 +127,4 @@ function useRows(states, query, closed, heights) {
     return [0, ...rows.map((row) => (top += row.entity ? heights.entity : heights.group))];
   }, [rows, heights]);
   return { rows, places, tops };
-}
-
-/**
- * The domains that show no rows, kept by the browser; and what opens or closes one.
- *
- * @returns {[Set<string>, (domain: string) => void]}
- */
-function useClosed() {
-  const [closed, setClosed] = useState(storedClosed);
-  const toggle = (/** @type {string} */ domain) => {
-    const next = new Set(closed);
-    if (!next.delete(domain)) next.add(domain);
-    setClosed(next);
-    store(next);
-  };
-  return [closed, toggle];
-}
-
-function storedClosed() {
-  try {
-    const stored = JSON.parse(localStorage.getItem(CLOSED_KEY) ?? '[]');
-    return new Set(Array.isArray(stored) ? stored.map(String) : []);
-  } catch {
-    return new Set(/** @type {string[]} */ ([]));
-  }
-}
-
-/** @param {Set<string>} closed */
-function store(closed) {
-  try {
-    localStorage.setItem(CLOSED_KEY, JSON.stringify([...closed]));
-  } catch {
-    // It holds as long as the page.
-  }
 }

@@ -3,7 +3,8 @@
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import { EntityPane } from '../entity/pane.js';
 import { go } from '../frame/address.js';
-import { Icon } from '../frame/icon.js';
+import { useMedia } from '../frame/media.js';
+import { Search, useShortcuts } from '../frame/search.js';
 import { useWatched } from '../live/watched.js';
 import { StateList } from './list.js';
 import { rowsOf } from './rows.js';
@@ -21,13 +22,14 @@ const NONE = new Set(/** @type {string[]} */ ([]));
 /** @param {{ app: import('../main.js').App, params: string[] }} props */
 export function States({ app: { states, connection, session }, params: [shown] }) {
   useWatched(states, connection);
+  useEffect(() => connection.start(), []);
   const [query, setQuery] = useState('');
   const isSplit = useMedia(SPLIT);
   const hasOneLine = useMedia(ONE_LINE);
   const search = useRef(/** @type {HTMLInputElement | null} */ (null));
   const list = useRef(/** @type {{ focus: () => void } | null} */ (null));
 
-  useShortcuts(search, shown);
+  useShortcuts(search, shown ? () => go('/') : undefined, [shown]);
 
   // Who comes back from an entity goes on where they were.
   const before = useRef(shown);
@@ -48,7 +50,13 @@ export function States({ app: { states, connection, session }, params: [shown] }
         <section class="list" aria-label="States">
           <div class="bar">
             <h1 class="out-of-sight">States</h1>
-            <${Search} field=${search} query=${query} setQuery=${setQuery} leave=${() => list.current?.focus()} />
+            <${Search}
+              field=${search}
+              label="Search by name or entity id"
+              query=${query}
+              setQuery=${setQuery}
+              leave=${() => list.current?.focus()}
+            />
             <p id="count" role="status">${states.complete ? count : all > 0 ? `${count} so far` : ''}</p>
           </div>
           ${body({ states, connection, session, query, found, setQuery }) ??
@@ -58,64 +66,6 @@ export function States({ app: { states, connection, session }, params: [shown] }
       ${shown && html`<${EntityPane} key=${shown} id=${shown} states=${states} session=${session} connection=${connection} />`}
     </div>
   `;
-}
-
-/**
- * @param {{ field: { current: HTMLInputElement | null }, query: string, setQuery: (query: string) => void,
- *   leave: () => void }} props `leave` goes on to what was found
- */
-function Search({ field, query, setQuery, leave }) {
-  /** @param {KeyboardEvent} event */
-  const onKeyDown = (event) => {
-    if (!['Escape', 'ArrowDown', 'Enter'].includes(event.key)) return;
-    event.preventDefault();
-    if (event.key === 'Escape' && query) setQuery('');
-    else leave();
-  };
-  return html`
-    <label class="search">
-      <${Icon} name="search" />
-      <input
-        id="filter"
-        type="search"
-        ref=${field}
-        value=${query}
-        placeholder="Search"
-        aria-label="Search by name or entity id"
-        aria-keyshortcuts="/"
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck=${false}
-        onInput=${(/** @type {any} */ event) => setQuery(event.target.value)}
-        onKeyDown=${onKeyDown}
-      />
-      <kbd aria-hidden="true">/</kbd>
-    </label>
-  `;
-}
-
-/**
- * Keys that hold wherever the focus is: `/` searches, Escape leaves an entity.
- *
- * @param {{ current: HTMLInputElement | null }} search
- * @param {string} shown
- */
-function useShortcuts(search, shown) {
-  useEffect(() => {
-    /** @param {KeyboardEvent} event */
-    const onKey = (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
-      if (event.key === '/' && !isTyping(event)) {
-        event.preventDefault();
-        search.current?.focus();
-        search.current?.select();
-      } else if (event.key === 'Escape' && shown && event.target !== search.current) {
-        go('/');
-      }
-    };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
-  }, [shown]);
 }
 
 /**
@@ -159,21 +109,3 @@ function body({ states, connection, query, found, setQuery }) {
 const number = (value) => value.toLocaleString();
 /** @param {number} count */
 const entities = (count) => `${number(count)} ${count === 1 ? 'entity' : 'entities'}`;
-
-/** Whether a key goes into a field. @param {KeyboardEvent} event */
-function isTyping({ target }) {
-  return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
-}
-
-/** Whether a media query holds. @param {string} query */
-function useMedia(query) {
-  const [holds, setHolds] = useState(() => matchMedia(query).matches);
-  useEffect(() => {
-    const media = matchMedia(query);
-    const changed = () => setHolds(media.matches);
-    changed();
-    media.addEventListener('change', changed);
-    return () => media.removeEventListener('change', changed);
-  }, [query]);
-  return holds;
-}

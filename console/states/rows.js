@@ -3,7 +3,7 @@
 /**
  * @typedef {import('../live/states.js').Entity} Entity
  * @typedef {{ key: string, domain: string, count: number, isOpen: boolean, entity?: undefined, group: number }} Group
- * @typedef {{ key: string, entity: Entity, place: number, count: number, group: number }} Item
+ * @typedef {{ key: string, entity: Entity, place: number, count: number, isOpen?: undefined, group: number }} Item
  * @typedef {Group | Item} Row `key` names it, `group` is the row of its group
  */
 

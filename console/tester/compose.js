@@ -10,13 +10,14 @@ const plainText = ({ event, payload }) => JSON.stringify({ type: event, ...paylo
 const argsText = ({ payload }) => JSON.stringify([payload], null, 2);
 
 /**
- * @param {{ protocol: import('./page.js').Protocol, isOpen: boolean, connection: { current: any }, sent: () => void }} props
+ * @param {{ protocol: import('./page.js').Protocol, first?: string, isOpen: boolean, connection: { current: any },
+ *   sent: () => void }} props `first`: the event that it begins with
  */
-export function Compose({ protocol, isOpen, connection, sent }) {
-  const [chosen, setChosen] = useState(0);
-  const [plain, setPlain] = useState(plainText(TEMPLATES[0]));
-  const [event, setEvent] = useState(TEMPLATES[0].event);
-  const [args, setArgs] = useState(argsText(TEMPLATES[0]));
+export function Compose({ protocol, first, isOpen, connection, sent }) {
+  const [chosen, setChosen] = useState(() => Math.max(TEMPLATES.findIndex(({ event }) => event === first), 0));
+  const [plain, setPlain] = useState(plainText(TEMPLATES[chosen]));
+  const [event, setEvent] = useState(TEMPLATES[chosen].event);
+  const [args, setArgs] = useState(argsText(TEMPLATES[chosen]));
   const [asksForAck, setAsksForAck] = useState(true);
   const isPlain = protocol === 'plain';
   const [text, setText] = isPlain ? [plain, setPlain] : [args, setArgs];

@@ -2,13 +2,13 @@
 
 import { html, useMemo, useRef, useState } from '../vendor/htm-preact.js';
 import { useWatched } from '../live/watched.js';
-import { Log } from './log.js';
-import { LogView } from './log-view.js';
 import { Compose } from './compose.js';
+import { LogView } from './log-view.js';
+import { Log } from './log.js';
 import * as plain from './plain.js';
 import { useSettings } from './settings.js';
 import * as socketIo from './socket-io.js';
-import { PATHS } from './templates.js';
+import { PLACES } from './templates.js';
 
 const WORDS = { closed: 'Not connected', connecting: 'Connecting', reconnecting: 'Reconnecting', open: 'Connected' };
 const LOOKS = { closed: 'signed-out', connecting: 'connecting', reconnecting: 'offline', open: 'live' };
@@ -37,6 +37,8 @@ export function Tester({ app: { session } }) {
   const [side, setSide] = useState(/** @type {'connection' | 'log'} */ ('connection'));
   const [wrong, setWrong] = useState('');
   const made = useRef(/** @type {any} */ (null));
+  /** How often a place was chosen: with each comes what is sent there first. */
+  const [choices, setChoices] = useState(0);
 
   const values = { ...settings, ...secrets };
   /** @param {any} change */
@@ -56,6 +58,11 @@ export function Tester({ app: { session } }) {
     event.preventDefault();
     made.current?.close();
   };
+  /** @param {typeof PLACES[0]} place */
+  const go = ({ path, namespace }) => {
+    set(protocol === 'plain' ? { path } : { namespace });
+    setChoices(choices + 1);
+  };
   const isOpen = condition.is !== 'closed';
   return html`
     <div class=${`tester shows-${side}`}>
@@ -74,6 +81,7 @@ export function Tester({ app: { session } }) {
           </div>
           <fieldset disabled=${isOpen}>
             <${Field} label="Server" value=${values.server} set=${(/** @type {string} */ server) => set({ server })} inputmode="url" />
+            <${Places} settings=${settings} go=${go} />
             ${protocol === 'plain' ? html`<${PlainFields} values=${values} set=${change} />` : html`<${SocketIoFields} values=${values} set=${change} />`}
             <${Credential} values=${values} set=${change} session=${session} isPlain=${protocol === 'plain'} />
           </fieldset>
@@ -85,7 +93,14 @@ export function Tester({ app: { session } }) {
           </div>
           ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
         </form>
-        <${Compose} key=${protocol} protocol=${protocol} isOpen=${condition.is === 'open'} connection=${made} sent=${() => setSide('log')} />
+        <${Compose}
+          key=${`${protocol} ${choices}`}
+          protocol=${protocol}
+          first=${placeOf(settings)?.event}
+          isOpen=${condition.is === 'open'}
+          connection=${made}
+          sent=${() => setSide('log')}
+        />
       </section>
       <${LogView} log=${log} side=${side} />
     </div>
@@ -201,11 +216,27 @@ function Field({ label, value, set, ...attributes }) {
   `;
 }
 
+/** Which place the settings name. @param {import('./settings.js').Settings} settings */
+const placeOf = ({ protocol, path, namespace }) => PLACES.find((each) => (protocol === 'plain' ? each.path === path : each.namespace === namespace));
+
+/** @param {{ settings: import('./settings.js').Settings, go: (place: typeof PLACES[0]) => void }} props */
+function Places({ settings, go }) {
+  const at = placeOf(settings);
+  const offered = PLACES.filter(({ path, namespace }) => (settings.protocol === 'plain' ? path : namespace) !== undefined);
+  return html`
+    <label>Preset
+      <select value=${at?.name ?? ''} onChange=${(/** @type {any} */ event) => go(offered.find(({ name }) => name === event.target.value) ?? offered[0])}>
+        ${!at && html`<option value="" disabled>none of these</option>`}
+        ${offered.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
+      </select>
+    </label>
+  `;
+}
+
 /** @param {{ values: any, set: (change: any) => void }} props */
 function PlainFields({ values, set }) {
   return html`
-    <${Field} label="Endpoint" value=${values.path} set=${(/** @type {string} */ path) => set({ path })} list="paths" />
-    <datalist id="paths">${PATHS.map((path) => html`<option key=${path} value=${path}></option>`)}</datalist>
+    <${Field} label="Endpoint" value=${values.path} set=${(/** @type {string} */ path) => set({ path })} />
   `;
 }
 

@@ -40,7 +40,7 @@ const key = () => `bellwire.tester ${location.pathname}`;
 
 /** @returns {Settings} */
 function stored() {
-  const first = { ...FIRST, protocol: firstProtocol() };
+  const first = /** @type {Settings} */ ({ ...FIRST, ...firstPlace() });
   try {
     const kept = JSON.parse(sessionStorage.getItem(key()) ?? '{}');
     const known = Object.entries(first).map(([name, value]) => [name, typeof kept[name] === typeof value ? kept[name] : value]);
@@ -50,7 +50,11 @@ function stored() {
   }
 }
 
-/** What whoever came by this address came for: document 001 is about Socket.IO, 002 about plain WebSockets. */
-function firstProtocol() {
-  return /** @type {Protocol} */ (location.pathname.startsWith('/docs/') ? 'socket.io' : 'plain');
+/**
+ * What whoever came by this address came for: document 001 is about Socket.IO, 002 about sensors over plain WebSockets.
+ *
+ * @returns {{ protocol: Protocol, path?: string }}
+ */
+function firstPlace() {
+  return location.pathname.startsWith('/docs/') ? { protocol: 'socket.io' } : { protocol: 'plain', path: '/ws/sensor-data/' };
 }
