@@ -147,6 +147,8 @@ async function changes(page, send) {
   await texts(page, NAMES, ['Kitchen'], 'the areas');
   await page.getByRole('switch', { name: 'Kitchen is enabled' }).press('Space');
   await texts(page, '.areas [role="switch"]', ['Disabled'], 'whether it is enabled');
+  // The page shows what is asked for before the server has done it.
+  for (let tries = 0; tries < 100 && (await areaIn(send, 'Kitchen')).isEnabled; tries += 1) await page.waitForTimeout(100);
   same((await areaIn(send, 'Kitchen')).isEnabled, false, 'whether it is enabled at the server');
   await page.getByRole('switch', { name: 'Kitchen is enabled' }).click();
   await texts(page, '.areas [role="switch"]', ['Enabled'], 'whether it is enabled again');

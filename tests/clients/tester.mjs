@@ -21,6 +21,7 @@ await script(120, OPTIONS, async ({ address, token, screenshot }) => {
   await shows(page, '.tester h1', 'Protocol tester', 'the tester where document 002 has it');
   await shows(page, '.controls .choice [aria-pressed="true"]', 'WebSocket', 'what document 002 is about');
 
+  await presets(page);
   await refused(page);
   await frames(page, token);
   if (screenshot) await pictures(page, screenshot, 'tester');
@@ -42,6 +43,24 @@ function button(page, name) {
 
 function tokenField(page) {
   return page.getByLabel('Token', { exact: true });
+}
+
+/** It begins with what document 002 says, and offers the rest; with a place comes what is sent there first. */
+async function presets(page) {
+  const [endpoint, template] = [page.getByLabel('Endpoint'), page.getByLabel('Template')];
+  const message = async () => JSON.parse(await page.getByRole('textbox', { name: 'Message' }).inputValue());
+  const chosen = async () => [await endpoint.inputValue(), await template.locator('option:checked').textContent()];
+  same(await chosen(), ['/ws/sensor-data/', 'sensor_data'], 'where it connects to at first, and what it sends');
+  same(await message(), { type: 'sensor_data', sensor_id: 1, value: 25.5 }, 'the message at first');
+  const expected = {
+    'Sensors of one device': ['/ws/device/1/', 'sensor_data'],
+    'One sensor': ['/ws/sensor/1/', 'sensor_data'],
+    States: ['/api/ws', 'states:create'],
+  };
+  for (const [name, place] of Object.entries(expected)) {
+    await page.getByLabel('Preset').selectOption({ label: name });
+    same(await chosen(), place, name);
+  }
 }
 
 /** Who shows nothing is told so, and the connection is closed. */

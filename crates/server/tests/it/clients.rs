@@ -104,6 +104,11 @@ fn the_page_of_areas() {
 }
 
 #[test]
+fn the_pages_of_sensors() {
+    console("sensors.mjs", "ok: sensors are looked at and looked after\n");
+}
+
+#[test]
 fn the_page_of_a_screen() {
     console("screen.mjs", "ok: the screen is paired, follows and is sent away\n");
 }

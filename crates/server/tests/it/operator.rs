@@ -3,8 +3,10 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Stdio};
 
+use serde_json::json;
+
 use crate::{
-    harness::{DEADLINE, Dial},
+    harness::{Ask, DEADLINE, Dial},
     process::{self, ANY_PORT, Process, bellwire, output},
     traffic,
 };
@@ -181,6 +183,18 @@ fn the_demo_keeps_to_its_own_directory() {
         assert_eq!(look(&server), before, "not a row was written");
         server.stop();
     }
+
+    // Nor is it for the devices of others.
+    let devices = data.join("devices");
+    let server = Process::serve(&devices, ANY_PORT, &[]);
+    let token = process::token(&devices, "admin", 3_600);
+    let device = json!({ "name": "Ours" });
+    let ask = Ask::new(server.address(), "POST", "/api/devices");
+    ask.bearer(&token).json(&device).expect(201);
+    server.stop();
+    let sentence = "DATA holds devices that no demo made, and the demo would add its own; ";
+    let demo = ["serve", "--demo", "--listen", ANY_PORT];
+    check(&demo, &devices, sentence, "give it a directory of its own with --data.");
 
     // Its own it takes again, however it ended.
     let own = data.join("own");

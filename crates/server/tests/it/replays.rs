@@ -1,10 +1,13 @@
 //! Replays from disk have a lane of their own: whoever else connects or asks does not wait for them.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, mpsc},
+};
 
 use bellwire::{
     app::Core,
-    door::{Hears, Wish},
+    door::{Guests, Hears, Tuning, Wish},
     hub::recent::Recent,
     opening::{Credential, Since},
 };
@@ -26,8 +29,8 @@ fn payload(value: Value) -> Payload {
 #[test]
 fn queries_and_new_connections_do_not_wait_for_replays() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let mut core =
-        Core::open(folder.path(), true, Settings::default(), Vec::new()).expect("it opens");
+    let mut core = Core::open(folder.path(), Guests::Everywhere, Settings::default(), Vec::new())
+        .expect("it opens");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it can be made");
     let operator = || Arc::new(Principal::operator());
     for number in 0..5 {
@@ -58,8 +61,8 @@ fn queries_and_new_connections_do_not_wait_for_replays() {
             tell.send((name, opened.opening.rows.len())).expect("the test listens");
         };
         let queued = door.connect(
-            Credential::Guest,
-            Wish { hears: Hears::Stream(0), asks: false },
+            Credential::Guest(Ipv4Addr::LOCALHOST.into()),
+            Wish { hears: Hears::Stream(Tuning::all(0)), asks: false },
             since,
             Arc::downgrade(&wanted),
             answer,

@@ -4,7 +4,7 @@
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
 //! cursor that belong to it; `schema-2` has a user too, with a session and tokens, and `schema-3` the
 //! table of connections that may be recovered. `schema-4` has a paired client with an area, and what it was told and has
-//! acknowledged. The newest is made again with
+//! acknowledged, and `schema-5` a sensor with readings. The newest is made again with
 //! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
 //! files and a row of its own; those of earlier ones stay as they are. How versions follow each other,
 //! the store's own tests show with services made for that.
@@ -24,7 +24,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Ask, Handshake, Over, USER_PASSWORD},
+    harness::{Ask, Handshake, Over, USER_PASSWORD, until},
     process::{self, ANY_PORT, Process, bellwire},
     traffic,
 };
@@ -206,6 +206,39 @@ fn check_client(server: &Process, client: &Value, admin: &str) {
     assert!(told[0].contains("connected") && told[1].contains("Pantry"), "{told:?}");
 }
 
+/// A sensor with two readings, the first of which was corrected.
+fn write_sensor(server: &Process, admin: &str) -> Value {
+    let make = |path: &str, body: Value| {
+        let ask = Ask::new(server.address(), "POST", path);
+        ask.bearer(admin).json(&body).expect(201)
+    };
+    let device = make("/api/devices", json!({ "name": "Greenhouse" }))["id"].clone();
+    let kept = json!({ "raw_days": null, "hourly_days": null });
+    let sensor =
+        json!({ "device_id": device, "sensor_type": "ph", "silence_s": 1, "retention": kept });
+    let sensor = make("/api/sensors", sensor)["id"].clone();
+    for (value, minute) in [(7.25, 0), (6.5, 0), (6.75, 1)] {
+        let at = format!("2026-01-01T00:0{minute}:00Z");
+        make("/api/readings", json!({ "sensor_id": sensor, "value": value, "timestamp": at }));
+    }
+    json!({ "device": device, "sensor": sensor })
+}
+
+/// Its readings are there, it is a home state, and its device has been silent for its time.
+fn check_sensor(server: &Process, sensor: &Value, admin: &str) {
+    let ask = |path: &str| Ask::new(server.address(), "GET", path).bearer(admin).expect(200);
+    let readings = ask(&format!("/api/sensors/{}/readings", sensor["sensor"]));
+    let readings = readings["items"].as_array().expect("a page has items").iter();
+    let readings: Vec<_> =
+        readings.map(|reading| (reading["value"].clone(), reading["timestamp"].clone())).collect();
+    let expected = [(6.75, 1), (6.5, 0)]
+        .map(|(value, minute)| (json!(value), json!(format!("2026-01-01T00:0{minute}:00Z"))));
+    assert_eq!(readings, expected);
+    assert_eq!(ask("/api/states/sensor.greenhouse_ph")["state"], "6.75");
+    let device = format!("/api/devices/{}", sensor["device"]);
+    until("the device is inactive", || ask(&device)["status"] == "inactive");
+}
+
 /// Makes the fixture of the schema as it is now.
 fn write_fixture(name: &str) {
     let folder = directory();
@@ -216,6 +249,8 @@ fn write_fixture(name: &str) {
     let server = Process::serve_by(program, data, ANY_PORT, &[]);
     let _ = process::operate("tokens.revoke", json!({ "id": "tok_2" }), data);
     let connect = |query| traffic::open(server.address(), &admin, query).expect("it is there");
+    // Its state is told like others, so it comes before the place that is kept.
+    let sensor = write_sensor(&server, &admin);
     let mut writer = connect("");
     let mut reader = connect("?since=now");
     for (number, (entity, state)) in STATES.into_iter().enumerate() {
@@ -235,7 +270,7 @@ fn write_fixture(name: &str) {
     let mut gzip = GzEncoder::new(file, Compression::best());
     gzip.write_all(&database).and_then(|()| gzip.finish()?.sync_all()).expect("it can be written");
     let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor, "user": user,
-                         "client": client });
+                         "client": client, "sensor": sensor });
     fs::write(fixtures().join(format!("{name}.json")), format!("{beside:#}\n"))
         .expect("it is written");
 }
@@ -263,6 +298,9 @@ fn check(name: &str) {
     let admin = text("admin");
     if let Some(client) = beside.get("client") {
         check_client(&server, client, &admin);
+    }
+    if let Some(sensor) = beside.get("sensor") {
+        check_sensor(&server, sensor, &admin);
     }
     let mut reader = connect(&admin, &format!("?since={}", text("cursor")));
     let greeting: Value = serde_json::from_str(&reader.text()).expect("frames are JSON");
@@ -300,7 +338,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-4");
+        write_fixture("schema-5");
     }
-    ["schema-1", "schema-2", "schema-3", "schema-4"].into_iter().for_each(check);
+    (1..=5).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
 }

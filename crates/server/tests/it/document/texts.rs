@@ -86,9 +86,11 @@ fn open(example: &str) -> Option<(usize, Piece)> {
         let len = run(name, |b| b.is_ascii_uppercase() || b == b'_');
         return (len > 0).then_some((len + 1, Piece::Named(made_len)));
     }
-    let shapes: [(Measure, Option<Measure>); 5] = [
+    let shapes: [(Measure, Option<Measure>); 7] = [
         (time_len, None),
         (time_ms_len, None),
+        (time_bare_len, None),
+        (date_len, None),
         (token_id_len, Some(token_id_len)),
         (cursor_len, Some(cursor_len)),
         (version_len, Some(version_len)),
@@ -116,6 +118,26 @@ fn time_len(text: &str) -> usize {
 /// The same with milliseconds.
 fn time_ms_len(text: &str) -> usize {
     shape_len(text, b"0000-00-00T00:00:00.000Z")
+}
+
+/// The same without a zone, in quotes: what has one does not end there.
+fn time_bare_len(text: &str) -> usize {
+    shape_len(text, b"\"0000-00-00T00:00:00\"")
+}
+
+/// `{"day":20,"month":11,"year":2026,"time":"14:23"}`
+fn date_len(text: &str) -> usize {
+    let fields = |text: &str| -> Option<usize> {
+        let mut rest = text;
+        for key in ["{\"day\":", ",\"month\":", ",\"year\":"] {
+            rest = rest.strip_prefix(key)?;
+            rest = &rest[run(rest, |b| b.is_ascii_digit())..];
+        }
+        rest = rest.strip_prefix(",\"time\":")?;
+        let time = shape_len(rest, b"\"00:00\"}");
+        (time > 0).then(|| text.len() - rest.len() + time)
+    };
+    fields(text).unwrap_or(0)
 }
 
 fn shape_len(text: &str, shape: &[u8]) -> usize {
@@ -163,6 +185,11 @@ fn open_texts_are_remembered() {
     check("2026-11-20T14:23:19Z", "1999-01-01T00:00:00.5Z", false);
     check("2026-11-20T14:23:19.123Z", "1999-01-01T00:00:00.500Z", true);
     check("2026-11-20T14:23:19.123Z", "1999-01-01T00:00:00Z", false);
+    check("\"2026-11-20T14:23:19\"", "\"1999-01-01T00:00:00\"", true);
+    check("\"2026-11-20T14:23:19\"", "\"1999-01-01T00:00:00Z\"", false);
+    let date = r#"{"day":20,"month":11,"year":2026,"time":"14:23"}"#;
+    check(date, r#"{"day":1,"month":1,"year":1999,"time":"00:00"}"#, true);
+    check(date, r#"{"day":1,"month":1,"year":1999,"time":"0:00"}"#, false);
     check("tok_7 tok_8", "tok_1 tok_2", true);
     check("tok_7", "tok_2", false);
     check("a=$ONE; b", "a=1-a.b; b", true);

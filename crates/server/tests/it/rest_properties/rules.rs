@@ -31,7 +31,8 @@ impl Rules {
         };
         let faults = document.table("Fault codes");
         let http = document.table("Codes of HTTP");
-        let faults = faults.iter().map(|row| of(row, 1, 0));
+        let sensors = document.table("Codes of sensors");
+        let faults = faults.iter().chain(&sensors).map(|row| of(row, 1, 0));
         let codes = faults.chain(http.iter().map(|row| of(row, 0, 1))).collect();
         Rules { codes }
     }
