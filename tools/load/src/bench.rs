@@ -28,6 +28,9 @@ pub struct Bench {
     /// A further argument for `bellwire serve`; may be given several times.
     #[arg(long = "server-arg", global = true, value_name = "ARG", allow_hyphen_values = true)]
     pub server_args: Vec<String>,
+    /// Settings of the server that are not its defaults, as variables of its environment.
+    #[arg(skip)]
+    pub settings: Vec<(&'static str, &'static str)>,
     /// Where data directories are made, and removed in the end. It has to be on a real disk.
     #[arg(long, global = true, value_name = "DIR", default_value = "target/load-data")]
     pub data_root: PathBuf,
@@ -144,7 +147,8 @@ impl Bench {
         command
             .args(["serve", "--listen", &address.to_string(), "--data"])
             .arg(data)
-            .args(&self.server_args);
+            .args(&self.server_args)
+            .envs(self.settings.iter().copied());
         let log = scratch.path().join("log");
         Ok((Child::start(command, cpu, log)?, address))
     }

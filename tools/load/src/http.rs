@@ -85,9 +85,52 @@ pub fn read_response(bytes: &[u8]) -> Result<Option<Response<'_>>> {
     Ok(Some(Response { body, len }))
 }
 
+/// The text under `key` in an object of JSON: codes, ids and tokens have nothing in them that is
+/// escaped.
+pub fn text_of(json: &[u8], key: &str) -> Result<String> {
+    let json = std::str::from_utf8(json).context("a response that is no text")?;
+    let found = json
+        .split_once(&format!(r#""{key}":""#))
+        .and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
+    found.with_context(|| format!("no {key} in a response"))
+}
+
+/// The whole number under `key` in an object of JSON.
+pub fn number_of(json: &[u8], key: &str) -> Result<u64> {
+    let numbers = numbers_of(json, key)?;
+    numbers.first().copied().with_context(|| format!("no {key} in a response"))
+}
+
+/// All whole numbers under `key` in JSON, in their order.
+pub fn numbers_of(json: &[u8], key: &str) -> Result<Vec<u64>> {
+    let json = std::str::from_utf8(json).context("a response that is no text")?;
+    let key_before = format!(r#""{key}":"#);
+    let behind = json.split(&key_before).skip(1);
+    let number = |rest: &str| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse().with_context(|| format!("{key} is no whole number"))
+    };
+    behind.map(number).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_and_numbers_are_found_by_their_key() {
+        let json = br#"{"deviceCode":"d-1","userCode":"WDJB-MJHT","id":7,"items":[{"count":2},{"count":30}]}"#;
+        for (key, text) in
+            [("deviceCode", Some("d-1")), ("userCode", Some("WDJB-MJHT")), ("token", None)]
+        {
+            assert_eq!(text_of(json, key).ok().as_deref(), text, "{key}");
+        }
+        assert!(text_of(json, "id").is_err(), "a number");
+        assert_eq!(number_of(json, "id").unwrap(), 7);
+        assert!(number_of(json, "userCode").is_err(), "a text");
+        assert!(number_of(json, "none").is_err());
+        assert_eq!(numbers_of(json, "count").unwrap(), [2, 30]);
+    }
 
     #[test]
     fn a_response_is_read_once_it_is_whole() {

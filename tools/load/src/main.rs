@@ -9,7 +9,8 @@
 //! From the outside in: [`scenario`] holds one file per line of the table; [`bench`] starts the
 //! servers ([`child`], [`bare`], [`peer`]) and pairs clients with them ([`pairing`]); [`audience`]
 //! and [`dialogue`] are the two kinds of traffic on top of a [`fleet`] of connections ([`opening`],
-//! [`speech`]); [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds into rows. The server's
+//! [`speech`]), [`feed`] is that of sensors ([`boards`], [`readings`]; [`month`] is what is stored of
+//! one); [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds into rows. The server's
 //! own crates are not used: the tool is an independent witness.
 //!
 //! Errors are `anyhow` throughout: each has one meaning here, that there is no measurement, and
@@ -23,28 +24,33 @@
 mod audience;
 mod bare;
 mod bench;
+mod boards;
 mod child;
 mod dialect;
 mod dialogue;
 mod disk;
 mod endpoint;
+mod feed;
 mod fleet;
 mod frame;
 mod handshake;
 mod http;
 mod interrupt;
 mod lane;
+mod month;
 mod opening;
 mod os;
 mod pairing;
 mod peer;
 mod poll;
 mod proc;
+mod readings;
 mod report;
 mod rounds;
 mod scenario;
 mod socketio;
 mod speech;
+mod sqlite;
 mod stat;
 
 use std::net::SocketAddr;
@@ -55,7 +61,9 @@ use clap::{Parser, Subcommand};
 
 use bench::Bench;
 use report::Report;
-use scenario::{All, Areas, Burst, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Start, Writes};
+use scenario::{
+    All, Areas, Burst, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Sensors, Start, Writes,
+};
 
 /// Measures a Bellwire server against a bare epoll loop in the same run.
 #[derive(Parser)]
@@ -85,6 +93,8 @@ enum Command {
     Idle(Idle),
     /// Acknowledged durable writes against the disk's own rate.
     Writes(Writes),
+    /// Readings of sensors: how many a second, and a month of them asked for.
+    Sensors(Sensors),
     /// From exec to serving, with many states stored.
     Start(Start),
     /// Ours beside other Socket.IO servers, which are installed first.
@@ -132,6 +142,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Command::Echo(echo) => echo.run(bench, &mut report),
         Command::Idle(idle) => idle.run(bench, &mut report),
         Command::Writes(writes) => writes.run(bench, &mut report),
+        Command::Sensors(sensors) => sensors.run(bench, &mut report),
         Command::Start(start) => start.run(bench, &mut report),
         Command::Peers(peers) => peers.run(bench, &mut report),
         Command::Selfcheck(selfcheck) => selfcheck.run(bench, &mut report),

@@ -120,6 +120,11 @@ impl Line {
         Ok(Self { address, stream, input: Vec::with_capacity(1024) })
     }
 
+    /// Where it leads.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     fn send(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(bytes)?)
     }

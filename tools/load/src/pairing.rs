@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::dialect::LOAD_ENTITY;
 use crate::endpoint::Paired;
+use crate::http::{self, text_of};
+use crate::interrupt;
 use crate::opening::Line;
-use crate::{http, interrupt};
 
 /// Pairings that an address may begin in a minute.
 const CLIENTS_PER_SOURCE: usize = 10;
@@ -49,30 +50,9 @@ fn source(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, 1 + (number % 250) as u8)
 }
 
-/// The text under `key` in an object of JSON: codes, ids and tokens have nothing in them that is
-/// escaped.
-fn text_of(json: &[u8], key: &str) -> Result<String> {
-    let json = std::str::from_utf8(json).context("a response that is no text")?;
-    let found = json
-        .split_once(&format!(r#""{key}":""#))
-        .and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
-    found.with_context(|| format!("no {key} in a response"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_found_by_their_key() {
-        let json = br#"{"deviceCode":"d-1","userCode":"WDJB-MJHT","expiresIn":600}"#;
-        for (key, text) in
-            [("deviceCode", Some("d-1")), ("userCode", Some("WDJB-MJHT")), ("token", None)]
-        {
-            assert_eq!(text_of(json, key).ok().as_deref(), text, "{key}");
-        }
-        assert!(text_of(json, "expiresIn").is_err(), "a number");
-    }
 
     #[test]
     fn there_are_addresses_enough() {

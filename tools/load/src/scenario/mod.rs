@@ -12,9 +12,11 @@ mod echo;
 mod fanout;
 mod fill;
 mod idle;
+mod month;
 mod peers;
 mod polling;
 mod selfcheck;
+mod sensors;
 mod start;
 mod writes;
 
@@ -27,5 +29,6 @@ pub use idle::Idle;
 pub use peers::Peers;
 pub use polling::Polling;
 pub use selfcheck::Selfcheck;
+pub use sensors::Sensors;
 pub use start::Start;
 pub use writes::Writes;
