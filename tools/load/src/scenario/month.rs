@@ -27,7 +27,7 @@ const EVERY_S: u64 = 30 * 86_400 / BUCKETS;
 /// How long the server may take to pack all of it.
 const PACKING_LIMIT: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Readings that stay rows: those of the newest ten minutes, and less than a block.
+/// Readings that stay rows: those of the newest ten minutes, and less than a set of rows that is packed.
 const ROWS_MAX: u64 = 600 + 1024;
 
 /// A sensor that is measured.
