@@ -156,21 +156,24 @@ fn retention(change: ChangeRetention, old: Retention) -> Result<Retention, Fault
 /// Adds the row of a sensor.
 pub(super) fn insert_sensor(tx: &mut Tx<'_>, sensor: &Sensor, now: Micros) -> Result<(), Fault> {
     let alarm = alarm_json(sensor);
+    let of = [sensor.id, sensor.device_id].map(|id| Value::Integer(id.get()));
+    let fixed = [Value::Text(sensor.entity_id.as_str()), Value::Integer(now)];
+    let row = [&of[..], &settings(sensor, alarm.as_deref()), &fixed].concat();
+    tx.execute(sql::INSERT_SENSOR, &row).map(drop)
+}
+
+/// What an admin sets of a sensor, as columns.
+fn settings<'a>(sensor: &'a Sensor, alarm: Option<&'a str>) -> [Value<'a>; 7] {
     let Retention { raw_days, hourly_days, daily_days } = sensor.retention;
-    let row = [
-        Value::Integer(sensor.id.get()),
-        Value::Integer(sensor.device_id.get()),
+    [
         Value::Text(&sensor.sensor_type),
         Value::Text(&sensor.unit),
         Value::Integer(sensor.silence_s),
-        alarm.as_deref().map_or(Value::Null, Value::Text),
+        alarm.map_or(Value::Null, Value::Text),
         days(raw_days),
         days(hourly_days),
         days(daily_days),
-        Value::Text(sensor.entity_id.as_str()),
-        Value::Integer(now),
-    ];
-    tx.execute(sql::INSERT_SENSOR, &row).map(drop)
+    ]
 }
 
 fn alarm_json(sensor: &Sensor) -> Option<String> {
@@ -203,17 +206,8 @@ pub fn change_sensor(
     }
     sensor.retention = retention(cmd.retention, sensor.retention)?;
     let alarm = alarm_json(&sensor);
-    let Retention { raw_days, hourly_days, daily_days } = sensor.retention;
-    let row = [
-        Value::Integer(sensor.id.get()),
-        Value::Text(&sensor.sensor_type),
-        Value::Text(&sensor.unit),
-        Value::Integer(sensor.silence_s),
-        alarm.as_deref().map_or(Value::Null, Value::Text),
-        days(raw_days),
-        days(hourly_days),
-        days(daily_days),
-    ];
+    let id = [Value::Integer(sensor.id.get())];
+    let row = [&id[..], &settings(&sensor, alarm.as_deref())].concat();
     tx.execute(sql::UPDATE_SENSOR, &row)?;
     let device = read::device(tx, sensor.device_id)?;
     if device.status.is_active() {

@@ -1,6 +1,9 @@
 //! Readings come in: one, or several together.
 
-use std::collections::{HashMap, hash_map::Entry as Slot};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry as Slot},
+};
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -24,8 +27,11 @@ pub fn post(
     cmd: &PostReading,
 ) -> Result<Outcome<Upserted<Update<'static>>>, Fault> {
     let mut readings = Readings::default();
-    let (posted, update) = readings.add(tx, ctx, &cmd.0)?;
-    let reply = Upserted { reply: update, is_new: posted != Posted::Replayed };
+    let sample = Sample::read(&cmd.0, ctx.now)?;
+    let (kept, reading) = readings.add(tx, ctx, &sample)?;
+    let known = &readings.sensors[&sample.sensor_id].known;
+    let update = known.update(reading.value, reading.at, reading.is_stamped()).into_owned();
+    let reply = Upserted { reply: update, is_new: kept != Kept::Same };
     Ok(readings.finish(tx, ctx)?.map(|()| reply))
 }
 
@@ -62,11 +68,12 @@ pub fn post_all(
     let (mut readings, mut report) = (Readings::default(), Report::default());
     for (index, item) in cmd.readings.iter().enumerate() {
         let posted = of_sensor(item, cmd.sensor_id)
-            .and_then(|fields| readings.add(tx, ctx, &fields).map(|(posted, _)| posted));
+            .and_then(|fields| Sample::read(&fields, ctx.now))
+            .and_then(|sample| readings.add(tx, ctx, &sample));
         match posted {
-            Ok(Posted::New) => report.stored += 1,
-            Ok(Posted::Corrected) => report.corrected += 1,
-            Ok(Posted::Replayed) => report.replayed += 1,
+            Ok((Kept::New, _)) => report.stored += 1,
+            Ok((Kept::Corrected { .. }, _)) => report.corrected += 1,
+            Ok((Kept::Same, _)) => report.replayed += 1,
             Err(fault) if is_about_one(&fault) => {
                 let (code, message) = (fault.name(), fault.message.into_owned());
                 report.refused.push(Refused { index, code, message });
@@ -84,9 +91,10 @@ fn is_about_one(fault: &Fault) -> bool {
 }
 
 /// The fields of a reading; of one sensor it need not say which.
-fn of_sensor(item: &Json, sensor_id: Option<Number>) -> Result<Payload, Fault> {
-    let mut fields = fields_of(item)?.clone();
+fn of_sensor(item: &Json, sensor_id: Option<Number>) -> Result<Cow<'_, Payload>, Fault> {
+    let mut fields = Cow::Borrowed(fields_of(item)?);
     if let Some(sensor_id) = sensor_id {
+        let fields = fields.to_mut();
         let named = fields.entry("sensor_id").or_insert_with(|| sensor_id.get().into());
         if *named != sensor_id.get() {
             return Err(places::mismatch());
@@ -126,14 +134,6 @@ impl Reply for Created {
     }
 }
 
-/// What became of one reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Posted {
-    New,
-    Corrected,
-    Replayed,
-}
-
 /// Readings that are taken in one decision, and what they come to: what is known of a sensor is written once.
 #[derive(Debug, Default)]
 struct Readings {
@@ -152,19 +152,39 @@ struct Taking {
     free_at: Micros,
 }
 
+impl Taking {
+    /// Begins with a sensor that the caller may post for.
+    fn begin(tx: &Tx<'_>, ctx: &Ctx<'_>, id: Number) -> Result<Taking, Fault> {
+        let known = Known::find(tx, id)?.ok_or_else(|| places::unknown_sensor(id))?;
+        places::check(ctx, &known)?;
+        if !rights::may_post(ctx.principal, known.device_id) {
+            let why = "this credential may not post for that sensor's device";
+            return Err(Fault::new(Code::Forbidden, why));
+        }
+        Ok(Taking { before: known.latest, known, free_at: ctx.now })
+    }
+}
+
 impl Readings {
     /// Takes one reading. What is refused changes nothing.
     fn add(
         &mut self,
         tx: &mut Tx<'_>,
         ctx: &Ctx<'_>,
-        fields: &Payload,
-    ) -> Result<(Posted, Update<'static>), Fault> {
-        let sample = Sample::read(fields, ctx.now)?;
-        let Taking { known, free_at, .. } = self.taking(tx, ctx, sample.sensor_id)?;
-        let (reading, is_stamped) = match sample.at {
-            Some(at) => (Reading { at, value: sample.value, delay: Some(ctx.now - at) }, false),
-            None => (stamped(tx, known, free_at, sample.value)?, true),
+        sample: &Sample,
+    ) -> Result<(Kept, Reading), Fault> {
+        let Readings { sensors, order, events } = self;
+        let Taking { known, free_at, .. } = match sensors.entry(sample.sensor_id) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => {
+                let taking = Taking::begin(tx, ctx, sample.sensor_id)?;
+                order.push(sample.sensor_id);
+                slot.insert(taking)
+            }
+        };
+        let reading = match sample.at {
+            Some(at) => Reading { at, value: sample.value, delay: Some(ctx.now - at) },
+            None => stamped(tx, known, free_at, sample.value)?,
         };
         let latest_at = known.latest.map(|latest| latest.at);
         // The newest is known for good, also when it is part of an hour by now.
@@ -175,39 +195,16 @@ impl Readings {
             true => Kept::Same,
             false => keep(tx, known, &reading)?,
         };
-        let posted = match kept {
-            Kept::New => Posted::New,
-            Kept::Corrected { .. } => Posted::Corrected,
-            Kept::Same => Posted::Replayed,
-        };
-        let is_newest = latest_at.is_none_or(|latest_at| reading.at > latest_at);
-        let is_late = latest_at.is_some_and(|latest_at| reading.at < latest_at);
-        let update = known.update(reading.value, reading.at, is_stamped).into_owned();
-        let mut events = Vec::new();
-        if posted != Posted::Replayed {
+        if kept != Kept::Same {
+            let is_late = latest_at.is_some_and(|latest_at| reading.at < latest_at);
+            let update = known.update(reading.value, reading.at, reading.is_stamped());
             events.push(update.event(is_late));
             if !is_late {
-                take_latest(known, &reading, is_stamped, is_newest, ctx.now);
-                alarms::judge(tx, ctx, known, &mut events)?;
+                take_latest(known, &reading, ctx.now);
+                alarms::judge(tx, ctx, known, events)?;
             }
         }
-        self.events.append(&mut events);
-        Ok((posted, update))
-    }
-
-    fn taking(&mut self, tx: &Tx<'_>, ctx: &Ctx<'_>, id: Number) -> Result<&mut Taking, Fault> {
-        let slot = match self.sensors.entry(id) {
-            Slot::Occupied(slot) => return Ok(slot.into_mut()),
-            Slot::Vacant(slot) => slot,
-        };
-        let known = Known::find(tx, id)?.ok_or_else(|| places::unknown_sensor(id))?;
-        places::check(ctx, &known)?;
-        if !rights::may_post(ctx.principal, known.device_id) {
-            let why = "this credential may not post for that sensor's device";
-            return Err(Fault::new(Code::Forbidden, why));
-        }
-        self.order.push(id);
-        Ok(slot.insert(Taking { before: known.latest, known, free_at: ctx.now }))
+        Ok((kept, reading))
     }
 
     /// Writes down what is known by now, and tells what follows from it: devices that are heard again, and states that
@@ -270,19 +267,14 @@ fn stamped(tx: &Tx<'_>, known: &Known, free_at: &mut Micros, value: f64) -> Resu
 }
 
 /// What is known becomes this reading: a newer one, or the newest corrected.
-fn take_latest(
-    known: &mut Known,
-    reading: &Reading,
-    is_stamped: bool,
-    is_newest: bool,
-    now: Micros,
-) {
+fn take_latest(known: &mut Known, reading: &Reading, now: Micros) {
     let before = known.latest;
+    let is_newest = before.is_none_or(|before| reading.at > before.at);
     let is_other = before.is_none_or(|before| before.value != reading.value);
     known.latest = Some(Latest {
         at: reading.at,
         value: reading.value,
-        is_stamped,
+        is_stamped: reading.is_stamped(),
         changed_at: if is_other { now } else { before.map_or(now, |before| before.changed_at) },
         heard_at: if is_newest { Some(now) } else { before.and_then(|before| before.heard_at) },
         alarm: before.map_or(0, |before| before.alarm),

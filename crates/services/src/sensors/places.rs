@@ -1,6 +1,8 @@
 //! Where a reading is posted: on a device's stream only its sensors are, on a sensor's stream only that.
 
-use super::{contract::Number, known::Known};
+use std::fmt::Display;
+
+use super::known::Known;
 use crate::kit::{Code, Ctx, Fault};
 
 /// Everything.
@@ -33,11 +35,11 @@ pub(super) fn mismatch() -> Fault {
 }
 
 /// There is no sensor of this number.
-pub(super) fn unknown_sensor(id: Number) -> Fault {
+pub(super) fn unknown_sensor(id: impl Display) -> Fault {
     Fault::new(Code::NotFound, format!("Sensor not found: {id}")).named("UNKNOWN_SENSOR")
 }
 
 /// There is no device of this number.
-pub(super) fn unknown_device(id: Number) -> Fault {
+pub(super) fn unknown_device(id: impl Display) -> Fault {
     Fault::new(Code::NotFound, format!("Device not found: {id}")).named("UNKNOWN_DEVICE")
 }

@@ -119,20 +119,17 @@ pub fn sensors(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &ListSensors) -> Result<Page
     Ok(Page::of(sensors, len, |sensor| sensor.id.to_string()))
 }
 
-/// The newest readings of many sensors, a page at a time.
-#[derive(Debug, Serialize)]
-pub struct LatestReadings {
-    items: Vec<Update<'static>>,
-    next: Option<String>,
-}
-
 /// `readings.latest`: of each sensor that has one.
-pub fn latest(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &ListDevices) -> Result<LatestReadings, Fault> {
+pub fn latest(
+    tx: &ReadTx<'_>,
+    _: &Ctx<'_>,
+    query: &ListDevices,
+) -> Result<Page<Update<'static>>, Fault> {
     let (place, len) = place(&query.paging)?;
     let all = tx.all(sql::ALL_KNOWN, &place, Known::of)?;
     let Page { items, next } = Page::of(all, len, |known| known.sensor_id.to_string());
     let shown = items.iter().filter_map(|known| known.latest_update().map(Update::into_owned));
-    Ok(LatestReadings { items: shown.collect(), next })
+    Ok(Page { items: shown.collect(), next })
 }
 
 /// Readings of a sensor, or what they come to.
@@ -302,7 +299,7 @@ fn raw(
     let readings = history::before(tx, query.sensor_id.get(), from, before, limit as usize + 1)?;
     let shown = readings.iter().map(|reading| RawReading {
         value: Shortest(reading.value),
-        timestamp: shown(reading.at, reading.delay.is_none()),
+        timestamp: shown(reading.at, reading.is_stamped()),
         received_at: timestamp(reading.at + reading.delay.unwrap_or(0)),
         at: reading.at,
     });
@@ -424,9 +421,7 @@ pub(super) fn snapshot_of_sensor(
 /// # Errors
 /// [`Code::NotFound`].
 pub(super) fn device_exists(tx: &ReadTx<'_>, id: i64) -> Result<(), Fault> {
-    let none =
-        || Fault::new(Code::NotFound, format!("Device not found: {id}")).named("UNKNOWN_DEVICE");
-    device(tx, Number::new(id).ok_or_else(none)?).map(drop)
+    device(tx, Number::new(id).ok_or_else(|| places::unknown_device(id))?).map(drop)
 }
 
 /// Whether there is a sensor of this number.
@@ -434,9 +429,7 @@ pub(super) fn device_exists(tx: &ReadTx<'_>, id: i64) -> Result<(), Fault> {
 /// # Errors
 /// [`Code::NotFound`].
 pub(super) fn sensor_exists(tx: &ReadTx<'_>, id: i64) -> Result<(), Fault> {
-    let none =
-        || Fault::new(Code::NotFound, format!("Sensor not found: {id}")).named("UNKNOWN_SENSOR");
-    sensor(tx, Number::new(id).ok_or_else(none)?).map(drop)
+    sensor(tx, Number::new(id).ok_or_else(|| places::unknown_sensor(id))?).map(drop)
 }
 
 #[cfg(test)]

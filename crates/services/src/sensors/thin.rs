@@ -12,9 +12,12 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, value::to_raw_value};
+use serde_json::value::to_raw_value;
 
-use super::known::{KEY, LATE, UPDATE};
+use super::{
+    contract::Shortest,
+    known::{KEY, LATE, UPDATE},
+};
 use crate::kit::{Event, Micros, Overflow, Topic, Variant, timestamp};
 
 /// What the topics of thinned streams begin with.
@@ -167,13 +170,13 @@ struct Told<'a> {
     sensor_type: &'a str,
     device_id: i64,
     device_name: &'a str,
-    value: Number,
+    value: Shortest,
     unit: &'a str,
     timestamp: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    min: Option<Number>,
+    min: Option<Shortest>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max: Option<Number>,
+    max: Option<Shortest>,
 }
 
 /// The readings of one interval, as far as they were taken in. It holds one small entry for each sensor that was heard
@@ -246,11 +249,11 @@ impl Sensor {
             sensor_type: &self.sensor_type,
             device_id: self.device_id,
             device_name: &self.device_name,
-            value: shortest(value),
+            value: Shortest(value),
             unit: &self.unit,
             timestamp: started,
-            min: both.then(|| shortest(min)),
-            max: both.then(|| shortest(max)),
+            min: both.then_some(Shortest(min)),
+            max: both.then_some(Shortest(max)),
         };
         let on = |of: &str| topic(every, aggregate, of);
         let topics = vec![
@@ -320,16 +323,6 @@ impl Values {
         let mean = (about + rest / count) / SCALE;
         mean.clamp(self.min, self.max)
     }
-}
-
-/// A finite number in its shortest form: 25, not 25.0.
-fn shortest(value: f64) -> Number {
-    /// Up to here every whole number has a value of its own.
-    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= WHOLE_MAX {
-        return Number::from(value as i64);
-    }
-    Number::from_f64(value).expect("values of JSON and their means are finite")
 }
 
 #[cfg(test)]

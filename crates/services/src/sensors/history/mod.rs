@@ -45,6 +45,13 @@ pub struct Reading {
     pub delay: Option<i64>,
 }
 
+impl Reading {
+    /// Whether it bore no time, and was stamped when it came.
+    pub fn is_stamped(&self) -> bool {
+        self.delay.is_none()
+    }
+}
+
 /// What became of a reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kept {
