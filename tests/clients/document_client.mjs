@@ -124,6 +124,8 @@ async function inChromium(source, screen, lines) {
       await readFile(new URL('../../console/vendor/socket.io.js', import.meta.url), 'utf8'),
     ],
     '/pairing': ['text/html', '<!doctype html><title>Pairing</title>'],
+    // Browsers ask for it when they like, and complain on the page that is open then if there is none.
+    '/favicon.ico': ['image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg"/>'],
   };
   const server = createServer(({ url }, response) => {
     const [type, text] = files[url] ?? [];
