@@ -14,8 +14,7 @@ mod write;
 pub use handshake::accept_key;
 pub(crate) use head::split_whole;
 pub use read::Reader;
-pub(crate) use write::text_of;
-pub use write::{close, encode, encode_masked, text};
+pub use write::{body_of, close, encode, encode_masked, put_text, text, text_len, text_of};
 
 /// Longest payload of a control frame, in bytes (RFC 6455 section 5.5).
 pub const CONTROL_LEN_MAX: usize = 125;

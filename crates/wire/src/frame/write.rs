@@ -28,15 +28,36 @@ pub fn text(payload: &str) -> Bytes {
     encode(Opcode::Text, payload.as_bytes())
 }
 
-/// One text frame of these pieces, one behind the other, which saves an event a second copy.
-pub(crate) fn text_of(pieces: &[&str]) -> Bytes {
-    let payload_len = pieces.iter().map(|piece| piece.len()).sum();
-    let mut frame = Vec::with_capacity(header_len(payload_len) + payload_len);
-    put_header(Opcode::Text, payload_len, 0, &mut frame);
-    for piece in pieces {
-        frame.extend_from_slice(piece.as_bytes());
-    }
+/// The text of a frame that [`text`] or [`text_of`] made.
+pub fn body_of(frame: &[u8]) -> &str {
+    let header_len = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    let body = frame.get(header_len..).unwrap_or_default();
+    std::str::from_utf8(body).expect("a text frame was made of text")
+}
+
+/// One text frame of these pieces, one behind the other: copied once.
+pub fn text_of(pieces: &[&str]) -> Bytes {
+    let mut frame = Vec::with_capacity(text_len(pieces));
+    put_text(pieces, &mut frame);
     Bytes::from(frame)
+}
+
+/// How long that frame is, in bytes.
+pub fn text_len(pieces: &[&str]) -> usize {
+    let payload_len = pieces.iter().map(|piece| piece.len()).sum();
+    header_len(payload_len) + payload_len
+}
+
+/// Appends that frame to others.
+pub fn put_text(pieces: &[&str], out: &mut Vec<u8>) {
+    put_header(Opcode::Text, pieces.iter().map(|piece| piece.len()).sum(), 0, out);
+    for piece in pieces {
+        out.extend_from_slice(piece.as_bytes());
+    }
 }
 
 /// A close frame (RFC 6455 section 5.5.1). A reason over [`CLOSE_REASON_LEN_MAX`] bytes is cut
