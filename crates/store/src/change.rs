@@ -86,6 +86,16 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keys: Option<Vec<String>>,
     },
+    /// The live sessions of `principal` that hear `from` hear `to` too from here on: their room goes on under another
+    /// topic. What they hear when they come back, a read says.
+    Move {
+        /// Whose sessions.
+        principal: String,
+        /// What they hear.
+        from: Topic,
+        /// What they hear beside it from now on.
+        to: Topic,
+    },
     /// Every session of `principal` ends: its credential was revoked.
     Revoke {
         /// Whose sessions end.
@@ -121,6 +131,7 @@ impl Effect {
         match self {
             Effect::Grant { principal, .. }
             | Effect::Evict { principal, .. }
+            | Effect::Move { principal, .. }
             | Effect::Revoke { principal, .. }
             | Effect::Hand { principal, .. } => Some(principal),
             Effect::Narrow { .. } => None,
@@ -133,6 +144,7 @@ impl Effect {
             Effect::Grant { principal, topic } => (principal, "grant", Some(topic)),
             Effect::Evict { principal, topic } => (principal, "evict", Some(topic)),
             Effect::Narrow { topic, .. } => ("", "narrow", Some(topic)),
+            Effect::Move { principal, to, .. } => (principal, "move", Some(to)),
             Effect::Revoke { principal, .. } => (principal, "revoke", None),
             Effect::Hand { principal, .. } => (principal, "hand", None),
         }
