@@ -8,6 +8,7 @@
 
 pub mod acknowledgements;
 pub mod areas;
+pub mod chat;
 pub mod identity;
 pub mod kit;
 pub mod live_sessions;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Service> {
         areas::service(),
         notifications::service(),
         sensors::service(),
+        chat::service(),
     ]
 }
 
@@ -41,6 +43,7 @@ pub fn readable_topics(tx: &ReadTx<'_>, principal: &Principal) -> Result<Vec<Top
     topics.extend(areas::rights::topics(tx, principal)?);
     topics.extend(sensors::rights::topics(tx, principal)?);
     topics.extend(notifications::rights::topics(principal));
+    topics.extend(chat::rights::topics(principal));
     Ok(topics)
 }
 

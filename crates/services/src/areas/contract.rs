@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    kit::{Label, Micros, Paging, Payload, present, timestamp_ms},
+    kit::{Label, Micros, Paging, Payload, number, present, timestamp_ms},
     states::EntityId,
 };
 
@@ -36,10 +36,8 @@ macro_rules! numbered {
 
             /// The id that is written so: digits without a leading zero behind the word.
             pub fn parse(text: &str) -> Option<$name> {
-                let digits = text.strip_prefix($prefix)?;
-                let number: i64 = digits.parse().ok()?;
-                ((1..=Self::MAX).contains(&number) && number.to_string() == digits)
-                    .then_some($name(number))
+                let number = number(text.strip_prefix($prefix)?)?;
+                (number <= Self::MAX).then_some($name(number))
             }
 
             /// As a parameter of a statement.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::kit::{Micros, Paging, Role, Scope, present, timestamp};
+use crate::kit::{Micros, Paging, Role, Scope, number, present, timestamp};
 
 /// The shortest and longest life of a token, in seconds: a second, and ten years.
 pub const TTL_S: std::ops::RangeInclusive<i64> = 1..=10 * 366 * 86_400;
@@ -48,7 +48,8 @@ impl<'de> Deserialize<'de> for Login {
     }
 }
 
-/// A password that somebody sets: at least 8 characters and at most 256 bytes. It is never written anywhere, its Debug form included.
+/// A password that somebody sets: at least 8 characters and at most 256 bytes. It is never written anywhere, its Debug
+/// form included.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct NewPassword(pub(super) String);
@@ -79,7 +80,7 @@ impl std::fmt::Debug for NewPassword {
 }
 
 /// The number of a user, in JSON a text of digits: `"17"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub i64);
 
 impl UserId {
@@ -88,8 +89,7 @@ impl UserId {
 
     /// The id that is written so: digits without a leading zero.
     pub fn parse(text: &str) -> Option<UserId> {
-        let id: i64 = text.parse().ok()?;
-        ((1..=Self::MAX).contains(&id) && id.to_string() == text).then_some(UserId(id))
+        number(text).filter(|id| *id <= Self::MAX).map(UserId)
     }
 }
 
@@ -102,6 +102,39 @@ impl Serialize for UserId {
 impl<'de> Deserialize<'de> for UserId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         UserId::parse(&String::deserialize(from)?).ok_or_else(|| D::Error::custom("a user's id"))
+    }
+}
+
+/// Where a user's picture is: an https URL of at most [`Picture::LEN_MAX`] bytes, without blanks and control
+/// characters. The server never fetches it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Picture(String);
+
+impl Picture {
+    /// The longest, in bytes.
+    pub const LEN_MAX: usize = 2_000;
+
+    /// The URL, if it is one.
+    pub fn parse(text: &str) -> Option<Picture> {
+        let rest = text.strip_prefix("https://")?;
+        let has_host = !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':', '@']);
+        let fits = |c: char| !c.is_whitespace() && !c.is_control();
+        let is_one = has_host && text.len() <= Self::LEN_MAX && text.chars().all(fits);
+        is_one.then(|| Picture(text.to_owned()))
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Picture {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Picture::parse(&String::deserialize(from)?).ok_or_else(|| {
+            D::Error::custom(format!("an https URL of at most {} bytes", Picture::LEN_MAX))
+        })
     }
 }
 
@@ -242,6 +275,9 @@ pub struct CreateUser {
     /// The e-mail address.
     #[serde(default)]
     pub email: Option<String>,
+    /// Where a picture of them is.
+    #[serde(default)]
+    pub picture: Option<Picture>,
     /// Rights; see [`Scope`].
     #[serde(default)]
     pub scopes: Vec<Scope>,
@@ -271,6 +307,9 @@ pub struct ChangeUser {
     /// The e-mail address; `null`: none.
     #[serde(default, deserialize_with = "present")]
     pub email: Option<Option<String>>,
+    /// Where a picture of them is; `null`: there is none.
+    #[serde(default, deserialize_with = "present")]
+    pub picture: Option<Option<Picture>>,
     /// All scopes from now on.
     #[serde(default, deserialize_with = "present")]
     pub scopes: Option<Vec<Scope>>,
@@ -318,6 +357,8 @@ pub struct User {
     pub kind: Option<Kind>,
     /// The e-mail address.
     pub email: Option<String>,
+    /// Where a picture of them is, an https URL.
+    pub picture: Option<String>,
     /// Their scopes.
     pub scopes: Vec<Scope>,
     /// Whether they are shut out.

@@ -11,10 +11,13 @@
 //!   tokens (`user/1`), or those that have the user's own scopes (`user/1/scopes`).
 //! - A password is hashed before the transaction, never inside; who does not exist takes as long to
 //!   refuse as who does.
+//! - A guest who said who they are ([`guest_as`]) speaks for that user and has no rights of theirs; it ends with the
+//!   user.
 //! - A ticket stands for a token once: what is kept is that it was used.
 
 mod clients;
 mod contract;
+mod guests;
 mod password;
 mod read;
 mod seed;
@@ -28,9 +31,13 @@ mod users;
 pub use clients::{end_older_tokens, end_tokens_of, first_use, issue_to_client, unused_claims};
 pub use contract::{
     ChangeToken, ChangeUser, CreateToken, CreateUser, Kind, ListTokens, ListUsers, Login,
-    NewPassword, Nothing, Token, TokenId, User, UserId, UserRole,
+    NewPassword, Nothing, Picture, Token, TokenId, User, UserId, UserRole,
 };
-pub use read::{check, enabled_admins, enabled_users, has_admin, principal, user};
+pub use guests::{USERS_MAX, guest_as, make_on_the_spot};
+pub use read::{
+    check, enabled_admins, enabled_users, existing, has_admin, houseworkers, principal, user,
+    usernames,
+};
 pub use seed::{Sample, add_sample, hash_sample};
 
 use bellwire_store::tx::Value;
@@ -84,6 +91,10 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE tokens ADD COLUMN unused INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX tokens_of_clients ON tokens (subject) WHERE role = 'client' AND revoked_at IS NULL;
+",
+    "
+    ALTER TABLE users ADD COLUMN picture TEXT;
+    CREATE INDEX users_houseworkers ON users (user_id) WHERE kind = 'houseworker';
 ",
 ];
 

@@ -93,8 +93,10 @@ pub fn check(
     principal: &Principal,
     now: Micros,
 ) -> Result<Option<Principal>, Fault> {
-    if matches!(principal.role, Role::Guest | Role::Pairing | Role::System) {
-        return Ok(None);
+    match principal.role {
+        Role::Guest => return check_guest(tx, principal).map(|()| None),
+        Role::Pairing | Role::System => return Ok(None),
+        Role::Admin | Role::User | Role::Client | Role::Device => {}
     }
     let place = [Value::Text(&principal.token), Value::Integer(now)];
     match tx.one(sql::GENERATION, &place, |row| row.integer(0))? {
@@ -102,6 +104,15 @@ pub fn check(
         Some(_) => by_id(tx, &principal.token, now)?.map(Some).ok_or_else(ended),
         None => Err(ended()),
     }
+}
+
+/// Refuses a guest who speaks for a user ([`guest_as`](super::guest_as)) that is gone, is shut out, or is an admin by
+/// now.
+fn check_guest(tx: &ReadTx<'_>, guest: &Principal) -> Result<(), Fault> {
+    let Some(id) = guest.subject.as_deref().and_then(UserId::parse) else { return Ok(()) };
+    tx.one(sql::IS_PERSON, &[Value::Integer(id.0)], |_| ())?.ok_or_else(|| {
+        Fault::new(Code::Unauthenticated, "there is no such user any more, or nobody may be them")
+    })
 }
 
 fn ended() -> Fault {
@@ -215,6 +226,7 @@ fn known(row: &Row<'_>) -> User {
         disabled: row.integer(7) != 0,
         created_at: timestamp(row.integer(8)),
         updated_at: timestamp(row.integer(9)),
+        picture: row.optional_text(10),
     }
 }
 
@@ -260,6 +272,42 @@ pub fn enabled_users(tx: &ReadTx<'_>) -> Result<Vec<UserId>, Fault> {
 /// The store's.
 pub fn enabled_admins(tx: &ReadTx<'_>) -> Result<Vec<UserId>, Fault> {
     tx.all(sql::ENABLED_ADMINS, &[], |row| UserId(row.integer(0)))
+}
+
+/// The enabled users of kind houseworker after this one, by id: at most so many.
+///
+/// # Errors
+/// The store's.
+pub fn houseworkers(
+    tx: &ReadTx<'_>,
+    after: Option<UserId>,
+    len: usize,
+) -> Result<Vec<User>, Fault> {
+    let place = [Value::Integer(after.map_or(0, |id| id.0)), Value::Integer(len as i64)];
+    tx.all(sql::HOUSEWORKERS, &place, known)
+}
+
+/// The names that others see of these users, in the same order; who is no user is left out. It costs a look by primary
+/// key for each.
+///
+/// # Errors
+/// The store's.
+pub fn usernames(tx: &ReadTx<'_>, ids: &[UserId]) -> Result<Vec<(UserId, String)>, Fault> {
+    let mut names = Vec::with_capacity(ids.len());
+    for id in ids {
+        let name = tx.one(sql::USERNAME, &[Value::Integer(id.0)], |row| row.text(0))?;
+        names.extend(name.map(|name| (*id, name)));
+    }
+    Ok(names)
+}
+
+/// Which of these users exist, in the same order. Rows of other services may name users who were deleted just now,
+/// until what is due then has run ([`due`](crate::kit::due)): who is written to or told something is asked for here.
+///
+/// # Errors
+/// The store's.
+pub fn existing(tx: &ReadTx<'_>, ids: &[UserId]) -> Result<Vec<UserId>, Fault> {
+    Ok(usernames(tx, ids)?.into_iter().map(|(id, _)| id).collect())
 }
 
 /// Whether there is an admin who can sign in.

@@ -47,6 +47,7 @@ pub fn add_sample(tx: &mut Tx<'_>, now: Micros, sample: &Sample, hash: &str) -> 
         role: sample.role,
         kind: sample.kind,
         email: Some(format!("{}@example.com", sample.login)),
+        picture: None,
         scopes: Vec::new(),
     };
     users::insert(tx, now, user_id, &login, &user, Some(hash))

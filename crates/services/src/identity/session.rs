@@ -129,7 +129,7 @@ pub fn refresh(
 fn own(tx: &ReadTx<'_>, principal: &Principal) -> Result<(UserId, bool), Fault> {
     let session = tx.one(sql::SHOW, &[Value::Text(&principal.token)], |row| row.integer(4))?;
     let session = session.ok_or_else(no_token)?;
-    let user_id = principal.id.strip_prefix("user/").and_then(UserId::parse);
+    let user_id = principal.user_id().map(UserId);
     let user_id =
         user_id.ok_or_else(|| Fault::new(Code::Forbidden, "this token speaks for no user"))?;
     Ok((user_id, session != 0))

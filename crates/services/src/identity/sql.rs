@@ -2,6 +2,18 @@
 
 use bellwire_store::statements;
 
+/// A statement that gives users, everything but the password, with the columns in the order of `read::known`; the rest
+/// of it follows.
+macro_rules! user {
+    ($rest:literal) => {
+        concat!(
+            "SELECT user_id, login, username, role, kind, email, scopes, disabled, created_at, updated_at, picture
+             FROM users ",
+            $rest
+        )
+    };
+}
+
 statements! {
     /// A new token.
     INSERT = "INSERT INTO tokens (token_id, jti, role, subject, scopes, generation, created_at, expires_at,
@@ -74,14 +86,20 @@ statements! {
                       SELECT ticket FROM tickets WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
     /// A new user.
     INSERT_USER = "INSERT INTO users (user_id, login, username, password, role, kind, email, scopes, disabled,
-                                      generation, created_at, updated_at)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 1, $9, $9)";
-    /// Everything about a user but the password.
-    USER = "SELECT user_id, login, username, role, kind, email, scopes, disabled, created_at, updated_at
-            FROM users WHERE user_id = $1";
+                                      generation, created_at, updated_at, picture)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 1, $9, $9, $10)";
+    /// A user.
+    USER = user!("WHERE user_id = $1");
     /// Users by id.
-    USERS = "SELECT user_id, login, username, role, kind, email, scopes, disabled, created_at, updated_at
-             FROM users WHERE user_id > $1 ORDER BY user_id LIMIT $2";
+    USERS = user!("WHERE user_id > $1 ORDER BY user_id LIMIT $2");
+    /// Houseworkers that are not shut out, by id.
+    HOUSEWORKERS = user!("WHERE kind = 'houseworker' AND disabled = 0 AND user_id > $1 ORDER BY user_id LIMIT $2");
+    /// The name of a user.
+    USERNAME = "SELECT username FROM users WHERE user_id = $1";
+    /// Whether a user is there, is not shut out, and is no admin.
+    IS_PERSON = "SELECT user_id FROM users WHERE user_id = $1 AND disabled = 0 AND role = 'user'";
+    /// How many users there are.
+    COUNT_USERS = "SELECT count(*) FROM users";
     /// Users that are not shut out.
     ENABLED = "SELECT user_id FROM users WHERE disabled = 0 ORDER BY user_id";
     /// Admins that are not shut out.
@@ -92,7 +110,7 @@ statements! {
     PASSWORD = "SELECT password, generation FROM users WHERE user_id = $1 AND disabled = 0";
     /// A changed user.
     UPDATE_USER = "UPDATE users SET login = $2, username = $3, role = $4, kind = $5, email = $6, scopes = $7,
-                   disabled = $8, updated_at = $9, generation = generation + $10 WHERE user_id = $1";
+                   disabled = $8, updated_at = $9, generation = generation + $10, picture = $11 WHERE user_id = $1";
     /// Another password.
     SET_PASSWORD = "UPDATE users SET password = $2, updated_at = $3, generation = generation + 1 WHERE user_id = $1";
     /// One user less.

@@ -8,7 +8,7 @@ use bellwire_store::{
 };
 
 use super::{
-    contract::{CreateUser, Login, Nothing, UseTicket},
+    contract::{CreateUser, Login, NAME_CHARS_MAX, Nothing, UseTicket},
     *,
 };
 use crate::{
@@ -32,7 +32,13 @@ impl World {
     /// Opens it with so many of this service's steps.
     fn open(&self, steps: usize) -> Writer {
         let migrations = Migrations { service: "identity", steps: &MIGRATIONS[..steps] };
-        let others = [crate::acknowledgements::service(), crate::notifications::service()];
+        // What a user has there goes with them.
+        let others = [
+            crate::acknowledgements::service(),
+            crate::notifications::service(),
+            crate::chat::service(),
+            crate::kit::due::service(),
+        ];
         let others = others.map(|service| service.migrations);
         Writer::open(&self.options, &[&[migrations][..], &others].concat()).expect("it opens")
     }
@@ -272,4 +278,202 @@ fn the_oldest_of_a_thousand_sessions_makes_way() {
     };
     let live: Vec<bool> = begun[..5].iter().map(|(jti, _)| is_live(jti.clone())).collect();
     assert_eq!(live, [false, false, false, true, true]);
+}
+
+/// Adds a person, and gives what others know of them.
+fn add(tx: &mut Tx<'_>, id: i64, fields: &str) -> Result<User, Fault> {
+    let login = Login::parse(&format!("login-{id}")).expect("a login");
+    let user: CreateUser = serde_json::from_str(fields).expect("a user");
+    users::insert(tx, 10, UserId(id), &login, &user, None)?;
+    read::user(tx, UserId(id))?.ok_or_else(read::no_user)
+}
+
+#[test]
+fn a_guest_ends_with_the_user_they_speak_for() {
+    let world = World::new();
+    let mut writer = world.open(MIGRATIONS.len());
+    run(&mut writer, |tx| {
+        let (settings, operator) = (Settings::default(), Principal::operator());
+        let ctx = ctx(20, &operator, &settings);
+        let ended = |tx: &Tx<'_>, guest: &Principal| {
+            check(tx, guest, 20).map_err(|fault| fault.code) == Err(Code::Unauthenticated)
+        };
+        let change = |tx: &mut Tx<'_>, fields: &str| {
+            let cmd: ChangeUser = serde_json::from_str(fields).expect("a change");
+            users::change(tx, &ctx, &cmd, &None).map(drop)
+        };
+        add(tx, 9, r#"{"username":"root","role":"admin"}"#)?;
+        tx.execute(
+            sql::SET_PASSWORD,
+            &[Value::Integer(9), Value::Text("hash"), Value::Integer(1)],
+        )?;
+        let jane = add(tx, 7, r#"{"username":"jane","scopes":["states:read"]}"#)?;
+        let guest = guest_as(&jane);
+        let shown = (&*guest.id, guest.role, guest.subject.as_deref(), guest.scopes.len());
+        assert_eq!(shown, ("user/7", Role::Guest, Some("7"), 0));
+        assert_eq!((&*guest.token, guest.follows, guest.expires_at), ("", false, None));
+        for (fields, is_over) in [
+            (r#"{"userId":"7","username":"Jane"}"#, false),
+            (r#"{"userId":"7","disabled":true}"#, true),
+            (r#"{"userId":"7","disabled":false}"#, false),
+            (r#"{"userId":"7","role":"admin"}"#, true),
+            (r#"{"userId":"7","role":"user"}"#, false),
+        ] {
+            change(tx, fields)?;
+            assert_eq!(ended(tx, &guest), is_over, "{fields}");
+            assert!(is_over || check(tx, &guest, 20) == Ok(None), "{fields}");
+        }
+        users::delete(tx, &ctx, &contract::OneUser { user_id: UserId(7) })?;
+        assert!(ended(tx, &guest));
+        // Other guests are nobody, and stay it.
+        for nobody in [Principal::guest(), Principal::guest_from("192.0.2.1")] {
+            assert_eq!(check(tx, &nobody, 20), Ok(None));
+        }
+        Ok(())
+    })
+    .expect("all is allowed");
+}
+
+#[test]
+fn users_made_on_the_spot() {
+    let world = World::new();
+    let mut writer = world.open(MIGRATIONS.len());
+    run(&mut writer, |tx| {
+        let made = |tx: &mut Tx<'_>, id: i64, name: &str| {
+            let made = make_on_the_spot(tx, 30, UserId(id), name);
+            made.map(|user| (user.login, user.username)).map_err(|fault| fault.code)
+        };
+        let as_is = |login: &str, name: &str| Ok((login.to_owned(), name.to_owned()));
+        assert_eq!(made(tx, 123_456, "john_doe"), as_is("user-123456", "john_doe"));
+        assert_eq!(
+            made(tx, UserId::MAX, "<b>\u{5d0}"),
+            as_is("user-9007199254740992", "<b>\u{5d0}")
+        );
+        assert_eq!(made(tx, 123_456, "jane"), Err(Code::Conflict), "somebody is that already");
+        for name in ["", " a", "a\n", "\u{0}", &"a".repeat(NAME_CHARS_MAX + 1)] {
+            assert_eq!(made(tx, 8, name), Err(Code::Invalid), "{name:?}");
+        }
+        assert_eq!(
+            made(tx, 8, &"\u{e4}".repeat(NAME_CHARS_MAX)).map(|made| made.0),
+            Ok("user-8".into())
+        );
+        // Somebody signs in by these names.
+        for (id, login) in [(20, "user-9"), (21, "user-9-2")] {
+            add(tx, id, r#"{"username":"x"}"#)?;
+            let row = [Value::Integer(id), Value::Text(login)];
+            tx.execute(Statement("UPDATE users SET login = $2 WHERE user_id = $1"), &row)?;
+        }
+        assert_eq!(made(tx, 9, "x"), as_is("user-9-3", "x"));
+        let user = read::user(tx, UserId(9))?.expect("it is there");
+        assert_eq!((user.role, user.kind, user.scopes.len()), (UserRole::User, None, 0));
+        assert!(!has_admin(tx)?);
+        Ok(())
+    })
+    .expect("all is allowed");
+    // Up to a number of users on the whole, however they were made.
+    for slice in 0..USERS_MAX / 500 {
+        run(&mut writer, move |tx| {
+            let slice = 1_000_000 + slice * 500..1_000_000 + (slice + 1) * 500;
+            for id in slice.take((USERS_MAX - count_users(tx)?).min(500) as usize) {
+                add(tx, id, r#"{"username":"x"}"#)?;
+            }
+            Ok(())
+        })
+        .expect("they are made");
+    }
+    run(&mut writer, move |tx| {
+        assert_eq!(count_users(tx)?, USERS_MAX);
+        let refused = make_on_the_spot(tx, 30, UserId(2_000_000), "x");
+        assert_eq!(refused.map(drop).map_err(|fault| fault.code), Err(Code::Conflict));
+        tx.execute(sql::DELETE_USER, &[Value::Integer(9)])?;
+        make_on_the_spot(tx, 30, UserId(2_000_000), "x").map(drop)
+    })
+    .expect("there is room for one");
+}
+
+fn count_users(tx: &Tx<'_>) -> Result<i64, Fault> {
+    Ok(tx.one(sql::COUNT_USERS, &[], |row| row.integer(0))?.unwrap_or(0))
+}
+
+#[test]
+fn houseworkers_and_names_of_users() {
+    let world = World::new();
+    let mut writer = world.open(MIGRATIONS.len());
+    run(&mut writer, |tx| {
+        for (id, kind) in
+            [(2, "client"), (4, "houseworker"), (3, "houseworker"), (7, "houseworker")]
+        {
+            add(tx, id, &format!(r#"{{"username":"name {id}","kind":"{kind}"}}"#))?;
+        }
+        add(tx, 5, r#"{"username":"name 5"}"#)?;
+        tx.execute(
+            Statement("UPDATE users SET disabled = 1 WHERE user_id = $1"),
+            &[Value::Integer(7)],
+        )?;
+        let check = |after: Option<i64>, len: usize, ids: &[i64]| {
+            let found = houseworkers(tx, after.map(UserId), len).expect("they are read");
+            let found: Vec<i64> = found.iter().map(|user| user.user_id.0).collect();
+            assert_eq!(found, ids, "{after:?} {len}");
+        };
+        check(None, 10, &[3, 4]);
+        check(None, 1, &[3]);
+        check(Some(3), 10, &[4]);
+        check(Some(4), 10, &[]);
+        check(None, 0, &[]);
+        let names = usernames(tx, &[7, 9, 2, 2].map(UserId))?;
+        let names: Vec<_> = names.iter().map(|(id, name)| (id.0, name.as_str())).collect();
+        assert_eq!(names, [(7, "name 7"), (2, "name 2"), (2, "name 2")]);
+        assert_eq!(usernames(tx, &[])?, []);
+        Ok(())
+    })
+    .expect("all is read");
+}
+
+#[test]
+fn pictures_are_https_urls() {
+    let longest = format!("https://a/{}", "x".repeat(Picture::LEN_MAX - "https://a/".len()));
+    for (text, is_one) in [
+        ("https://a", true),
+        ("https://images.example/a%20b.png?size=1#x", true),
+        ("https://b\u{fc}cher.example/\u{5d0}.png", true),
+        (&*longest, true),
+        (&(longest.clone() + "x"), false),
+        ("", false),
+        ("https://", false),
+        ("https:///a", false),
+        ("https://?a", false),
+        ("https://:443/", false),
+        ("https://@a", false),
+        ("http://a/b.png", false),
+        ("HTTPS://a", false),
+        ("//a/b.png", false),
+        ("javascript:alert(1)", false),
+        ("data:image/png;base64,AAAA", false),
+        ("https://a/b c", false),
+        ("https://a/\n", false),
+        ("https://a/\u{0}", false),
+        (" https://a", false),
+    ] {
+        assert_eq!(Picture::parse(text).is_some(), is_one, "{text:?}");
+        let read = serde_json::from_value::<Picture>(text.into());
+        assert_eq!(read.is_ok(), is_one, "{text:?}");
+    }
+    let world = World::new();
+    let mut writer = world.open(MIGRATIONS.len());
+    run(&mut writer, |tx| {
+        let (settings, operator) = (Settings::default(), Principal::operator());
+        let shown = add(tx, 7, r#"{"username":"jane","picture":"https://a/1.png"}"#)?.picture;
+        assert_eq!(shown.as_deref(), Some("https://a/1.png"));
+        for (fields, picture) in [
+            (r#"{"userId":"7","username":"Jane"}"#, Some("https://a/1.png")),
+            (r#"{"userId":"7","picture":"https://a/2.png"}"#, Some("https://a/2.png")),
+            (r#"{"userId":"7","picture":null}"#, None),
+        ] {
+            let cmd: ChangeUser = serde_json::from_str(fields).expect("a change");
+            let user = users::change(tx, &ctx(20, &operator, &settings), &cmd, &None)?.reply;
+            assert_eq!(user.picture.as_deref(), picture, "{fields}");
+        }
+        Ok(())
+    })
+    .expect("all is allowed");
 }

@@ -10,7 +10,7 @@ use super::{
     tokens::{grant, reform, scopes_json},
 };
 use crate::{
-    acknowledgements,
+    acknowledgements, chat,
     kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, ReadTx, Tx, is_label},
     notifications, readable_topics,
 };
@@ -88,6 +88,7 @@ pub(super) fn insert(
             cmd.email.as_deref().map_or(Value::Null, Value::Text),
             Value::Text(&scopes_json(&cmd.scopes)?),
             Value::Integer(now),
+            cmd.picture.as_ref().map_or(Value::Null, |picture| Value::Text(picture.as_str())),
         ],
     )?;
     Ok(())
@@ -115,15 +116,19 @@ fn free_login(tx: &ReadTx<'_>, login: &Login, own: Option<UserId>) -> Result<(),
 fn check_names(username: Option<&str>, email: Option<&str>) -> Result<(), Fault> {
     let fits = |text: &str| is_label(text, NAME_CHARS_MAX);
     if username.is_some_and(|name| !fits(name)) {
-        let why = format!(
-            "username: 1 to {NAME_CHARS_MAX} characters, none of them a control character or blank at an end"
-        );
-        return Err(Fault::new(Code::Invalid, why));
+        return Err(Fault::new(Code::Invalid, wrong_username()));
     }
     if email.is_some_and(|email| !fits(email) || !email.contains('@')) {
         return Err(Fault::new(Code::Invalid, "email: an e-mail address"));
     }
     Ok(())
+}
+
+/// What is said of a name that is none.
+pub(super) fn wrong_username() -> String {
+    format!(
+        "username: 1 to {NAME_CHARS_MAX} characters, none of them a control character or blank at an end"
+    )
 }
 
 /// Looks whether the change makes sense, before a password is hashed for it.
@@ -158,6 +163,9 @@ pub fn change(
     new.role = cmd.role.unwrap_or(new.role);
     new.kind = cmd.kind.unwrap_or(new.kind);
     new.email = cmd.email.clone().unwrap_or(new.email);
+    if let Some(picture) = &cmd.picture {
+        new.picture = picture.as_ref().map(|picture| picture.as_str().to_owned());
+    }
     new.scopes = cmd.scopes.clone().unwrap_or(new.scopes);
     new.disabled = cmd.disabled.unwrap_or(new.disabled);
     if new.role != UserRole::Admin || new.disabled {
@@ -195,6 +203,7 @@ fn update(tx: &mut Tx<'_>, now: Micros, user: &User, rights: bool) -> Result<(),
             Value::Integer(user.disabled.into()),
             Value::Integer(now),
             Value::Integer(rights.into()),
+            user.picture.as_deref().map_or(Value::Null, Value::Text),
         ],
     )?;
     Ok(())
@@ -281,6 +290,7 @@ pub fn delete(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &OneUser) -> Result<Outcome<(
     tx.execute(sql::DELETE_USER, &[Value::Integer(cmd.user_id.0)])?;
     acknowledgements::forget(tx, &Principal::user(cmd.user_id.0))?;
     notifications::forget_user(tx, cmd.user_id)?;
+    chat::forget_user(tx, ctx.now, &user)?;
     end_all(tx, ctx, cmd.user_id, Outcome::reply(()))
 }
 

@@ -1,11 +1,13 @@
 //! What a call answers.
 
-use bellwire_store::change::{Code, Fault, Micros};
+use bellwire_store::change::{Code, Event, Fault, Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::Principal;
+
 /// A reply as JSON text, and what the door has to sign for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     /// The reply.
     pub json: Box<RawValue>,
@@ -16,12 +18,14 @@ pub struct Answer {
     pub is_new: Option<bool>,
     /// When present, the caller is refused after all, and what was decided stays.
     pub refusal: Option<Fault>,
+    /// What it does to its caller's live session, beside being sent.
+    pub aside: Option<Box<Aside>>,
 }
 
 impl Answer {
     /// A reply with nothing to sign.
     pub fn of(json: Box<RawValue>) -> Answer {
-        Answer { json, sign: None, is_new: None, refusal: None }
+        Answer { json, sign: None, is_new: None, refusal: None, aside: None }
     }
 
     /// The answer, unless the caller is refused.
@@ -82,6 +86,77 @@ pub struct Upserted<R> {
 impl<R: Serialize> Reply for Upserted<R> {
     fn answer(&self) -> Result<Answer, Fault> {
         Ok(Answer { is_new: Some(self.is_new), ..self.reply.answer()? })
+    }
+}
+
+/// What an answer does to the live session of its caller, before it is given; over HTTP there is none. A repeat by
+/// its idempotency key does nothing of it.
+#[derive(Debug, Clone, Default)]
+pub struct Aside {
+    /// The rooms that the session enters, by name: from then on it hears their topics
+    /// ([`Service::rooms`](super::Service::rooms)).
+    pub enters: Vec<String>,
+    /// Those that it leaves; it need not be in them.
+    pub leaves: Vec<String>,
+    /// Who its guest is from then on.
+    pub becomes: Option<Principal>,
+    /// What begins or ends with it.
+    pub signals: Vec<Signal>,
+}
+
+impl Aside {
+    /// The session enters this room.
+    pub fn entering(room: impl Into<String>) -> Aside {
+        Aside { enters: vec![room.into()], ..Aside::default() }
+    }
+
+    /// The session leaves these rooms.
+    pub fn leaving<R: Into<String>>(rooms: impl IntoIterator<Item = R>) -> Aside {
+        Aside { leaves: rooms.into_iter().map(Into::into).collect(), ..Aside::default() }
+    }
+
+    /// Something begins or ends.
+    pub fn signalling(signal: Signal) -> Aside {
+        Aside { signals: vec![signal], ..Aside::default() }
+    }
+}
+
+/// Something that lasts for a while and is told by events that pass: that somebody types. It is told at most once a
+/// second that it begins, and that it ends.
+#[derive(Debug, Clone)]
+pub enum Signal {
+    /// It begins, or goes on.
+    Begins {
+        /// What, and whose.
+        key: String,
+        /// How that is told.
+        begins: Event,
+        /// How its end is told.
+        ends: Event,
+        /// After this time, in microseconds, it ends by itself; before, with the session that began it.
+        lasts: Micros,
+    },
+    /// It ends.
+    Ends {
+        /// What, and whose.
+        key: String,
+        /// How that is told if it had not begun; `None`: not at all.
+        ends: Option<Event>,
+    },
+}
+
+/// A reply with something [aside](Aside).
+#[derive(Debug)]
+pub struct WithAside<R> {
+    /// The reply.
+    pub reply: R,
+    /// What else happens.
+    pub aside: Aside,
+}
+
+impl<R: Serialize> Reply for WithAside<R> {
+    fn answer(&self) -> Result<Answer, Fault> {
+        Ok(Answer { aside: Some(Box::new(self.aside.clone())), ..self.reply.answer()? })
     }
 }
 

@@ -13,7 +13,7 @@ mod service;
 mod stream;
 mod time;
 
-pub use answer::{Answer, Claims, Reply, Signed, Upserted, Verdict};
+pub use answer::{Answer, Aside, Claims, Reply, Signal, Signed, Upserted, Verdict, WithAside};
 pub use bellwire_store::{
     change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant, Words},
     tx::{ReadTx, Tx},
@@ -25,9 +25,12 @@ pub use principal::{Principal, Role, Scope};
 pub use route::{Cookie, Method, Route};
 pub use service::{
     Access, BoundCommand, BoundQuery, Command, Decision, Look, Meter, Named, Names, Namespace,
-    Prepared, Query, Service, Snapshot, Subscribe, Subscription, Told, Work,
+    Prepared, Query, Service, Snapshot, Subscribe, Subscription, Told, Work, declared,
 };
-pub use stream::{Exists, FirstShown, Greeting, Heard, Hears, Place, Still, Stream, Topics, Wish};
+pub use stream::{
+    Entries, Exists, FirstShown, Greeting, Heard, Hears, Place, RoomTopic, Rooms, Still, Stream,
+    Topics, Wish,
+};
 pub use time::{timestamp, timestamp_bare, timestamp_exact, timestamp_ms};
 
 use std::cell::Cell;
@@ -62,11 +65,20 @@ pub struct Settings {
     pub session_s: i64,
     /// How many readings a device may send in a second.
     pub readings_per_second: u32,
+    /// Where it is the day and the time that people are shown.
+    pub time_zone: jiff::tz::TimeZone,
+    /// How long a user whose connection was lost may take to come back, in milliseconds.
+    pub presence_grace_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { session_s: 12 * 3_600, readings_per_second: 1_000 }
+        Settings {
+            session_s: 12 * 3_600,
+            readings_per_second: 1_000,
+            time_zone: jiff::tz::TimeZone::UTC,
+            presence_grace_ms: 5_000,
+        }
     }
 }
 
@@ -128,6 +140,12 @@ pub fn shortened(words: String) -> String {
     format!("{}...{}", &words[..begin], &words[end..])
 }
 
+/// The number of a thing, from 1 on, that is written so: digits without a leading zero. So a thing has one spelling.
+pub fn number(digits: &str) -> Option<i64> {
+    let number: i64 = digits.parse().ok()?;
+    (number >= 1 && number.to_string() == digits).then_some(number)
+}
+
 /// For an optional field that may be absent but not `null`:
 /// `#[serde(default, deserialize_with = "present")]`.
 ///
@@ -142,6 +160,25 @@ pub fn present<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        for (digits, expected) in [
+            ("1", Some(1)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("9223372036854775808", None),
+            ("0", None),
+            ("-1", None),
+            ("+1", None),
+            ("01", None),
+            (" 1", None),
+            ("1.0", None),
+            ("\u{661}", None),
+            ("", None),
+        ] {
+            assert_eq!(number(digits), expected, "{digits:?}");
+        }
+    }
 
     #[test]
     fn words_have_an_end() {

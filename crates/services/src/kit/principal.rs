@@ -128,6 +128,16 @@ impl Principal {
     pub fn user(user_id: i64) -> String {
         format!("user/{user_id}")
     }
+
+    /// The number of the user for whom this caller speaks, if it is one's.
+    pub fn user_id(&self) -> Option<i64> {
+        self.user_number()?.parse().ok()
+    }
+
+    /// The same in digits.
+    pub fn user_number(&self) -> Option<&str> {
+        self.id.strip_prefix("user/")
+    }
 }
 
 /// What kind of caller.

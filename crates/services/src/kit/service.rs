@@ -6,7 +6,7 @@ use bellwire_store::{migrate::Migrations, tx::Statement};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Answer, Code, Ctx, Fault, Outcome, Payload, Principal, ReadTx, Reply, Role, Route, Said,
+    Answer, Code, Ctx, Fault, Outcome, Payload, Principal, ReadTx, Reply, Role, Rooms, Route, Said,
     Settings, Spelling, Stream, Topic, Tx, due, parse,
 };
 
@@ -103,6 +103,8 @@ pub struct Command {
     pub bind: Bind<BoundCommand>,
     /// What it costs its caller, if that is limited.
     pub meter: Option<Meter>,
+    /// Whether it may move the session of its caller: see [`Service::moving`].
+    pub moves: bool,
 }
 
 /// What a command costs its caller, who may spend so much a second. All metered commands of a service
@@ -132,6 +134,13 @@ pub struct Query {
     pub is_long: bool,
 }
 
+/// The name under which an event is declared: one whose name ends in a number is declared without it, e.g.
+/// `privateRatingNotify-` for `privateRatingNotify-2`.
+pub fn declared(event: &str) -> &str {
+    let stem = event.trim_end_matches(|c: char| c.is_ascii_digit());
+    if stem.ends_with('-') { stem } else { event }
+}
+
 /// How an event is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
@@ -143,6 +152,8 @@ pub struct Told {
     pub asks: bool,
     /// The namespace of Socket.IO where it is told, beside `/`.
     pub namespace: &'static str,
+    /// The key of its payload that says to each receiver who they are, if there is one.
+    pub own: Option<&'static str>,
 }
 
 /// What the name of a topic means to a client that asks for it.
@@ -229,6 +240,10 @@ pub struct Service {
     pub field_names: &'static [(&'static str, &'static str)],
     /// What must happen at a time.
     pub due: Vec<due::Due>,
+    /// What its rooms are, if it has some.
+    pub rooms: Option<Rooms>,
+    /// Its calls whose argument is no object.
+    pub bare: &'static [&'static str],
 }
 
 impl Service {
@@ -253,6 +268,8 @@ impl Service {
             routes: Vec::new(),
             field_names: &[],
             due: Vec::new(),
+            rooms: None,
+            bare: &[],
         }
     }
 
@@ -309,7 +326,14 @@ impl Service {
     }
 
     fn add_command(&mut self, name: &'static str, access: Access, bind: Bind<BoundCommand>) {
-        self.commands.push(Command { name, service: self.name, access, bind, meter: None });
+        self.commands.push(Command {
+            name,
+            service: self.name,
+            access,
+            bind,
+            meter: None,
+            moves: false,
+        });
     }
 
     /// Says what a command of this name, which is there already, costs its caller.
@@ -319,6 +343,18 @@ impl Service {
     pub fn metered(mut self, name: &'static str, meter: Meter) -> Self {
         let command = self.commands.iter_mut().find(|command| command.name == name);
         command.unwrap_or_else(|| panic!("{name} is no command")).meter = Some(meter);
+        self
+    }
+
+    /// Says that the command of this name, which is there already, may move the session of its caller
+    /// ([`Aside`](super::Aside)). So it runs alone, as queries do, and a retry does it again whatever its idempotency
+    /// key: twice has to come to the same.
+    ///
+    /// # Panics
+    /// If there is no such command.
+    pub fn moving(mut self, name: &'static str) -> Self {
+        let command = self.commands.iter_mut().find(|command| command.name == name);
+        command.unwrap_or_else(|| panic!("{name} is no command")).moves = true;
         self
     }
 
@@ -373,13 +409,37 @@ impl Service {
 
     /// Declares an event and its plain spelling.
     pub fn event(mut self, name: &'static str, spelling: Spelling) -> Self {
-        self.events.push(Told { name, spelling, asks: false, namespace: "/" });
+        self.events.push(Told { name, spelling, asks: false, namespace: "/", own: None });
         self
     }
 
     /// Declares an event that asks for an acknowledgement where a client wants to give one.
     pub fn critical_event(mut self, name: &'static str, spelling: Spelling) -> Self {
-        self.events.push(Told { name, spelling, asks: true, namespace: "/" });
+        self.events.push(Told { name, spelling, asks: true, namespace: "/", own: None });
+        self
+    }
+
+    /// Says that the payload of this event, which is declared already, has this key once, at its top, with an empty text
+    /// for its value: in its place each receiver is told the number of the user whose connection it is. A payload
+    /// without it is told as it is, and so is an event that passes.
+    ///
+    /// # Panics
+    /// If there is no such event.
+    pub fn own(mut self, event: &'static str, key: &'static str) -> Self {
+        let told = self.events.iter_mut().find(|told| told.name == event);
+        told.unwrap_or_else(|| panic!("{event} is no event")).own = Some(key);
+        self
+    }
+
+    /// Says what its rooms are.
+    pub fn rooms(mut self, rooms: Rooms) -> Self {
+        self.rooms = Some(rooms);
+        self
+    }
+
+    /// Says of which calls the argument is no object over Socket.IO. In both dialects it is their field `data`.
+    pub fn bare(mut self, calls: &'static [&'static str]) -> Self {
+        self.bare = calls;
         self
     }
 

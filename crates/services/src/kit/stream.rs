@@ -1,5 +1,7 @@
 //! Live endpoints: where a service is heard, and which part of it.
 
+use bellwire_store::change::Offset;
+
 use super::{Access, Dialect, Event, Fault, Micros, Principal, ReadTx, Said, Service, Topic};
 
 /// A live endpoint: where events of the service are heard.
@@ -27,6 +29,8 @@ pub struct Stream {
     pub exists: Option<Exists>,
     /// What is said first to who asks for it by `?snapshot=1`; `None`: nothing.
     pub snapshot: Option<FirstShown>,
+    /// Which room a word of the query parameter `rooms` leads to; `None`: there is no such parameter.
+    pub entries: Option<Entries>,
     /// Whether a plain session that asks for nothing (no cursor, no option, no snapshot) loses what it is too slow for,
     /// rather than its connection.
     pub lossy: bool,
@@ -90,6 +94,31 @@ impl Heard {
     }
 }
 
+/// A topic that is heard in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomTopic {
+    /// The topic.
+    pub topic: Topic,
+    /// Events after this place are told, if that is later than when the session came into the room.
+    pub since: Offset,
+}
+
+impl RoomTopic {
+    /// This topic, from when the session came.
+    pub fn of(topic: Topic) -> RoomTopic {
+        RoomTopic { topic, since: 0 }
+    }
+}
+
+/// The topics of the room of this name, for this principal: none, if it may not be there. A room is what single
+/// connections enter and leave ([`Aside`](super::Aside)); its name begins with one of the service's topics' first
+/// words, e.g. `private/1:2`. Asked at each read of a session's rights.
+pub type Rooms = fn(&ReadTx<'_>, &Principal, &str) -> Result<Vec<RoomTopic>, Fault>;
+
+/// The name of the room to which this word of the query parameter `rooms` leads a principal at this time; `None` if to
+/// none, which is not said.
+pub type Entries = fn(&ReadTx<'_>, &Principal, Micros, &str) -> Result<Option<String>, Fault>;
+
 /// Where a call came from, if that was a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -121,6 +150,7 @@ impl Service {
             options: &[],
             exists: None,
             snapshot: None,
+            entries: None,
             lossy: false,
             greeting: None,
             still: None,
@@ -166,8 +196,15 @@ impl Service {
         self.last_stream(|stream| stream.snapshot = Some(snapshot))
     }
 
+    /// Says to which rooms the query parameter `rooms` of the stream just added leads, a list separated by commas: a
+    /// connection is in them from the start, and with a cursor is told what it missed there.
+    pub fn entries(self, entries: Entries) -> Self {
+        self.last_stream(|stream| stream.entries = Some(entries))
+    }
+
     /// Says that who asks for nothing on the stream just added, and does not keep up, loses the oldest of those events
-    /// that wait of which only the newest counts, rather than its connection: for those who send much and may never read.
+    /// that wait of which only the newest counts, rather than its connection: for those who send much and may never
+    /// read.
     pub fn lossy(self) -> Self {
         self.last_stream(|stream| stream.lossy = true)
     }

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::{Fault, Micros, ReadTx, Service, Tx};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE live_sessions (
         pid TEXT PRIMARY KEY,
         sid TEXT NOT NULL,
@@ -29,7 +30,11 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX live_sessions_by_end ON live_sessions (left_at);
     CREATE INDEX live_sessions_by_principal ON live_sessions (principal, left_at);
-"];
+",
+    "
+    ALTER TABLE live_sessions ADD COLUMN rooms TEXT NOT NULL DEFAULT '[]';
+",
+];
 
 /// How long a `pid` is, in characters of base64url: 120 bits of chance.
 pub const PID_LEN: usize = 20;
@@ -42,7 +47,7 @@ pub fn service() -> Service {
     Service::new("live_sessions", MIGRATIONS, sql::STATEMENTS)
 }
 
-/// A topic that is listened to.
+/// A topic that is listened to, or a room that was entered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(String, Offset)", into = "(String, Offset)")]
 pub struct Listened {
@@ -77,6 +82,8 @@ pub struct LiveSession {
     pub namespace: String,
     /// The topics that it listens to.
     pub topics: Vec<Listened>,
+    /// The rooms that it is in.
+    pub rooms: Vec<Listened>,
     /// The place at which it began: nothing before it is to be told.
     pub at: Offset,
     /// When its connection ended, if it has.
@@ -96,7 +103,8 @@ pub fn find(tx: &ReadTx<'_>, pid: &str) -> Result<Option<LiveSession>, Fault> {
         sid: row.text(1),
         principal: row.text(2),
         namespace: row.text(3),
-        topics: serde_json::from_str(row.text_ref(4)).expect("topics are stored as a JSON array"),
+        topics: list(row.text_ref(4)),
+        rooms: list(row.text_ref(7)),
         at: Offset::try_from(row.integer(5)).expect("places are stored as they were counted"),
         left_at: row.optional_integer(6),
     })
@@ -113,7 +121,7 @@ fn is_pid(text: &str) -> bool {
 /// # Errors
 /// The store's.
 pub fn insert(tx: &mut Tx<'_>, session: &LiveSession) -> Result<(), Fault> {
-    let topics = json(&session.topics);
+    let (topics, rooms) = (json(&session.topics), json(&session.rooms));
     let row = [
         Value::Text(&session.pid),
         Value::Text(&session.sid),
@@ -122,30 +130,42 @@ pub fn insert(tx: &mut Tx<'_>, session: &LiveSession) -> Result<(), Fault> {
         Value::Text(&topics),
         Value::Text(tx.epoch()),
         Value::Integer(i64::try_from(session.at).unwrap_or(i64::MAX)),
+        Value::Text(&rooms),
     ];
     tx.execute(sql::INSERT, &row)?;
     tx.execute(sql::TRIM, &[Value::Text(&session.principal), Value::Integer(LEFT_MAX)]).map(drop)
 }
 
 /// Gives it to the connection `sid`, if it is still as it was `found`: the same connection has it, or
-/// had it last, and listens to the same. Says whether that is so.
+/// had it last, and hears the same. Says whether that is so.
 ///
 /// # Errors
 /// The store's.
 pub fn claim(tx: &mut Tx<'_>, found: &LiveSession, sid: &str) -> Result<bool, Fault> {
-    let topics = json(&found.topics);
-    let params =
-        [Value::Text(&found.pid), Value::Text(&found.sid), Value::Text(&topics), Value::Text(sid)];
+    let (topics, rooms) = (json(&found.topics), json(&found.rooms));
+    let params = [
+        Value::Text(&found.pid),
+        Value::Text(&found.sid),
+        Value::Text(&topics),
+        Value::Text(sid),
+        Value::Text(&rooms),
+    ];
     Ok(tx.execute(sql::CLAIM, &params)? > 0)
 }
 
-/// Notes what it listens to from now on, if `sid` has it; says whether that is so.
+/// Notes what it listens to from now on and where it is, if `sid` has it; says whether that is so.
 ///
 /// # Errors
 /// The store's.
-pub fn listen(tx: &mut Tx<'_>, pid: &str, sid: &str, topics: &[Listened]) -> Result<bool, Fault> {
-    let topics = json(topics);
-    let params = [Value::Text(pid), Value::Text(sid), Value::Text(&topics)];
+pub fn listen(
+    tx: &mut Tx<'_>,
+    pid: &str,
+    sid: &str,
+    topics: &[Listened],
+    rooms: &[Listened],
+) -> Result<bool, Fault> {
+    let (topics, rooms) = (json(topics), json(rooms));
+    let params = [Value::Text(pid), Value::Text(sid), Value::Text(&topics), Value::Text(&rooms)];
     Ok(tx.execute(sql::LISTEN, &params)? > 0)
 }
 
@@ -181,6 +201,10 @@ pub fn leave_all(tx: &mut Tx<'_>, now: Micros, rows_max: i64) -> Result<u64, Fau
 /// The store's.
 pub fn prune(tx: &mut Tx<'_>, before: Micros, rows_max: i64) -> Result<u64, Fault> {
     tx.execute(sql::PRUNE, &[Value::Integer(before), Value::Integer(rows_max)])
+}
+
+fn list(json: &str) -> Vec<Listened> {
+    serde_json::from_str(json).expect("names are stored as a JSON array")
 }
 
 fn json(topics: &[Listened]) -> String {
@@ -247,6 +271,7 @@ mod tests {
             principal: "user/1".into(),
             namespace: "/states".into(),
             topics: vec![topic("entity/light.a", 0), topic("a \"name\"\0", 7)],
+            rooms: vec![topic("private/1:2", 3)],
             at: 7,
             left_at: None,
         }
@@ -282,11 +307,21 @@ mod tests {
         // Who lost it changes it no more.
         base.run(|tx| leave(tx, &pid(1), "sid1", 6));
         base.run(|tx| forget(tx, &pid(1), "sid1"));
-        assert!(!base.run(|tx| listen(tx, &pid(1), "sid1", &[])));
+        assert!(!base.run(|tx| listen(tx, &pid(1), "sid1", &[], &[])));
         assert_eq!(base.find(1), Some(now.clone()));
         let topics = vec![topic("states", 7)];
-        assert!(base.run(|tx| listen(tx, &pid(1), "sid2", &[topic("states", 7)])));
-        assert_eq!(base.find(1), Some(LiveSession { topics, ..now }));
+        assert!(base.run(|tx| listen(
+            tx,
+            &pid(1),
+            "sid2",
+            &[topic("states", 7)],
+            &[topic("a", 8)]
+        )));
+        assert_eq!(
+            base.find(1),
+            Some(LiveSession { topics, rooms: vec![topic("a", 8)], ..now.clone() })
+        );
+        assert!(!claim_as(&mut base, now, "sid4"), "it is elsewhere by now");
         base.run(|tx| forget(tx, &pid(1), "sid2"));
         assert_eq!(base.find(1), None);
     }

@@ -1,6 +1,6 @@
 //! What is told, requests and replies.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
@@ -45,6 +45,8 @@ impl Level {
 /// What is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Notice<'a> {
+    /// The user who caused it; `None`: nobody, the system says it.
+    pub from: Option<UserId>,
     /// What it is about, e.g. `sensor`; one word, shown as `type`.
     pub kind: &'a str,
     /// What it is, in a few words.
@@ -76,7 +78,7 @@ pub(super) struct Told<'a> {
     pub timestamp: String,
 }
 
-/// A day and a time of it, UTC, as chat's clients show them.
+/// A day and a time of it, as chat's clients show them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Date {
     /// The day of the month, from 1.
@@ -90,24 +92,49 @@ pub struct Date {
 }
 
 impl Date {
-    /// The date of this moment.
-    pub fn of(at: Micros) -> Date {
+    /// The date of this moment there.
+    pub fn in_zone(at: Micros, zone: &TimeZone) -> Date {
         let second = at.div_euclid(1_000_000);
         // Where a clock says what no calendar has, the first of all days must do.
         let time = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
-        let date = time.to_zoned(jiff::tz::TimeZone::UTC);
+        let date = time.to_zoned(zone.clone());
         let (day, month, year) = (date.day(), date.month(), date.year());
         Date { day, month, year, time: format!("{:02}:{:02}", date.hour(), date.minute()) }
     }
 }
 
-/// A notification as its recipient sees it.
+/// Who caused a notification: in JSON the user's id, or `system`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// The house itself, or an admin in its name.
+    System,
+    /// A user.
+    User(UserId),
+}
+
+impl Sender {
+    /// The user of that number, if there is one.
+    pub fn of(user: Option<UserId>) -> Sender {
+        user.map_or(Sender::System, Sender::User)
+    }
+}
+
+impl Serialize for Sender {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Sender::System => to.serialize_str("system"),
+            Sender::User(id) => id.serialize(to),
+        }
+    }
+}
+
+/// A notification as its recipient sees it: what users cause as document 003 has it, what the system says with more.
 #[derive(Debug, Clone, Serialize)]
 pub struct Notification {
     /// Its id.
     pub id: i64,
-    /// Who caused it: `system`.
-    pub from: &'static str,
+    /// Who caused it.
+    pub from: Sender,
     /// Whose it is.
     pub to: UserId,
     /// What it is about.
@@ -119,6 +146,14 @@ pub struct Notification {
     pub message: String,
     /// Whether its recipient has seen it.
     pub read: bool,
+    /// What the system says besides; `None` of a user's.
+    #[serde(flatten)]
+    pub system: Option<SystemWords>,
+}
+
+/// What a notification of the system has besides.
+#[derive(Debug, Clone, Serialize)]
+pub struct SystemWords {
     /// What it is.
     pub title: String,
     /// How much it matters.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     identity::{self, UserId},
-    kit::{Code, Ctx, Event, Fault, Micros, Outcome, Overflow, Tx, Variant, timestamp_bare},
+    kit::{Code, Ctx, Event, Fault, Micros, Outcome, Overflow, Topic, Tx, Variant, timestamp_bare},
 };
 
 /// The most users that are told the same: they are in one transaction.
@@ -52,7 +52,7 @@ fn tell_these(
         return Err(Fault::new(Code::Conflict, why));
     }
     for user_id in users {
-        insert(tx, now, *user_id, notice)?;
+        write(tx, now, *user_id, notice)?;
     }
     let each = users.iter().map(|id| rights::of_user(*id));
     let topics: Vec<_> = match to {
@@ -60,28 +60,49 @@ fn tell_these(
         Recipients::Admins => each.chain([rights::ADMINS]).collect(),
         Recipients::All => vec![rights::ALL],
     };
-    let Notice { kind, title, message, level } = *notice;
+    Ok(event(topics, notice, now))
+}
+
+/// The event by which these users are told what was written for them, where they are connected; `None` if there are
+/// none.
+pub fn told(to: &[UserId], notice: &Notice<'_>, now: Micros) -> Option<Event> {
+    event(to.iter().map(|id| rights::of_user(*id)).collect(), notice, now)
+}
+
+fn event(topics: Vec<Topic>, notice: &Notice<'_>, now: Micros) -> Option<Event> {
+    let Notice { kind, title, message, level, .. } = *notice;
     let told = Told { title, message, level, timestamp: timestamp_bare(now) };
     let payload = serde_json::value::to_raw_value(&told).expect("texts serialise");
-    Ok((!topics.is_empty()).then(|| Event {
+    (!topics.is_empty()).then(|| Event {
         name: EVENT.into(),
         key: kind.to_owned(),
         except: Vec::new(),
         variants: vec![Variant { topics, payload }],
         overflow: Overflow::Close,
-    }))
+    })
 }
 
-fn insert(tx: &mut Tx<'_>, now: Micros, user_id: UserId, notice: &Notice<'_>) -> Result<(), Fault> {
+/// Writes one row into the inbox of a user, who is there, and gives its id. Nobody is told by that: see [`told`].
+///
+/// # Errors
+/// The store's.
+pub fn write(
+    tx: &mut Tx<'_>,
+    now: Micros,
+    user_id: UserId,
+    notice: &Notice<'_>,
+) -> Result<i64, Fault> {
     let user = Value::Integer(user_id.0);
+    let id = tx.next_id("notifications")?;
     let row = [
-        Value::Integer(tx.next_id("notifications")?),
+        Value::Integer(id),
         user,
         Value::Text(notice.kind),
         Value::Text(notice.title),
         Value::Text(notice.message),
         Value::Text(notice.level.name()),
         Value::Integer(now),
+        notice.from.map_or(Value::Null, |from| Value::Integer(from.0)),
     ];
     tx.execute(sql::INSERT, &row)?;
     let count = tx.one(sql::ONE_MORE, &[user], |row| row.integer(0))?.unwrap_or(0);
@@ -89,7 +110,7 @@ fn insert(tx: &mut Tx<'_>, now: Micros, user_id: UserId, notice: &Notice<'_>) ->
         tx.execute(sql::DROP_OLDEST, &[user])?;
         tx.execute(sql::ONE_LESS, &[user])?;
     }
-    Ok(())
+    Ok(id)
 }
 
 /// `notifications.read`: notes that the caller has seen these, or all.
@@ -116,6 +137,7 @@ pub fn mark_read(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &MarkRead) -> Result<Outco
 /// `notifications.send`: tells one user, or all.
 pub fn send(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &Send) -> Result<Outcome<Sent>, Fault> {
     let notice = Notice {
+        from: None,
         kind: "system",
         title: cmd.title.as_str(),
         message: cmd.message.as_str(),

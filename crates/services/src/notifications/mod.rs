@@ -2,7 +2,8 @@
 //! has the frames.
 //!
 //! - A notification is made by the server: another service calls [`tell`] inside its own transaction. Each recipient
-//!   gets a row, and the event goes to those who are connected; so who is away finds it later.
+//!   gets a row, and the event goes to those who are connected; so who is away finds it later. Where each recipient is
+//!   told something of their own, it calls [`write`] for each, and [`told`].
 //! - Recipients are users. An admin's token that speaks for no user has no inbox, and hears what is told to admins.
 //! - Everyone reads their own alone. What is not theirs is to them as if it were not there.
 //! - An inbox keeps [`INBOX_MAX`]; then the oldest go, as do those that are past their time ([`forget`]).
@@ -16,8 +17,10 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Date, IDS_MAX, Level, MESSAGE_LEN_MAX, Notice, Recipients, TITLE_CHARS_MAX};
-pub use decide::{RECIPIENTS_MAX, tell};
+pub use contract::{
+    Date, IDS_MAX, Level, MESSAGE_LEN_MAX, Notice, Recipients, Sender, TITLE_CHARS_MAX,
+};
+pub use decide::{RECIPIENTS_MAX, tell, told, write};
 
 use bellwire_store::tx::Value;
 
@@ -36,8 +39,10 @@ pub const INBOX_MAX: i64 = 5_000;
 /// All times are microseconds since 1970.
 ///
 /// - `notifications.kind`: what it is about, e.g. `sensor`: shown as `type`.
+/// - `notifications.from_user`: who caused it, if that was a user.
 /// - `inboxes`: how many notifications a user has, so that nobody has to count.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE notifications (
         notification_id INTEGER PRIMARY KEY,
         user_id INTEGER NOT NULL,
@@ -55,7 +60,11 @@ const MIGRATIONS: &[&str] = &["
         user_id INTEGER PRIMARY KEY,
         notifications INTEGER NOT NULL
     );
-"];
+",
+    "
+    ALTER TABLE notifications ADD COLUMN from_user INTEGER;
+",
+];
 
 /// What this service offers.
 pub fn service() -> Service {

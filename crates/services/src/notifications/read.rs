@@ -1,9 +1,10 @@
 //! Queries about notifications.
 
 use bellwire_store::tx::{Row, Value};
+use jiff::tz::TimeZone;
 
 use super::{
-    contract::{Date, List, Notification},
+    contract::{Date, List, Notification, Sender, SystemWords},
     rights, sql,
 };
 use crate::{
@@ -17,7 +18,7 @@ pub fn list(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &List) -> Result<Page<Notific
     let len = query.paging.page_len()?;
     let before = query.paging.after()?.unwrap_or(i64::MAX);
     let place = [Value::Integer(user_id.0), Value::Integer(before), Value::Integer(len as i64 + 1)];
-    let items = tx.all(sql::LIST, &place, shown)?;
+    let items = tx.all(sql::LIST, &place, |row| shown(row, &ctx.settings.time_zone))?;
     Ok(Page::of(items, len, |item| item.id.to_string()))
 }
 
@@ -31,18 +32,19 @@ pub(super) fn owner(principal: &Principal) -> Result<UserId, Fault> {
     })
 }
 
-fn shown(row: &Row<'_>) -> Notification {
+fn shown(row: &Row<'_>, zone: &TimeZone) -> Notification {
     let at = row.integer(6);
+    let from = Sender::of(row.optional_integer(8).map(UserId));
+    let words =
+        || SystemWords { title: row.text(3), level: row.text(5), timestamp: timestamp_bare(at) };
     Notification {
         id: row.integer(0),
-        from: "system",
+        from,
         to: UserId(row.integer(1)),
         kind: row.text(2),
-        date: Date::of(at),
+        date: Date::in_zone(at, zone),
         message: row.text(4),
         read: row.integer(7) != 0,
-        title: row.text(3),
-        level: row.text(5),
-        timestamp: timestamp_bare(at),
+        system: (from == Sender::System).then(words),
     }
 }

@@ -93,8 +93,13 @@ impl World {
     /// Tells something; gives whom, and the payload.
     fn tell(&mut self, to: Recipients<'static>, title: &'static str) -> Option<(String, String)> {
         let run = move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
-            let notice =
-                Notice { kind: "sensor", title, message: "It is hot.", level: Level::Warning };
+            let notice = Notice {
+                from: None,
+                kind: "sensor",
+                title,
+                message: "It is hot.",
+                level: Level::Warning,
+            };
             let event = tell(tx, ctx, to, &notice)?;
             Ok(event.into_iter().fold(Outcome::reply(()), Outcome::event))
         };
@@ -119,7 +124,9 @@ impl World {
                     read::list(tx, ctx, &parse(asked.clone())?).map(Outcome::reply)
                 })
                 .expect("it is one's own");
-            titles.extend(page.0.items.iter().map(|item| item.title.clone()));
+            titles.extend(page.0.items.iter().map(|item| {
+                item.system.as_ref().map_or_else(String::new, |words| words.title.clone())
+            }));
             cursor = page.0.next;
             if cursor.is_none() {
                 break;
@@ -182,7 +189,8 @@ fn an_inbox_has_an_end() {
     let mut tell_all = |titles: &'static [&'static str], times: i64| {
         let run = move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
             for title in titles.iter().cycle().take(titles.len() * times as usize) {
-                let notice = Notice { kind: "a", title, message: "b", level: Level::Info };
+                let notice =
+                    Notice { from: None, kind: "a", title, message: "b", level: Level::Info };
                 tell(tx, ctx, Recipients::Users(&[UserId(2)]), &notice)?;
             }
             Ok(Outcome::reply(()))
@@ -253,5 +261,70 @@ fn what_is_read_is_ones_own() {
     let none = "only users have an inbox, and this token speaks for none";
     for role in [Role::Admin, Role::Client, Role::Device] {
         check(Principal { role, ..Principal::nobody() }, json!({ "all": true }), Err(none));
+    }
+}
+
+#[test]
+fn what_a_user_caused_is_shown_as_chat_has_it() {
+    let mut world = World::new();
+    let run = |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
+        let notice = Notice {
+            from: Some(UserId(1)),
+            kind: "comment",
+            title: "New comment",
+            message: "You've got comment from a",
+            level: Level::Info,
+        };
+        let ids = [2, 3].map(UserId).map(|id| write(tx, ctx.now, id, &notice));
+        let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let nobody = told(&[], &notice, ctx.now);
+        assert!(nobody.is_none());
+        let event = told(&[UserId(2), UserId(3)], &notice, ctx.now).expect("there are two");
+        Ok(Outcome::reply(ids).event(event))
+    };
+    let (ids, logged) = world.write(Principal::system(), run).expect("it is written");
+    assert_eq!(ids, [1, 2]);
+    let event = logged[0].event.as_ref().expect("it is told");
+    let [variant] = &event.variants[..] else { panic!("one payload for all: {event:?}") };
+    assert_eq!((&*event.name, &*event.key), ("notification", "comment"));
+    assert_eq!(variant.topics, ["inbox/2", "inbox/3"]);
+    let payload = r#"{"title":"New comment","message":"You've got comment from a","level":"info","timestamp":"2024-02-27T11:00:00"}"#;
+    assert_eq!(variant.payload.get(), payload);
+    // The system's has more.
+    world.tell(Recipients::Users(&[UserId(2)]), "Kitchen").expect("it is told");
+    let shown = world.run_as(user(2), "notifications.list", json!({})).expect("it is one's own");
+    let date = r#""date":{"day":27,"month":2,"year":2024,"time":"11:00"}"#;
+    let of_system = format!(
+        r#"{{"id":3,"from":"system","to":"2","type":"sensor",{date},"message":"It is hot.","read":false,"title":"Kitchen","level":"warning","timestamp":"2024-02-27T11:00:00"}}"#
+    );
+    let of_user = format!(
+        r#"{{"id":1,"from":"1","to":"2","type":"comment",{date},"message":"You've got comment from a","read":false}}"#
+    );
+    assert_eq!(shown, format!(r#"{{"items":[{of_system},{of_user}],"next":null}}"#));
+}
+
+#[test]
+fn dates_are_those_of_a_zone() {
+    let check = |at: &str, zone: &str, expected: (i8, i8, i16, &str)| {
+        let at: jiff::Timestamp = at.parse().expect("a time");
+        let zone = jiff::tz::TimeZone::get(zone).expect("it is bundled");
+        let Date { day, month, year, time } = Date::in_zone(at.as_microsecond(), &zone);
+        assert_eq!((day, month, year, time.as_str()), expected, "{at}");
+    };
+    check("2025-10-25T14:30:59.999Z", "UTC", (25, 10, 2025, "14:30"));
+    check("2025-10-25T14:30:00Z", "Europe/Berlin", (25, 10, 2025, "16:30"));
+    // The night in which clocks are set back, and that in which they are put forward.
+    check("2025-10-26T00:59:59Z", "Europe/Berlin", (26, 10, 2025, "02:59"));
+    check("2025-10-26T01:00:00Z", "Europe/Berlin", (26, 10, 2025, "02:00"));
+    check("2025-03-30T00:59:59Z", "Europe/Berlin", (30, 3, 2025, "01:59"));
+    check("2025-03-30T01:00:00Z", "Europe/Berlin", (30, 3, 2025, "03:00"));
+    check("2024-02-29T18:29:59Z", "Asia/Kolkata", (29, 2, 2024, "23:59"));
+    check("2024-02-29T18:30:00Z", "Asia/Kolkata", (1, 3, 2024, "00:00"));
+    check("2024-12-31T23:59:59Z", "Pacific/Kiritimati", (1, 1, 2025, "13:59"));
+    check("1969-12-31T23:59:59Z", "UTC", (31, 12, 1969, "23:59"));
+    // What no calendar has.
+    for at in [i64::MAX, i64::MIN] {
+        let date = Date::in_zone(at, &jiff::tz::TimeZone::UTC);
+        assert_eq!((date.day, date.month, date.year), (1, 1, 1970));
     }
 }

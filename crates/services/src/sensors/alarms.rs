@@ -130,6 +130,7 @@ pub(super) fn judge(
     if now_says != Says::Normal {
         let message = message(&payload, now_says);
         let notice = Notice {
+            from: None,
             kind: "sensor",
             title: "Sensor alarm",
             message: &message,

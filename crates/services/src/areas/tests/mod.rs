@@ -140,6 +140,7 @@ fn told(row: &Logged) -> Vec<String> {
         }
         Effect::Narrow { topic, keys: None } => format!("narrow {topic}"),
         Effect::Narrow { topic, keys: Some(keys) } => format!("narrow {topic} {}", keys.join(" ")),
+        Effect::Move { principal, from, to } => format!("move {principal} {from} {to}"),
         Effect::Hand { principal, words, .. } => format!("hand {principal} {}", words.event),
     });
     event.chain(effects).collect()

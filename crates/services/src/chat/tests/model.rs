@@ -1,0 +1,255 @@
+//! What must become of rooms, by the words of docs/protocol.md and with nothing of the service's own.
+
+mod changes;
+
+use std::collections::BTreeMap;
+
+use super::{Json, Micros, SECOND, START, USERS, json};
+
+/// What is told: an event with whom it is not for, and each payload with its topics; of one for inboxes only the topics
+/// are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    pub name: String,
+    pub except: Vec<String>,
+    pub variants: Vec<(Vec<String>, Json)>,
+}
+
+/// What came of a call that was heard.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Came {
+    pub told: Vec<Told>,
+    pub effects: Vec<String>,
+    /// Some keys of the reply.
+    pub reply: Json,
+}
+
+/// A refusal, by its name.
+pub type Refused = &'static str;
+
+#[derive(Debug, Clone)]
+pub struct Seat {
+    pub user: i64,
+    pub seat: i64,
+    first: usize,
+    read: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Said {
+    id: i64,
+    sender: i64,
+    name: &'static str,
+    text: String,
+    client: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Room {
+    pub group: bool,
+    pub open: bool,
+    pub deleted: bool,
+    /// By when they came.
+    pub members: Vec<Seat>,
+    pub label: String,
+    first: String,
+    creator: Option<i64>,
+    said: Vec<Said>,
+    activity: i64,
+    /// Until when it bore which labels.
+    old: BTreeMap<String, Micros>,
+    /// Where it goes on, since which place of the log, for seats from before which.
+    successor: Option<(usize, u64, i64)>,
+}
+
+/// Where a label leads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Leads {
+    Private(String),
+    Group(usize),
+}
+
+/// All of it. The id of a conversation is its place, counted from 1.
+#[derive(Debug)]
+pub struct Model {
+    pub now: Micros,
+    pub users: BTreeMap<i64, &'static str>,
+    pub rooms: Vec<Room>,
+    /// All seats that there ever were: whose, and in which room.
+    pub seats_ever: Vec<(i64, i64)>,
+    seats: i64,
+    messages: i64,
+    notifications: i64,
+    activity: i64,
+    pub head: u64,
+}
+
+pub fn label_of(users: &[i64]) -> String {
+    let mut users = users.to_vec();
+    users.sort_unstable();
+    users.iter().map(i64::to_string).collect::<Vec<_>>().join(":")
+}
+
+/// The ids in a label, if it is one.
+pub fn ids(label: &str) -> Option<Vec<i64>> {
+    let ids: Vec<i64> = label.split(':').map(|id| id.parse().ok()).collect::<Option<_>>()?;
+    (ids.len() > 1 && ids.windows(2).all(|two| two[0] < two[1]) && label_of(&ids) == label)
+        .then_some(ids)
+}
+
+fn person(user: i64) -> String {
+    format!("person/{user}")
+}
+
+fn told(name: &str, topics: Vec<String>, payload: Json) -> Told {
+    Told { name: name.into(), except: Vec::new(), variants: vec![(topics, payload)] }
+}
+
+fn inboxes(users: &[i64]) -> Vec<Told> {
+    let topics: Vec<String> = users.iter().map(|user| format!("inbox/{user}")).collect();
+    if users.is_empty() { Vec::new() } else { vec![told("notification", topics, Json::Null)] }
+}
+
+impl Room {
+    pub fn has(&self, user: i64) -> bool {
+        self.members.iter().any(|seat| seat.user == user)
+    }
+
+    pub fn seat(&self, user: i64) -> Option<&Seat> {
+        self.members.iter().find(|seat| seat.user == user)
+    }
+
+    /// All labels that it bore, and the one that it bears.
+    pub fn labels(&self) -> impl Iterator<Item = String> {
+        self.old.keys().chain([&self.label]).cloned()
+    }
+
+    fn users(&self) -> Vec<i64> {
+        let mut users: Vec<i64> = self.members.iter().map(|seat| seat.user).collect();
+        users.sort_unstable();
+        users
+    }
+}
+
+impl Model {
+    pub fn new(head: u64) -> Model {
+        Model {
+            now: START,
+            users: USERS.into_iter().collect(),
+            rooms: Vec::new(),
+            seats_ever: Vec::new(),
+            seats: 0,
+            messages: 0,
+            notifications: 0,
+            activity: 0,
+            head,
+        }
+    }
+
+    /// The topic of what is said in a room.
+    pub fn topic(&self, room: usize) -> String {
+        let found = &self.rooms[room];
+        if found.group { format!("group/{}", room + 1) } else { format!("private/{}", found.label) }
+    }
+
+    fn live(&self, label: &str) -> Option<usize> {
+        self.rooms.iter().position(|room| room.open && room.label == label)
+    }
+
+    /// Where a label leads this user, who wants to talk.
+    pub fn leads(&self, user: i64, label: &str) -> Result<Leads, Refused> {
+        let ids = ids(label).ok_or("INVALID_ROOM")?;
+        if ids.len() == 2 {
+            return if ids.contains(&user) {
+                Ok(Leads::Private(label.into()))
+            } else {
+                Err("NOT_FOUND")
+            };
+        }
+        if let Some(room) = self.live(label).filter(|room| self.rooms[*room].has(user)) {
+            return Ok(Leads::Group(room));
+        }
+        let mut bore: Vec<(Micros, usize)> = Vec::new();
+        for (place, room) in self.rooms.iter().enumerate() {
+            let until = room.old.get(label).filter(|until| **until >= self.now - 60 * SECOND);
+            bore.extend(until.map(|until| (*until, place)));
+        }
+        bore.sort_unstable();
+        let found = bore.iter().rev().find_map(|(_, room)| self.goes_on(*room, user));
+        found.map(|(leads, _)| leads).ok_or("NOT_FOUND")
+    }
+
+    /// Where a room goes on for this user, and since when.
+    pub fn goes_on(&self, room: usize, user: i64) -> Option<(Leads, u64)> {
+        let (mut room, mut since, mut before) = (room, 0, i64::MAX);
+        loop {
+            let found = &self.rooms[room];
+            found.seat(user).filter(|seat| seat.seat < before)?;
+            match found.successor {
+                Some(next) if !found.open => (room, since, before) = next,
+                _ if !found.group => return Some((Leads::Private(found.label.clone()), since)),
+                _ if found.open => return Some((Leads::Group(room), since)),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Which room a label means to this user, who wants to read.
+    pub fn readable(&self, user: i64, label: &str) -> Result<usize, Refused> {
+        ids(label).ok_or("INVALID_ROOM")?;
+        if let Some(room) = self.live(label).filter(|room| self.rooms[*room].has(user)) {
+            return Ok(room);
+        }
+        let closed = |room: &Room| !room.open && room.label == label && room.has(user);
+        if let Some(room) = self.rooms.iter().rposition(closed) {
+            return Ok(room);
+        }
+        match self.leads(user, label)? {
+            Leads::Group(room) => Ok(room),
+            Leads::Private(label) => self.live(&label).ok_or("NOT_FOUND"),
+        }
+    }
+
+    /// The texts that a member finds, the newest first.
+    pub fn texts(&self, room: usize, user: i64) -> Vec<String> {
+        let room = &self.rooms[room];
+        let Some(seat) = room.seat(user) else { return Vec::new() };
+        room.said[seat.first..]
+            .iter()
+            .rev()
+            .map(|said| format!("{} {}", said.name, said.text))
+            .collect()
+    }
+
+    /// The rooms of a user as lists have them.
+    pub fn list(&self, user: i64, open: bool) -> Vec<Json> {
+        let mut rooms: Vec<(usize, &Room)> = self
+            .rooms
+            .iter()
+            .enumerate()
+            .filter(|(_, room)| room.has(user) && room.open == open)
+            .collect();
+        rooms.sort_by_key(|(_, room)| -room.activity);
+        let shown = rooms.into_iter().map(|(place, room)| {
+            let seat = room.seat(user).expect("they have one");
+            let last = room.said[seat.first..].last().map(|said| said.text.clone());
+            let members =
+                if room.group { room.users() } else { ids(&room.label).expect("a label") };
+            json!({
+                "roomID": room.label,
+                "conversationID": format!("conversation-{}", place + 1),
+                "group": room.group,
+                "members": members.iter().map(|id| self.member(*id)).collect::<Vec<_>>(),
+                "lastMessage": last,
+                "unread": room.said.len() - seat.read,
+                "creator": room.creator.map(|id| id.to_string()),
+                "closed": !room.open,
+            })
+        });
+        shown.collect()
+    }
+
+    fn member(&self, id: i64) -> Json {
+        json!({ "userID": id.to_string(), "username": self.users.get(&id).copied().unwrap_or("") })
+    }
+}

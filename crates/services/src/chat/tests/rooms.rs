@@ -1,0 +1,253 @@
+//! Which connection hears what, and what is found later.
+
+use super::*;
+
+#[test]
+fn personal_rooms() {
+    let mut world = World::new();
+    assert_eq!(world.call(1, "joinRoom", json!("1")).aside.enters, ["person/1"]);
+    for other in ["2", "01", "", "user:1", "7"] {
+        world.refused(1, "joinRoom", json!(other), "FORBIDDEN");
+    }
+    world.refused(1, "joinRoom", json!(1), "INVALID");
+    for (data, leaves) in [
+        (json!("1"), &["person/1"][..]),
+        (json!("2"), &["person/2"]),
+        (json!("x"), &[]),
+        (json!(1), &[]),
+        (json!(null), &[]),
+    ] {
+        assert_eq!(world.call(1, "leaveRoom", data).aside.leaves, leaves);
+    }
+}
+
+#[test]
+fn rooms_of_conversations() {
+    let mut world = World::new();
+    let group = world.group(1, &[2, 3]);
+    for (user, room, entered) in [
+        (1, "1:2", "private/1:2"),
+        (2, "1:2", "private/1:2"),
+        (1, "1:77", "private/1:77"),
+        (1, &*group, "seat/1"),
+        (2, &*group, "seat/2"),
+    ] {
+        assert_eq!(world.call(user, "chatRoom.join", json!(room)).aside.enters, [entered]);
+    }
+    for (user, room, code) in [
+        (3, "1:2", "NOT_FOUND"),
+        (9, "1:2", "NOT_FOUND"),
+        (4, &*group, "NOT_FOUND"),
+        (9, &*group, "NOT_FOUND"),
+        (1, "1:2:4", "NOT_FOUND"),
+        (1, "2:1", "INVALID_ROOM"),
+        (1, "1", "INVALID_ROOM"),
+        (1, "conversation-1", "INVALID_ROOM"),
+        (1, "", "INVALID_ROOM"),
+    ] {
+        world.refused(user, "chatRoom.join", json!(room), code);
+    }
+    world.refused(1, "chatRoom.join", json!({}), "INVALID");
+}
+
+/// Leaving is never an error, and works by any label that the room bore, and by that of the room where it goes on.
+#[test]
+fn rooms_are_left() {
+    let mut world = World::new();
+    world.group(1, &[2, 3]);
+    let leave = |world: &mut World, user: i64, data: Json| {
+        world.call(user, "chatRoom.leave", data).aside.leaves
+    };
+    for data in
+        [json!(null), json!(7), json!("x"), json!("2:1"), json!("2:3"), json!("1:2:9"), json!({})]
+    {
+        assert_eq!(leave(&mut world, 1, data), [""; 0]);
+    }
+    assert_eq!(leave(&mut world, 1, json!("1:2")), ["private/1:2"]);
+    assert_eq!(leave(&mut world, 1, json!("1:2:3")), ["seat/1"]);
+    assert_eq!(leave(&mut world, 4, json!("1:2:3")), [""; 0]);
+    let add = json!({ "newUserID": "4", "roomID": "1:2:3", "newRoomID": "1:2:3:4" });
+    world.call(1, "addUserToGroup", add);
+    world.now += 3_600 * SECOND;
+    for room in ["1:2:3", "1:2:3:4"] {
+        assert_eq!(leave(&mut world, 1, json!(room)), ["seat/1"]);
+    }
+    for (user, room, new_room) in [("3", "1:2:3:4", "1:2:4"), ("4", "1:2:4", "1:2")] {
+        let kick = json!({ "kickedUserID": user, "roomID": room, "newRoomID": new_room });
+        world.call(1, "kickUserFromGroup", kick);
+    }
+    assert_eq!(leave(&mut world, 3, json!("1:2:3:4")), ["seat/3"], "who is kicked may leave too");
+    assert_eq!(leave(&mut world, 1, json!("1:2")), ["private/1:2", "seat/1"]);
+    let guest = Principal::guest_from("::1");
+    let left = world.call_as(&guest, "chatRoom.leave", json!("1:2")).expect("it is no error");
+    assert_eq!(left.aside.leaves, [""; 0]);
+}
+
+#[test]
+fn topics_of_rooms() {
+    let mut world = World::new();
+    world.group(1, &[2, 3]);
+    for (user, room, topics) in [
+        (1, "person/1", &["person/1"][..]),
+        (1, "here/1", &["here/1"]),
+        (1, "person/2", &[]),
+        (1, "person/01", &[]),
+        (1, "here/2", &[]),
+        (1, "private/1:2", &["private/1:2"]),
+        (2, "private/1:2", &["private/1:2"]),
+        (3, "private/1:2", &[]),
+        (1, "private/2:1", &[]),
+        (1, "private/1:2:3", &[]),
+        (1, "seat/1", &["group/1", "seat/1"]),
+        (2, "seat/1", &[]),
+        (9, "seat/1", &[]),
+        (1, "seat/99", &[]),
+        (1, "seat/x", &[]),
+        (1, "group/1", &[]),
+        (1, "chat", &[]),
+        (1, "", &[]),
+    ] {
+        let heard: Vec<String> =
+            world.topics(user, room).into_iter().map(|(topic, _)| topic).collect();
+        assert_eq!(heard, topics, "{room} for {user}");
+    }
+    for (by, hears) in [
+        (principal(1), true),
+        (principal(9), true),
+        (Principal::guest(), true),
+        (Principal::system(), true),
+        (Principal { role: Role::Client, ..Principal::nobody() }, false),
+        (Principal { role: Role::Device, ..Principal::nobody() }, false),
+        (Principal { role: Role::Pairing, ..Principal::nobody() }, false),
+    ] {
+        assert_eq!(!rights::topics(&by).is_empty(), hears, "{:?}", by.role);
+    }
+    // A token from before there were users may have a number for a subject.
+    let old = Principal { id: "tok_1".into(), ..principal(1) };
+    assert_eq!(rights::caller_id(&old), None);
+}
+
+/// A label leads to its room for a minute after it was borne.
+#[test]
+fn old_labels() {
+    let mut world = World::new();
+    world.group(1, &[2, 3]);
+    let add = json!({ "newUserID": "4", "roomID": "1:2:3", "newRoomID": "1:2:3:4" });
+    world.call(1, "addUserToGroup", add);
+    for (later, is_known) in [(0, true), (60 * SECOND, true), (1, false)] {
+        world.now += later;
+        for user in [1, 4] {
+            let join = world.call_as(&principal(user), "chatRoom.join", json!("1:2:3"));
+            assert_eq!(join.is_ok(), is_known, "{user} after {later} more");
+        }
+        world.refused(5, "chatRoom.join", json!("1:2:3"), "NOT_FOUND");
+    }
+    // Another group has the label by now: it is meant by those who are in it.
+    let kick = json!({ "kickedUserID": "4", "roomID": "1:2:3:4", "newRoomID": "1:2:3" });
+    world.call(1, "kickUserFromGroup", kick);
+    world.group(4, &[1, 2, 3]);
+    assert_eq!(world.say(1, "1:2:3:4", "a").told()[0], "messageRoom to group/2");
+    assert_eq!(world.say(1, "1:2:3", "a").told()[0], "messageRoom to group/1");
+}
+
+#[test]
+fn what_is_unread_and_what_was_said() {
+    let mut world = World::new();
+    let group = world.group(1, &[2, 3]);
+    for text in ["a", "b", "c"] {
+        world.now += SECOND;
+        world.say(1, &group, text);
+    }
+    let room = |world: &mut World, user: i64, label: &str| {
+        let room = world.call(user, "chat.room", json!(label)).reply;
+        (room["unread"].as_i64().expect("a number"), room["lastMessage"].clone())
+    };
+    assert_eq!(room(&mut world, 1, &group), (0, json!("c")));
+    assert_eq!(room(&mut world, 2, &group), (3, json!("c")));
+    assert_eq!(world.call(2, "chat.read", json!(group)).reply, json!({ "unread": 0 }));
+    assert_eq!(room(&mut world, 2, &group), (0, json!("c")));
+    world.say(3, &group, "d");
+    assert_eq!((room(&mut world, 3, &group).0, room(&mut world, 2, &group).0), (0, 1));
+    // Who comes later sees nothing of before, and nor does who comes again.
+    world.call(
+        1,
+        "addUserToGroup",
+        json!({ "newUserID": "4", "roomID": group, "newRoomID": "1:2:3:4" }),
+    );
+    assert_eq!(room(&mut world, 4, "1:2:3:4"), (0, json!(null)));
+    world.say(2, "1:2:3:4", "e");
+    assert_eq!(room(&mut world, 4, "1:2:3:4"), (1, json!("e")));
+    let texts = |world: &mut World, user: i64, request: Json| {
+        let page = world.call(user, "chat.messages", request).reply;
+        let items = page["items"].as_array().expect("items").iter();
+        (
+            items
+                .map(|item| item["message"].as_str().expect("a text").to_owned())
+                .collect::<String>(),
+            page["next"].clone(),
+        )
+    };
+    assert_eq!(texts(&mut world, 4, json!({ "roomID": "1:2:3:4" })), ("e".into(), json!(null)));
+    assert_eq!(texts(&mut world, 1, json!({ "roomID": "1:2:3:4" })), ("edcba".into(), json!(null)));
+    let (page, next) = texts(&mut world, 1, json!({ "roomID": "1:2:3:4", "limit": 2 }));
+    assert_eq!((page.as_str(), &next), ("ed", &json!("4")));
+    let rest = json!({ "roomID": "1:2:3:4", "limit": 2, "before": next });
+    assert_eq!(texts(&mut world, 1, rest), ("cb".into(), json!("2")));
+    let message = world.call(3, "chat.messages", json!({ "roomID": "1:2:3:4", "limit": 1 }));
+    assert_eq!(
+        message.reply["items"][0].to_string(),
+        r#"{"messageID":5,"roomID":"1:2:3:4","from":"2","fromUsername":"jane","message":"e","date":{"day":25,"month":10,"year":2025,"time":"14:30"},"timestamp":"2025-10-25T14:30:03.000Z"}"#
+    );
+    let at = |room: &str, more: Json| {
+        let mut request = json!({ "roomID": room });
+        request.as_object_mut().expect("an object").extend(fields(&more));
+        request
+    };
+    for (user, request, code) in [
+        (1, at("1:2:3:4", json!({ "limit": 0 })), "INVALID"),
+        (1, at("1:2:3:4", json!({ "limit": 1001 })), "INVALID"),
+        (1, at("1:2:3:4", json!({ "before": "x" })), "INVALID"),
+        (1, at("1:2:3:4", json!({ "before": "99" })), "INVALID"),
+        (4, at("1:2:3:4", json!({ "before": "4" })), "INVALID"),
+        (5, at("1:2:3:4", json!({})), "NOT_FOUND"),
+        (9, at("1:2:3:4", json!({})), "NOT_FOUND"),
+        (1, at("1:2", json!({})), "NOT_FOUND"),
+        (1, at("conversation-2", json!({})), "NOT_FOUND"),
+        (5, at("conversation-1", json!({})), "NOT_FOUND"),
+        (1, at("conversation-01", json!({})), "NOT_FOUND"),
+        (1, at("conversation-", json!({})), "NOT_FOUND"),
+        (1, at("x", json!({})), "INVALID_ROOM"),
+    ] {
+        world.refused(user, "chat.messages", request, code);
+    }
+}
+
+#[test]
+fn lists_of_rooms() {
+    let mut world = World::new();
+    world.say(1, "1:2", "a");
+    world.group(1, &[2, 3]);
+    world.say(1, "1:4", "b");
+    world.say(2, "1:2", "c");
+    world.say(2, "2:3", "not for 1");
+    let list = |world: &mut World, request: Json| {
+        let page = world.call(1, "chat.rooms", request).reply;
+        let items = page["items"].as_array().expect("items").iter();
+        let labels: Vec<String> =
+            items.map(|item| item["roomID"].as_str().expect("a text").to_owned()).collect();
+        (labels.join(" "), page["next"].clone())
+    };
+    assert_eq!(list(&mut world, json!({})), ("1:2 1:4 1:2:3".into(), json!(null)));
+    let (page, next) = list(&mut world, json!({ "limit": 2 }));
+    assert_eq!(page, "1:2 1:4");
+    assert_eq!(
+        list(&mut world, json!({ "limit": 2, "cursor": next })),
+        ("1:2:3".into(), json!(null))
+    );
+    assert_eq!(list(&mut world, json!({ "closed": "true" })), (String::new(), json!(null)));
+    assert_eq!(list(&mut world, json!({ "closed": "false" })).0, "1:2 1:4 1:2:3");
+    for request in [json!({ "limit": 0 }), json!({ "cursor": "x" }), json!({ "closed": "yes" })] {
+        world.refused(1, "chat.rooms", request, "INVALID");
+    }
+    world.refused_as(&Principal::guest_from("::1"), "chat.rooms", json!({}), "UNAUTHENTICATED");
+}
