@@ -18,7 +18,8 @@ pub const SAMPLE_PASSWORD: &str = "demo";
 pub const SAMPLES: [Sample; 6] = [
     sample(900, "admin", "admin", UserRole::Admin, None),
     sample(1, "john_doe", "john_doe", UserRole::User, Some(Kind::Client)),
-    sample(2, "jane", "jane", UserRole::User, Some(Kind::Client)),
+    // Neither: the document's examples talk to her as to a client, and comment on and rate her.
+    sample(2, "jane", "jane", UserRole::User, None),
     sample(3, "sara_cleaner", "sara_cleaner", UserRole::User, Some(Kind::Houseworker)),
     sample(4, "mike_butler", "mike_butler", UserRole::User, Some(Kind::Houseworker)),
     // A namesake of user 1, who signs in by another name.

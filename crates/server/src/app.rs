@@ -53,8 +53,10 @@ use crate::{
         tls,
         tries::{Paces, Tries},
     },
+    online::{self, Online},
     presence,
     sequencer::{Feed, ReplyTo, Sequencer},
+    signals,
     supervisor::{self, Supervisor},
     thinning, timers,
 };
@@ -144,6 +146,7 @@ impl Core {
         let meters = Meters::of(tables.commands(), &settings);
         let (settings, slow) = (Arc::new(settings), SlowWork::new());
         let partings = Arc::new(Partings::default());
+        let online = Arc::new(Online::new(clock.clone(), settings.presence_grace_ms));
         let door = Door {
             tables,
             store,
@@ -159,6 +162,8 @@ impl Core {
             slow,
             presence: Arc::default(),
             thinning: Arc::default(),
+            signals: Arc::default(),
+            online,
             partings,
         };
         Ok(Core { door: Arc::new(door), metrics })
@@ -302,9 +307,20 @@ async fn run(
     let watch = async move { watcher.watch(&watched).await };
     let presence = tokio::spawn(presence::run(door.clone()));
     let thinning = tokio::spawn(thinning::run(door.clone()));
+    let signals = tokio::spawn(signals::run(door.clone()));
+    online::begin(door).await.map_err(|fault| anyhow!(fault.to_string()))?;
+    let online = tokio::spawn(online::run(door.clone()));
     let timers = tokio::spawn(timers::run(door.clone(), metrics.clone()));
-    let mut tasks =
-        vec![control, tokio::spawn(housekeeping), tokio::spawn(watch), presence, thinning, timers];
+    let mut tasks = vec![
+        control,
+        tokio::spawn(housekeeping),
+        tokio::spawn(watch),
+        presence,
+        thinning,
+        timers,
+        signals,
+        online,
+    ];
     if let Some(tls) = listeners.tls() {
         tasks.push(tokio::spawn(watch_certificate(tls, door.clock.clone())));
     }
@@ -313,6 +329,7 @@ async fn run(
             accounts::add_samples(door).await?;
             demo::add_area(door).await?;
             let shown = demo::add_devices(door).await?;
+            demo::add_talk(door).await?;
             demo::greet(door, &listeners.url()?).await?;
             tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed, shown)));
             None
@@ -409,7 +426,12 @@ impl Server {
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let session_s = i64::try_from(config.login.session.as_secs()).unwrap_or(i64::MAX);
-        let settings = Settings { session_s, readings_per_second: config.sensors.rate_max };
+        let settings = Settings {
+            session_s,
+            readings_per_second: config.sensors.rate_max,
+            time_zone: config.time_zone.rules().clone(),
+            presence_grace_ms: u64::try_from(config.presence.grace.as_millis()).unwrap_or(u64::MAX),
+        };
         let core = Core::open_with(services, &config.data, guests, settings, feeds)?;
         let limits = (purpose == Purpose::Production)
             .then(|| Arc::new(ConnectionLimits::new(config.limits.strict)));
@@ -431,6 +453,8 @@ impl Server {
             outbox_len_max,
         };
         let shards = Shards::start(inlets, &common)?;
+        let counted = shards.handles();
+        core.door.online.counts(move || counted.load().0);
         let site = Arc::new(Site {
             door: core.door.clone(),
             metrics: core.metrics.clone(),

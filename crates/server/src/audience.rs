@@ -3,7 +3,11 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use bellwire_services::kit::{Code, Event, Fault, Principal, ReadTx, Stream, Topic};
+use bellwire_services::{
+    kit::{Code, Event, Fault, Principal, ReadTx, Stream, Topic},
+    live_sessions::Listened,
+};
+use bellwire_store::change::Offset;
 
 /// A set of streams, by their numbers in the door's tables. Every connection has one, so it is small.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,12 +59,14 @@ pub struct Audience {
     pub streams: Streams,
     /// Of some of those not all, if there is a filter.
     pub filter: Filtered,
+    /// The rooms that it is in, each since a place of the log; most are in none.
+    pub rooms: Option<Arc<Vec<Listened>>>,
 }
 
 impl Audience {
     /// All of one stream: what a connection to an endpoint of its own hears.
     pub fn of(stream: usize) -> Audience {
-        Audience { streams: Streams::one(stream), filter: None }
+        Audience { streams: Streams::one(stream), ..Audience::default() }
     }
 
     /// The topics of these streams that a principal may hear, each once; `streams` are those of the
@@ -112,9 +118,44 @@ impl Audience {
             (Some(keys), None) => Some(Arc::new(Filter::by_keys(own, keys))),
             (Some(_), Some(_)) => return Err(mixed()),
         };
-        Ok(Audience { streams, filter })
+        Ok(Audience { streams, filter, rooms: self.rooms })
+    }
+
+    /// The same without rooms of services that it does not listen to.
+    pub fn without_unheard(self, roots: &Roots) -> Audience {
+        let rooms = self.rooms.as_deref().into_iter().flatten();
+        let heard = rooms.filter(|room| self.streams.meets(roots.streams_of(&room.name)));
+        let rooms: Vec<Listened> = heard.cloned().collect();
+        Audience { rooms: (!rooms.is_empty()).then(|| Arc::new(rooms)), ..self }
+    }
+
+    /// The same with these rooms besides, from this place on, and without those that are left.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`] for more than [`ROOMS_MAX`].
+    pub fn moved(
+        self,
+        enters: &[String],
+        leaves: &[String],
+        at: Offset,
+    ) -> Result<Audience, Fault> {
+        let mut rooms = self.rooms.as_deref().cloned().unwrap_or_default();
+        rooms.retain(|room| !leaves.contains(&room.name));
+        for name in enters {
+            if !rooms.iter().any(|room| room.name == *name) {
+                rooms.push(Listened { name: name.clone(), since: at });
+            }
+        }
+        if rooms.len() > ROOMS_MAX {
+            let why = format!("at most {ROOMS_MAX} rooms: leave one first");
+            return Err(Fault::new(Code::Invalid, why));
+        }
+        Ok(Audience { rooms: (!rooms.is_empty()).then(|| Arc::new(rooms)), ..self })
     }
 }
+
+/// How many rooms one connection may be in: all of them are looked at whenever it enters one.
+pub const ROOMS_MAX: usize = 200;
 
 /// What is said when single things of several services are asked for together.
 pub fn mixed() -> Fault {
@@ -280,7 +321,8 @@ mod tests {
         let mut writer = Writer::open(&options, &[]).expect("it opens");
         let mut check_of =
             |filter, numbers: &[usize], principal: Principal, topics: &'static [&str]| {
-                let audience = Audience { streams: numbers.iter().copied().collect(), filter };
+                let streams_heard = numbers.iter().copied().collect();
+                let audience = Audience { streams: streams_heard, filter, rooms: None };
                 let streams = streams.clone();
                 let run = move |tx: &mut Tx<'_>| {
                     assert_eq!(audience.topics(tx, &streams, &principal)?, topics);
@@ -319,7 +361,8 @@ mod tests {
                      asked,
                      streams: &[usize],
                      left: Option<Filter>| {
-            let audience = Audience { streams: of(heard), filter: filter.map(Arc::new) };
+            let audience =
+                Audience { streams: of(heard), filter: filter.map(Arc::new), rooms: None };
             let audience = audience.subscribed(of(&[2, 3]), asked).expect("it is possible");
             assert_eq!(audience.streams, of(streams));
             assert_eq!(audience.filter.as_deref(), left.as_ref());
@@ -331,7 +374,7 @@ mod tests {
         check(&[0, 3], Some(own("k")), keys(&["l"]), &[0, 3], Some(own("l")));
         check(&[0, 3], Some(own("k")), None, &[0, 3], None);
         check(&[0], Some(parts.clone()), None, &[0, 2, 3], Some(parts.clone()));
-        let audience = Audience { streams: of(&[0]), filter: Some(Arc::new(parts)) };
+        let audience = Audience { streams: of(&[0]), filter: Some(Arc::new(parts)), rooms: None };
         assert_eq!(audience.subscribed(of(&[2, 3]), keys(&["k"])), Err(mixed()));
     }
 }

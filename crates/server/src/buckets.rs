@@ -11,6 +11,7 @@ use std::{
 const REMEMBERED_MAX: usize = 10_000;
 
 /// A bucket for each key, full at first.
+#[derive(Debug)]
 pub struct Buckets<K> {
     /// How much a bucket holds.
     capacity: f64,
@@ -20,6 +21,7 @@ pub struct Buckets<K> {
     left: Mutex<Left<K>>,
 }
 
+#[derive(Debug)]
 struct Left<K> {
     /// What is left, and as of when, in milliseconds of the server's clock.
     by_key: HashMap<K, (f64, u64)>,

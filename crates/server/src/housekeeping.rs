@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bellwire_services::{
-    acknowledgements, areas, identity,
+    acknowledgements, areas, chat, identity,
     kit::{Code, Fault, Micros, Payload, Principal, Tx, idempotency},
     live_sessions, notifications,
     sensors::history,
@@ -97,7 +97,7 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
 
 /// One run: the log, then replies kept for retries, tokens and tickets that ended, connections that were
 /// not recovered while the log surely had what they missed, acknowledgements of what it has no more, pairings
-/// and what clients were told, notifications, then the history of states and of readings.
+/// and what clients were told, notifications, conversations that were deleted, then the history of states and of readings.
 pub(crate) async fn tidy(
     door: &Door,
     Kept { log, states, areas, notifications }: Kept,
@@ -137,6 +137,7 @@ pub(crate) async fn tidy(
         notifications::forget(tx, now.saturating_sub(notifications), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
+    while door.maintain(|tx, now| chat::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
     for _ in 0..SLICES_MAX {
         let from = places.states;
         let sweep =

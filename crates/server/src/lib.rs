@@ -68,11 +68,13 @@ pub mod logging;
 pub mod memory;
 pub mod metrics;
 pub mod net;
+pub mod online;
 pub mod opening;
 pub mod plain;
 pub mod presence;
 pub mod rest;
 pub mod sequencer;
+pub mod signals;
 #[cfg(test)]
 mod simulation;
 pub mod supervisor;

@@ -142,6 +142,7 @@ const HELP: &[(&str, &str)] = &[
     ("bellwire_hub_lag_seconds", "How far the slowest shard is behind the log."),
     ("bellwire_events_told_total", "Event frames written or queued for sessions, by event."),
     ("bellwire_connected_clients", "Paired clients that are connected."),
+    ("bellwire_online_users", "Users who are online in chat by their connections."),
     ("bellwire_messages_total", "Messages that clients sent."),
     ("bellwire_refusals_total", "Answers that were refusals."),
     ("bellwire_connections_accepted_total", "TCP connections accepted."),

@@ -13,7 +13,8 @@ use bellwire_services::{
     areas::pairing::{self, Waiting},
     identity,
     kit::{
-        Claims, Code, Event, Fault, Micros, Principal, ReadTx, Said, Snapshot, Stream, Topic, Words,
+        Claims, Code, Event, Fault, Micros, Principal, ReadTx, RoomTopic, Rooms, Said, Snapshot,
+        Stream, Topic, Words,
     },
     live_sessions::Listened,
 };
@@ -75,6 +76,8 @@ pub struct Sources<'a> {
     pub streams: &'a [Stream],
     /// On which streams topics are heard.
     pub roots: &'a Roots,
+    /// What rooms are, by what their names begin with.
+    pub rooms: &'a [(&'static str, Rooms)],
     /// The newest rows, in memory.
     pub recent: &'a Recent,
     /// Spells cursors.
@@ -94,6 +97,8 @@ pub struct Opened {
     pub streams: Streams,
     /// The topics that it listens to, if it asked for others by name.
     pub topics: Option<Vec<Listened>>,
+    /// The rooms that it is in. Where it may not be any more, it is not.
+    pub rooms: Option<Arc<Vec<Listened>>>,
     /// The snapshot that it asked for; it is said before what the opening tells.
     pub snapshot: Option<Said>,
     /// A token that waited for it.
@@ -279,17 +284,52 @@ fn opened(
     audience: &Audience,
     sources: &Sources<'_>,
 ) -> Result<Opened, Fault> {
-    let held = held(audience.topics(tx, sources.streams, &principal)?, &[]);
-    let Audience { streams, filter } = audience.clone();
+    let topics = audience.topics(tx, sources.streams, &principal)?;
+    let mut held: Vec<_> = topics.into_iter().map(|topic| Held { since: 0, topic }).collect();
+    let rooms = enter(tx, &principal, audience, sources, &mut held)?;
+    let Audience { streams, filter, .. } = audience.clone();
     let opening = Opening { at: tx.head()?, held, streams, filter, ..Opening::default() };
     Ok(Opened {
         principal,
         streams,
         topics: None,
+        rooms,
         snapshot: None,
         handed: None,
         opening,
         reset: None,
+    })
+}
+
+/// Adds the topics of an audience's rooms to what is held, and gives the rooms where the principal may be.
+fn enter(
+    tx: &ReadTx<'_>,
+    principal: &Principal,
+    audience: &Audience,
+    sources: &Sources<'_>,
+    held: &mut Vec<Held>,
+) -> Result<Option<Arc<Vec<Listened>>>, Fault> {
+    let Some(rooms) = &audience.rooms else { return Ok(None) };
+    let mut kept = Vec::with_capacity(rooms.len());
+    for room in rooms.iter() {
+        let root = room.name.split('/').next().unwrap_or_default();
+        let known = sources.rooms.iter().find(|(word, _)| *word == root);
+        let topics = known.map(|(_, topics)| topics(tx, principal, &room.name)).transpose()?;
+        for RoomTopic { topic, since } in topics.iter().flatten().cloned() {
+            let since = since.max(room.since);
+            match held.iter_mut().find(|held| held.topic == topic) {
+                Some(known) => known.since = known.since.min(since),
+                None => held.push(Held { topic, since }),
+            }
+        }
+        if topics.is_some_and(|topics| !topics.is_empty()) {
+            kept.push(room.clone());
+        }
+    }
+    Ok(match kept.len() {
+        0 => None,
+        len if len == rooms.len() => Some(rooms.clone()),
+        _ => Some(Arc::new(kept)),
     })
 }
 
@@ -317,8 +357,7 @@ pub(crate) fn missed_of(
     for name in principal.names() {
         grants.extend(log::grants(tx, &name, after, opening.at)?);
     }
-    let topics = opening.held.iter().map(|held| held.topic.clone());
-    opening.held = held(topics.collect(), &grants);
+    hold_from(&mut opening.held, &grants);
     let Some(mut rows) = rows(tx, after, opening, sources, wanted)? else { return Ok(false) };
     retain_allowed(tx, principal, sources, &mut rows)?;
     opening.rows = rows;
@@ -354,14 +393,14 @@ fn retain_allowed(
     Ok(())
 }
 
-/// Topics as rights; one that was granted meanwhile holds from its grant on.
-fn held(topics: Vec<Topic>, grants: &[(Topic, Offset)]) -> Vec<Held> {
-    let since = |topic: &Topic| {
-        mutant!(GrantTakenEarly => return 0);
-        let of_topic = grants.iter().filter(|(granted, _)| granted == topic);
-        of_topic.map(|(_, offset)| *offset).max().unwrap_or(0)
-    };
-    topics.into_iter().map(|topic| Held { since: since(&topic), topic }).collect()
+/// A right that was granted meanwhile holds from its grant on.
+fn hold_from(held: &mut [Held], grants: &[(Topic, Offset)]) {
+    mutant!(GrantTakenEarly => return);
+    for right in held {
+        let of_topic = grants.iter().filter(|(granted, _)| *granted == right.topic);
+        let granted = of_topic.map(|(_, offset)| *offset).max().unwrap_or(0);
+        right.since = right.since.max(granted);
+    }
 }
 
 /// The rows in `(after, at]` that the rights allow: from memory as far as it reaches, else from disk.

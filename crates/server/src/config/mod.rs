@@ -30,7 +30,9 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
 pub use sources::{Flags, Source};
-pub use values::{Format, Host, Listen, Origin, Scheme, SensorAccess, duration, level, speed};
+pub use values::{
+    Format, Host, Listen, Origin, Scheme, SensorAccess, Zone, duration, level, speed,
+};
 
 /// The file that describes every setting, each at its default.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -59,6 +61,8 @@ pub struct Config {
     pub demo: bool,
     /// How many times faster than recorded the demo runs, 0.01 to 10,000.
     pub demo_speed: f64,
+    /// Where it is the day and the time that people are shown.
+    pub time_zone: Zone,
     /// Certificates.
     pub tls: Tls,
     /// Logins of people.
@@ -75,6 +79,8 @@ pub struct Config {
     pub sensors: Sensors,
     /// Notifications.
     pub notifications: Notifications,
+    /// Who is online.
+    pub presence: Presence,
     /// What is measured.
     pub metrics: Metrics,
     /// How the server ends.
@@ -154,6 +160,13 @@ pub struct Notifications {
     pub history: Duration,
 }
 
+/// Who is online.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// How long a user whose connection was lost may take to come back, to ten minutes: others hear nothing of it.
+    pub grace: Duration,
+}
+
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
@@ -187,6 +200,7 @@ impl Default for Config {
             proxies: Vec::new(),
             demo: false,
             demo_speed: 1.0,
+            time_zone: Zone::utc(),
             tls: Tls::default(),
             login: Login {
                 session: Duration::from_secs(Settings::default().session_s.unsigned_abs()),
@@ -200,6 +214,9 @@ impl Default for Config {
                 rate_max: Settings::default().readings_per_second,
             },
             notifications: Notifications { history: Duration::from_secs(90 * 86_400) },
+            presence: Presence {
+                grace: Duration::from_millis(Settings::default().presence_grace_ms),
+            },
             metrics: Metrics { open: true },
             drain: Drain { time_max: Duration::from_secs(10) },
             logging: Logging { level: LevelFilter::INFO, format: Format::Auto },

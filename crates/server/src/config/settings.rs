@@ -59,6 +59,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     proxies: "a list of networks or addresses, but not of all there are, e.g. \"10.0.0.0/8\"";
     demo: "true or false";
     demo_speed: "a number from 0.01 to 10000", if is_speed;
+    time_zone: "the name of a time zone, e.g. \"Europe/Berlin\"";
     tls.certificate: "the path of a PEM file, e.g. \"/etc/bellwire/chain.pem\"";
     tls.key: "the path of a PEM file, e.g. \"/etc/bellwire/key.pem\"";
     tls.names: "a list of host names or addresses, e.g. \"home.example\"";
@@ -77,6 +78,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         if |rate: &u32| (1..=1_000_000).contains(rate);
     notifications.history: "a duration of 1m or more, e.g. \"90d\"",
         if |history: &Duration| *history >= MINUTE;
+    presence.grace: "a duration to 10m, e.g. \"5s\"",
+        if |grace: &Duration| *grace <= 10 * MINUTE;
     metrics.open: "true or false";
     drain.time_max: "a duration from 1s to 1h, e.g. \"10s\"",
         if |time_max: &Duration| *time_max <= 60 * MINUTE;

@@ -79,6 +79,7 @@ fn what_is_shown_is_read_as_the_same() {
         .replace("origins = []", r#"origins = ["https://home.example", "http://[::1]:81"]"#)
         .replace("hosts = []", r#"hosts = ["a", "[fe80::1]", "1.2.3.4"]"#)
         .replace("proxies = []", r#"proxies = ["10.1.2.3/8", "::1"]"#)
+        .replace("time_zone = \"UTC\"", "time_zone = \"America/Argentina/Ushuaia\"")
         .replace("names = []", r#"names = ["a_b.c-d"]"#)
         .replace("\"10m\"", "\"90m\"");
     let first = read(&file, &[], &[]).expect("nothing is wrong");
@@ -147,6 +148,9 @@ fn values_as_the_environment_has_them() {
     }
     assert!(one("BELLWIRE_LIMITS__STRICT", "true").limits.strict);
     assert!(!one("BELLWIRE_METRICS__OPEN", "false").metrics.open);
+    for (text, name) in [("Europe/Berlin", "Europe/Berlin"), ("asia/kolkata", "Asia/Kolkata")] {
+        assert_eq!(one("BELLWIRE_TIME_ZONE", text).time_zone.to_string(), name);
+    }
     assert_eq!(one("BELLWIRE_LOGGING__FORMAT", "json").logging.format, Format::Json);
     let proxies = one("BELLWIRE_PROXIES", "10.1.2.3/8,::1,192.168.0.1").proxies;
     let proxies: Vec<_> = proxies.iter().map(IpNet::to_string).collect();
@@ -167,6 +171,7 @@ const REFUSED: &[(&str, &str)] = &[
         | ["*.a"] "#),
     ("proxies", r#" ["0.0.0.0/0"] | ["::/0"] | ["1.2.3.4/0"] | ["10.0.0.0/33"] | ["a"] "#),
     ("demo", r#" 1 | "true" | [] | 1979-05-27 | {} "#),
+    ("time_zone", r#" "" | "Mars/Olympus" | "CET+1" | "Etc/Unknown" | "../UTC" | "/etc/localtime" | 1 | ["UTC"] "#),
     ("demo_speed", r#" 0 | 0.009 | 10001 | -1 | nan | inf | "1" | true "#),
     ("tls.certificate", r#" true | "" "#),
     ("tls.key", r#" 1.5 | "" "#),
@@ -180,6 +185,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("sensors.access", r#" "Open" | true | "" | "closed" "#),
     ("sensors.rate_max", r#" 0 | 1000001 | -1 | 1.5 | "10" | 4294967296 "#),
     ("notifications.history", r#" "59s" | 90 | "-1d" "#),
+    ("presence.grace", r#" "0s" | "601s" | 5 | "-1s" "#),
     ("metrics.open", r#" "yes" "#),
     ("drain.time_max", r#" "0s" | "61m" | "1.5s" "#),
     ("logging.level", r#" "loud" | 3 | "" "#),

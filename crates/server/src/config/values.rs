@@ -9,6 +9,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use tracing::level_filters::LevelFilter;
 
 use super::sources::Given;
@@ -207,6 +208,43 @@ impl Display for SensorAccess {
     }
 }
 
+/// A time zone by its name in the IANA database, of which the program has a copy: nothing is read from the machine.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// UTC.
+    pub fn utc() -> Zone {
+        Zone(TimeZone::UTC)
+    }
+
+    /// The zone with its rules.
+    pub fn rules(&self) -> &TimeZone {
+        &self.0
+    }
+}
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Zone, String> {
+        let zone = TimeZone::get(text).ok().filter(|zone| !zone.is_unknown());
+        zone.map(Zone).ok_or_else(|| "the name of a time zone, e.g. Europe/Berlin".to_owned())
+    }
+}
+
+impl Display for Zone {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Zone({self})")
+    }
+}
+
 /// Reads a level: error, warn, info, debug, trace or off, in any case.
 ///
 /// # Errors
@@ -300,6 +338,7 @@ text_value! {
     Host: |text| text.parse().ok(), Host::to_string;
     Format: |text| text.parse().ok(), Format::to_string;
     SensorAccess: |text| text.parse().ok(), SensorAccess::to_string;
+    Zone: |text| text.parse().ok(), Zone::to_string;
     LevelFilter: |text| level(text).ok(), LevelFilter::to_string;
     Duration: |text| duration(text).ok(), duration_text;
     IpNet: network, IpNet::to_string;

@@ -3,6 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `home` | a recorded home, replayed, and a screen that hangs in it |
+//! | `people` | what the sample users have talked about |
 //! | `weather` | series of weather stations, read from files as they were published |
 //! | `sensors` | devices that show these: what they measured before, and what they measure now |
 //!
@@ -12,6 +13,7 @@
 //! as a year of weather, is written by itself.
 
 mod home;
+mod people;
 mod sensors;
 mod weather;
 
@@ -26,6 +28,7 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 pub use home::add_area;
+pub use people::add_talk;
 pub use sensors::{Shown, add_devices};
 
 use crate::{

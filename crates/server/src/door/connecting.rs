@@ -74,8 +74,12 @@ impl Arriving for Arrival {
     fn read(&self, door: &Door, tx: &ReadTx<'_>, lane: Lane) -> Result<Option<Self::Read>, Fault> {
         let Arrival { credential, wish, since, .. } = self;
         let caller = opening::caller(tx, credential, door.clock.now())?;
-        let (audience, names) = door.heard_by(&wish.hears, &caller.principal)?;
+        let (mut audience, names) = door.heard_by(&wish.hears, &caller.principal)?;
         let principal = caller.principal;
+        if let Hears::Stream(tuning) = &wish.hears {
+            let whose = (tuning, &*principal);
+            audience = door.tables.in_rooms(tx, whose, door.clock.now(), audience)?;
+        }
         let mut opened = door
             .with_sources(|sources| opening::connect(tx, principal, &audience, since, sources))?;
         if let Hears::Stream(tuning) = &wish.hears {

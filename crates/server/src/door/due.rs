@@ -177,7 +177,11 @@ impl Door {
         Ok(kinds)
     }
 
-    async fn look<T: Send + 'static>(
+    /// Reads something of the server's own, outside the services' tables.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&ReadTx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {

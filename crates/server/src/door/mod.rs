@@ -30,7 +30,7 @@ pub use guests::Guests;
 pub use meters::Meters;
 pub use names::NAMES_MAX;
 pub use partings::Partings;
-pub use recovery::{Kept, Listen, Recoverable, Recovered};
+pub use recovery::{Kept, Listen, Moves, Recoverable, Recovered};
 pub use spaces::{Hears, SUBSCRIBE, Space, UNSUBSCRIBE};
 pub use tables::{Kind, Tables};
 pub use tuning::Tuning;
@@ -60,9 +60,11 @@ use crate::{
     credentials::{Keyring, chance},
     etag::Tags,
     hub::recent::{Recent, Speller},
+    online::Online,
     opening::{self, Asked, Opened, REPLAY_TIME_MAX_MS, Sources},
     presence::Presence,
     sequencer::{Feeds, LAG_OVERLOADED_MS, Lag, ReplyTo},
+    signals::Signals,
     thinning::Thinning,
 };
 
@@ -96,6 +98,10 @@ pub struct Door {
     pub presence: Arc<Presence>,
     /// Who listens to thinned streams. Shared with their sessions.
     pub thinning: Arc<Thinning>,
+    /// What goes on that sessions began. Shared with them.
+    pub signals: Arc<Signals>,
+    /// Which users are online. Shared with their connections.
+    pub online: Arc<Online>,
     /// Connections that ended and are to be noted. Shared with the writes that note them.
     pub partings: Arc<Partings>,
 }
@@ -246,7 +252,8 @@ impl Door {
         self.meters.pay(command, &payload, principal, self.clock.elapsed_ms())?;
         let key = idempotency::Key::take(&mut payload, self.keyring.digest_secret())?;
         // Keys are kept per principal: who is nobody yet has none.
-        let key = key.filter(|_| !matches!(command.access, Access::Anyone | Access::Visitor));
+        let is_kept = !command.moves && !matches!(command.access, Access::Anyone | Access::Visitor);
+        let key = key.filter(|_| is_kept);
         Ok((command, key, (command.bind)(payload)?))
     }
 
@@ -465,6 +472,7 @@ impl Door {
         f(&Sources {
             streams: &self.tables.streams,
             roots: &self.tables.roots,
+            rooms: &self.tables.rooms,
             recent: &self.recent,
             speller: &self.speller,
             now: self.clock.now(),

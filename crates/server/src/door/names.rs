@@ -6,7 +6,7 @@ use std::{
 };
 
 use bellwire_services::{
-    kit::{Code, Event, Fault, Named, Topic, shortened},
+    kit::{Code, Event, Fault, Named, Topic, declared, shortened},
     live_sessions::Listened,
 };
 use bellwire_store::change::Offset;
@@ -66,14 +66,15 @@ impl Tables {
         let streams: Streams = whole.iter().flat_map(|service| self.numbers_of(service)).collect();
         let in_parts: Vec<_> = in_parts.into_iter().collect();
         let filter = match (filtered.as_slice(), in_parts.as_slice()) {
-            ([], []) => return Ok(Audience { streams, filter: None }),
+            ([], []) => return Ok(Audience { streams, ..Audience::default() }),
             ([service], []) => Filter::by_keys(self.streams_of(service), keys),
             ([], [service]) => {
                 Filter::by_topics(self.streams_of(service), parts, whole.contains(service))
             }
             _ => return Err(mixed()),
         };
-        Ok(Audience { streams: streams.and(filter.streams), filter: Some(Arc::new(filter)) })
+        let streams = streams.and(filter.streams);
+        Ok(Audience { streams, filter: Some(Arc::new(filter)), rooms: None })
     }
 
     fn named(&self, within: Option<&str>, name: &str) -> Option<(&'static str, Named)> {
@@ -130,7 +131,7 @@ impl Tables {
             *since = topic.since.min(*since);
         }
         move |event| {
-            let service = *self.events.get(event.name.as_ref())?;
+            let service = *self.events.get(declared(&event.name))?;
             let single = single.get(&(service, event.key.clone())).copied();
             let topics = event.variants.iter().flat_map(|variant| &variant.topics);
             let part = topics.filter_map(|topic| parts.get(topic)).copied().min();

@@ -15,6 +15,7 @@ use bellwire_store::{change::Offset, log::Reason, tx::ReadTx};
 
 use super::{Door, Hears, Lane, Unsettled, connecting::Arriving};
 use crate::{
+    audience::Audience,
     credentials::chance,
     opening::{
         self, Credential, Opened,
@@ -75,11 +76,24 @@ pub struct Listen<'a> {
     pub names: Vec<String>,
     /// What it listened to until now.
     pub before: Vec<Listened>,
+    /// The rooms that it is in, where it stays.
+    pub rooms: Option<Arc<Vec<Listened>>>,
+}
+
+/// What a session is moved to.
+#[derive(Debug, Clone)]
+pub struct Moves {
+    /// The rooms that it enters.
+    pub enters: Vec<String>,
+    /// Those that it leaves.
+    pub leaves: Vec<String>,
+    /// Who it is from then on.
+    pub principal: Arc<Principal>,
 }
 
 impl Kept {
-    fn write(&self, tx: &mut Tx<'_>, topics: &[Listened]) -> Result<(), Fault> {
-        if live_sessions::listen(tx, &self.pid, &self.sid, topics)? {
+    fn write(&self, tx: &mut Tx<'_>, topics: &[Listened], rooms: &[Listened]) -> Result<(), Fault> {
+        if live_sessions::listen(tx, &self.pid, &self.sid, topics, rooms)? {
             Ok(())
         } else {
             Err(Fault::new(Code::Conflict, "conflict: another connection goes on with this one"))
@@ -171,6 +185,7 @@ impl Arriving for Recovery {
             principal: fresh.principal.id.clone(),
             namespace: call.namespace.to_owned(),
             topics: door.tables.since(names, &[], fresh.opening.at),
+            rooms: Vec::new(),
             at: fresh.opening.at,
             left_at: None,
         };
@@ -254,12 +269,40 @@ impl Door {
         wanted: Weak<()>,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) -> Result<(), Fault> {
-        let Listen { within, names, before } = wish;
+        let Listen { within, names, before, rooms } = wish;
         let audience = self.tables.audience(within, names.iter().map(String::as_str))?;
+        let audience = Audience { rooms, ..audience }.without_unheard(&self.tables.roots);
         let topics = self.tables.since(names, &before, after);
         let door = self.clone();
         self.catch_up(principal, audience, after, wanted, move |result| {
             let keeps = result.map(|opened| Opened { topics: Some(topics), ..opened });
+            door.keep(kept, keeps, answer);
+        })
+    }
+
+    /// Reads what a session needs to be in other rooms; of what it listens to by name, nothing changes: `topics`. All
+    /// else is as of [`listen`](Door::listen).
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub fn move_to(
+        self: &Arc<Self>,
+        moves: Moves,
+        audience: Audience,
+        (after, topics): (Offset, Vec<Listened>),
+        kept: Option<Kept>,
+        wanted: Weak<()>,
+        answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
+    ) -> Result<(), Fault> {
+        let door = self.clone();
+        self.read_while(self.lane_after(after), wanted, move |tx| {
+            let opened = tx.and_then(|tx| {
+                let audience = audience.moved(&moves.enters, &moves.leaves, tx.head()?)?;
+                door.with_sources(|sources| {
+                    opening::catch_up(tx, &moves.principal, &audience, after, sources)
+                })
+            });
+            let keeps = opened.map(|opened| Opened { topics: Some(topics), ..opened });
             door.keep(kept, keeps, answer);
         })
     }
@@ -274,8 +317,9 @@ impl Door {
         match (kept, opened) {
             (Some(kept), Ok(opened)) => {
                 let topics = opened.topics.clone().unwrap_or_default();
+                let rooms = opened.rooms.as_deref().cloned().unwrap_or_default();
                 self.write_own(
-                    move |tx, _| kept.write(tx, &topics),
+                    move |tx, _| kept.write(tx, &topics, &rooms),
                     move |written| answer(written.map(|()| opened)),
                 );
             }

@@ -181,7 +181,9 @@ mod tests {
         let screen = Principal { role: Role::Client, ..Principal::guest() };
         let unasked =
             |space: usize, principal: &Principal| tables.unasked(&tables.spaces[space], principal);
-        assert_eq!(unasked(0, &Principal::guest()), Vec::<String>::new());
+        let board = Principal { role: Role::Device, ..Principal::guest() };
+        assert_eq!(unasked(0, &board), Vec::<String>::new());
+        assert_eq!(unasked(0, &Principal::guest()), ["chat"]);
         assert_eq!(unasked(0, &screen), ["areas"]);
         assert_eq!(unasked(1, &screen), ["states"]);
         assert_eq!(unasked(2, &Principal::operator()), ["areas"]);

@@ -6,7 +6,8 @@ use std::{
 };
 
 use bellwire_services::kit::{
-    Access, Code, Command, Fault, Names, Query, Route, Service, Stream, Subscription, due::Decide,
+    Access, Code, Command, Fault, Names, Query, Rooms, Route, Service, Stream, Subscription,
+    due::Decide,
 };
 
 use super::spaces::Space;
@@ -17,6 +18,8 @@ use crate::audience::{Roots, Streams};
 pub enum Kind {
     /// It changes something.
     Command,
+    /// The same, and it may move its session: it runs alone.
+    Move,
     /// It answers.
     Query,
     /// It changes what the connection hears, and answers with a snapshot.
@@ -40,6 +43,10 @@ pub struct Tables {
     pub(super) due: BTreeMap<&'static str, Decide>,
     /// On which streams topics are heard.
     pub roots: Arc<Roots>,
+    /// What rooms are, by what their names begin with.
+    pub rooms: Vec<(&'static str, Rooms)>,
+    /// The calls whose argument is no object.
+    pub(super) bare: Vec<&'static str>,
     /// The live endpoints.
     pub streams: Vec<Stream>,
     /// The namespaces of Socket.IO; the first is `/`.
@@ -62,6 +69,8 @@ impl Tables {
             critical: Vec::new(),
             due: BTreeMap::new(),
             roots: Arc::default(),
+            rooms: Vec::new(),
+            bare: Vec::new(),
             streams: Vec::new(),
             spaces: Space::all(&services),
             routes: Vec::new(),
@@ -82,6 +91,10 @@ impl Tables {
             tables.queries.extend(service.queries.into_iter().map(|q| (q.name, q)));
             tables.subscriptions.extend(service.subscriptions.into_iter().map(|s| (s.name, s)));
             tables.names.extend(service.names.map(|named| (service.name, named)));
+            if let Some(rooms) = service.rooms {
+                tables.rooms.extend(service.topics.iter().map(|root| (*root, rooms)));
+            }
+            tables.bare.extend(service.bare);
             roots.extend(service.topics.iter().map(|root| (*root, service.name)));
             tables.streams.extend(service.streams);
             tables.routes.extend(service.routes);
@@ -125,11 +138,17 @@ impl Tables {
 
     /// The service that offers a call of this name, and what kind of call that is.
     pub(super) fn meaning(&self, name: &str) -> Option<(&'static str, Kind)> {
-        let command = self.commands.get(name).map(|command| (command.service, Kind::Command));
+        let kind = |moves| if moves { Kind::Move } else { Kind::Command };
+        let command = self.commands.get(name).map(|command| (command.service, kind(command.moves)));
         let query = || self.queries.get(name).map(|query| (query.service, Kind::Query));
         let subscription =
             || self.subscriptions.get(name).map(|found| (found.service, Kind::Subscription));
         command.or_else(query).or_else(subscription)
+    }
+
+    /// Whether the argument of this call is no object over Socket.IO.
+    pub fn is_bare(&self, call: &str) -> bool {
+        self.bare.contains(&call)
     }
 
     /// All commands.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{Code, Fault, Heard, Stream, Topic, Wish};
+use bellwire_services::kit::{Code, Fault, Heard, Micros, Principal, Stream, Topic, Wish};
 use bellwire_store::tx::ReadTx;
 
 use super::Tables;
@@ -18,6 +18,8 @@ pub struct Tuning {
     pub stream: usize,
     /// What is heard there, if that is not all.
     pub filter: Filtered,
+    /// The words that lead to rooms, if some are asked for.
+    pub rooms: Vec<String>,
     /// Whether its snapshot is asked for.
     pub snapshot: bool,
     /// Whether nothing is asked for but what the stream is.
@@ -27,7 +29,7 @@ pub struct Tuning {
 impl Tuning {
     /// All of a stream.
     pub fn all(stream: usize) -> Tuning {
-        Tuning { stream, filter: None, snapshot: false, is_plain: true }
+        Tuning { stream, filter: None, rooms: Vec::new(), snapshot: false, is_plain: true }
     }
 
     /// What that comes to.
@@ -54,11 +56,13 @@ impl Tables {
         query: &str,
         since: &Since,
     ) -> Result<Tuning, Fault> {
-        let Stream { hears, options, .. } = self.streams[stream];
+        let Stream { hears, options, entries, .. } = self.streams[stream];
+        let rooms = entries.map(|_| words(query)).transpose()?.unwrap_or_default();
         let mut asked = form_urlencoded::parse(query.as_bytes());
         let snapshot = asked.any(|(name, value)| name == "snapshot" && value == "1");
         let Some(hears) = hears else {
-            return Ok(Tuning { snapshot, is_plain: !snapshot, ..Tuning::all(stream) });
+            let is_plain = !snapshot && rooms.is_empty();
+            return Ok(Tuning { rooms, snapshot, is_plain, ..Tuning::all(stream) });
         };
         let options = given(options, query)?;
         let is_plain = !snapshot && options.is_empty();
@@ -74,7 +78,26 @@ impl Tables {
         }
         let filter = Filter::by_topics(Streams::one(stream), parts, false);
         let filter = Some(Arc::new(Filter { place, ..filter }));
-        Ok(Tuning { stream, filter, snapshot, is_plain })
+        Ok(Tuning { stream, filter, rooms, snapshot, is_plain })
+    }
+
+    /// An audience with the rooms that were asked for. What was told in them counts from wherever the connection goes on.
+    ///
+    /// # Errors
+    /// The store's; [`Code::Invalid`] for too many.
+    pub(super) fn in_rooms(
+        &self,
+        tx: &ReadTx<'_>,
+        (tuning, principal): (&Tuning, &Principal),
+        now: Micros,
+        audience: Audience,
+    ) -> Result<Audience, Fault> {
+        let Some(entries) = self.streams[tuning.stream].entries else { return Ok(audience) };
+        let mut rooms = Vec::new();
+        for word in &tuning.rooms {
+            rooms.extend(entries(tx, principal, now, word)?);
+        }
+        audience.moved(&rooms, &[], 0)
     }
 
     /// Adds the snapshot of a stream, if it was asked for and what was missed does not tell the same.
@@ -103,6 +126,18 @@ impl Tables {
     }
 }
 
+/// The words of the parameter `rooms`, each once.
+fn words(query: &str) -> Result<Vec<String>, Fault> {
+    let given = given(&["rooms"], query)?;
+    let mut words: Vec<String> = Vec::new();
+    for word in given.iter().flat_map(|(_, list)| list.split(',')) {
+        if !word.is_empty() && !words.iter().any(|known| known == word) {
+            words.push(word.to_owned());
+        }
+    }
+    Ok(words)
+}
+
 /// Those of the options that a query has, each once.
 fn given(options: &[&'static str], query: &str) -> Result<Vec<(&'static str, String)>, Fault> {
     let mut given: Vec<(&'static str, String)> = Vec::new();
@@ -123,7 +158,7 @@ fn given(options: &[&'static str], query: &str) -> Result<Vec<(&'static str, Str
 #[cfg(test)]
 mod tests {
     use bellwire_services::{
-        kit::{Access, Dialect, Principal, Service},
+        kit::{Access, Dialect, Service},
         states,
     };
 

@@ -76,8 +76,9 @@ impl<S: Write> Hub<S> {
     pub fn repeat(&mut self) {
         for slot in self.asked.iter().copied().collect::<Vec<_>>() {
             for (entry, variant) in self.due(slot) {
-                let shape = self.sessions[slot as usize].shape;
-                let frame = Frame::telling(&self.speller, &entry, variant, shape);
+                let session = &self.sessions[slot as usize];
+                let (shape, whose) = (session.shape, &session.principal);
+                let frame = Frame::telling(&self.speller, &entry, variant, shape, whose);
                 self.push(slot, frame);
             }
         }
@@ -158,8 +159,13 @@ mod tests {
     impl House {
         fn new(shape: Shape, keys: Option<&str>) -> House {
             let recent = Arc::new(Recent::new(0, 10_000, 1 << 30));
-            let known =
-                |name, asks| Known { name, spelling: Spelling::Spread, asks, namespace: "/es" };
+            let known = |name, asks| Known {
+                name,
+                spelling: Spelling::Spread,
+                asks,
+                namespace: "/es",
+                own: None,
+            };
             let speller =
                 Arc::new(Speller::new("epoch", [known("e", true), known("quiet", false)]));
             let mut hub = Hub::new(recent.clone(), speller, Arc::default(), 1 << 20);

@@ -28,6 +28,7 @@ mod passing;
 pub mod recent;
 mod rights;
 mod session;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -41,7 +42,7 @@ use std::{
 };
 
 use bellwire_services::kit::Principal;
-use bellwire_store::change::{Effect, Event, Offset, Topic, Words};
+use bellwire_store::change::{Effect, Offset, Topic, Words};
 use bytes::Bytes;
 use slab::Slab;
 
@@ -57,6 +58,7 @@ pub use passing::Passing;
 use recent::{Entry, Recent, Shape, Speller};
 use session::{Ahead, Behind, Place, Session, gains_by_grant, parts_of};
 pub use session::{Held, Last, Opening, SessionId, holds};
+use telling::count;
 use tick::Tick;
 
 /// Rows are fetched, and a session that is behind is fed, this much at a time.
@@ -338,7 +340,8 @@ impl<S: Write> Hub<S> {
         let variant = event.and_then(|event| session.variant(event, &self.roots, offset));
         let mut told = 0;
         if let (Some(variant), Some(event)) = (variant, &entry.logged.event) {
-            let frame = Frame::telling(&self.speller, entry, variant, session.shape);
+            let (shape, whose) = (session.shape, &session.principal);
+            let frame = Frame::telling(&self.speller, entry, variant, shape, whose);
             told = frame.bytes.len();
             count(&mut self.told, event, 1);
             if session.shape.asks() && self.speller.asks(&event.name) {
@@ -370,6 +373,12 @@ impl<S: Write> Hub<S> {
                         None => granted.push(topic),
                     }
                 }
+                Effect::Move { from, to, .. }
+                    if session.held.iter().any(|held| held.topic == *from)
+                        && !behind.is_lost(to, offset) =>
+                {
+                    granted.push(to);
+                }
                 Effect::Evict { topic, .. } => {
                     granted.retain(|granted| *granted != topic);
                     session.held.retain(|held| held.topic != *topic);
@@ -399,55 +408,6 @@ impl<S: Write> Hub<S> {
         for effect in &entry.logged.effects {
             self.apply(effect, offset);
         }
-    }
-
-    fn tell(&mut self, entry: &Arc<Entry>, event: &Event) {
-        let Hub { lines, sessions, topics, keys, tick, speller, roots, told, asked, .. } = self;
-        let offset = entry.offset();
-        let filtered = keys.get(&event.key);
-        let (mut frames_len, asks) = (0, speller.asks(&event.name));
-        let logs = logging::says_what_is_told();
-        let heard_on = roots.of_event(event);
-        for (number, variant) in event.variants.iter().enumerate() {
-            // One frame per shape for all receivers of this variant.
-            let mut frames = [None; Shape::COUNT];
-            let mut add = |slot: u32, session: &mut Session| {
-                session.floor = offset;
-                frames_len += 1;
-                let shape = session.shape;
-                if asks && shape.asks() {
-                    session.await_acknowledgement(entry, number);
-                    asked.insert(slot);
-                }
-                if logs {
-                    logging::telling(&event.name, &session.principal);
-                }
-                let frame = *frames[shape as usize].get_or_insert_with(|| {
-                    tick.frame(Frame::telling(speller, entry, number, shape))
-                });
-                tick.chain(session.line, &mut lines[session.line as usize].chain, frame, slot);
-            };
-            for topic in &variant.topics {
-                for &slot in topics.get(topic).into_iter().flatten() {
-                    let session = &mut sessions[slot as usize];
-                    if session.floor < offset
-                        && (event.except.is_empty() || !session.skips(event, heard_on, offset))
-                    {
-                        add(slot, session);
-                    }
-                }
-            }
-            for &slot in filtered.into_iter().flatten() {
-                let session = &mut sessions[slot as usize];
-                if session.floor < offset
-                    && session.holds(&variant.topics, offset)
-                    && !session.skips(event, heard_on, offset)
-                {
-                    add(slot, session);
-                }
-            }
-        }
-        count(told, event, frames_len);
     }
 
     /// Queues a frame for one session, unless it ends; it goes out with the next flush.
@@ -574,16 +534,5 @@ impl<S: Write> Hub<S> {
                 remove(&mut self.topics, topic, slot);
             }
         }
-    }
-}
-
-/// Counts frames of an event.
-fn count(told: &mut Vec<(Cow<'static, str>, u64)>, event: &Event, frames: u64) {
-    if frames == 0 {
-        return;
-    }
-    match told.iter_mut().find(|(known, _)| *known == event.name) {
-        Some((_, count)) => *count += frames,
-        None => told.push((event.name.clone(), frames)),
     }
 }

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use bellwire_services::kit::Principal;
 use bellwire_store::change::Overflow;
 use bytes::Bytes;
 
@@ -48,9 +49,19 @@ impl Frame {
         Frame { bytes, row: None, coalesces: false }
     }
 
-    /// The frame that tells one variant of a row's event in this shape.
-    pub fn telling(speller: &Speller, entry: &Arc<Entry>, variant: usize, shape: Shape) -> Frame {
-        let bytes = speller.frame(entry, variant, shape);
+    /// The frame that tells one variant of a row's event in this shape, to this receiver.
+    pub fn telling(
+        speller: &Speller,
+        entry: &Arc<Entry>,
+        variant: usize,
+        shape: Shape,
+        whose: &Principal,
+    ) -> Frame {
+        Frame::of_row(speller.frame_for(entry, variant, shape, whose), entry, variant, shape)
+    }
+
+    /// These bytes, which tell one variant of a row's event in this shape.
+    pub fn of_row(bytes: Bytes, entry: &Arc<Entry>, variant: usize, shape: Shape) -> Frame {
         Frame { bytes, row: Some((entry.clone(), variant)), coalesces: coalesces(shape) }
     }
 }

@@ -74,8 +74,10 @@ impl<S: Write> Hub<S> {
             if logs {
                 logging::telling(&event.name, &session.principal);
             }
-            let frame = *frames[variant][shape as usize]
-                .get_or_insert_with(|| tick.frame(Frame::telling(speller, entry, variant, shape)));
+            let frame = *frames[variant][shape as usize].get_or_insert_with(|| {
+                let bytes = speller.frame(entry, variant, shape);
+                tick.frame(Frame::of_row(bytes, entry, variant, shape))
+            });
             tick.chain(session.line, &mut lines[session.line as usize].chain, frame, slot);
         }
         count(told, event, receivers.len() as u64);

@@ -6,12 +6,13 @@ use std::{
     sync::{Arc, OnceLock, RwLock},
 };
 
-use bellwire_services::kit::{Spelling, Told};
+use bellwire_services::kit::{Principal, Spelling, Told, declared};
 use bellwire_store::{
     change::{Logged, Offset},
     log::Cursor,
 };
 use bellwire_wire::{
+    frame,
     plain::{self, Form},
     socketio,
 };
@@ -169,6 +170,34 @@ impl Entry {
     }
 }
 
+/// A frame in which its receiver is to be named.
+#[derive(Debug)]
+pub struct Blank {
+    before: String,
+    after: String,
+}
+
+impl Blank {
+    /// The frame with the number of this user in it; of who is no user, with nothing.
+    pub fn filled(&self, whose: &Principal) -> Bytes {
+        frame::text_of(&self.pieces(whose))
+    }
+
+    /// How long that is, in bytes.
+    pub fn filled_len(&self, whose: &Principal) -> usize {
+        frame::text_len(&self.pieces(whose))
+    }
+
+    /// Appends it to others.
+    pub fn fill(&self, whose: &Principal, out: &mut Vec<u8>) {
+        frame::put_text(&self.pieces(whose), out);
+    }
+
+    fn pieces<'a>(&'a self, whose: &'a Principal) -> [&'a str; 3] {
+        [&self.before, whose.user_number().unwrap_or_default(), &self.after]
+    }
+}
+
 /// The event in which several are told.
 const BATCH: &str = "batch";
 
@@ -184,8 +213,10 @@ pub struct Speller {
 struct Known {
     form: Form,
     /// The namespace of its service.
-    own: &'static str,
+    namespace: &'static str,
     asks: bool,
+    /// The key of its payload that says to each receiver who they are.
+    own: Option<&'static str>,
 }
 
 impl Speller {
@@ -196,7 +227,8 @@ impl Speller {
                 Spelling::Spread => Form::Spread,
                 Spelling::Nested => Form::Nested,
             };
-            (told.name, Known { form, own: told.namespace, asks: told.asks })
+            let (namespace, asks, own) = (told.namespace, told.asks, told.own);
+            (told.name, Known { form, namespace, asks, own })
         };
         Speller { epoch: epoch.to_owned(), events: events.into_iter().map(known).collect() }
     }
@@ -206,9 +238,48 @@ impl Speller {
         self.known(name).asks
     }
 
+    /// Whether each receiver of an event may be told who they are in it: its frames are not the same for all.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.known(name).own.is_some()
+    }
+
     fn known(&self, name: &str) -> Known {
-        let unknown = Known { form: Form::Spread, own: socketio::ROOT, asks: false };
-        self.events.get(name).copied().unwrap_or(unknown)
+        let unknown =
+            Known { form: Form::Spread, namespace: socketio::ROOT, asks: false, own: None };
+        self.events.get(declared(name)).copied().unwrap_or(unknown)
+    }
+
+    /// The frame of one variant of a row's event for this receiver.
+    ///
+    /// # Panics
+    /// As [`frame`](Speller::frame).
+    pub fn frame_for(
+        &self,
+        entry: &Entry,
+        variant: usize,
+        shape: Shape,
+        whose: &Principal,
+    ) -> Bytes {
+        match self.blank(entry, variant, shape) {
+            Some(blank) => blank.filled(whose),
+            None => self.frame(entry, variant, shape),
+        }
+    }
+
+    /// The frame of one variant of a row's event as a form, if each receiver is told in it who they are.
+    ///
+    /// # Panics
+    /// As [`frame`](Speller::frame).
+    pub fn blank(&self, entry: &Entry, variant: usize, shape: Shape) -> Option<Blank> {
+        let event = entry.logged.event.as_ref()?;
+        let key = self.known(&event.name).own?;
+        let frame = self.frame(entry, variant, shape);
+        // Within a JSON text a quote is never bare: this can be a key and its value only.
+        let field = format!(r#""{key}":""#);
+        let text = frame::body_of(&frame);
+        let at = text.find(&format!(r#"{field}""#))? + field.len();
+        let (before, after) = text.split_at(at);
+        Some(Blank { before: before.to_owned(), after: after.to_owned() })
     }
 
     /// The frame of one variant of a row's event.
@@ -220,12 +291,12 @@ impl Speller {
         frame
             .get_or_init(|| {
                 let event = entry.logged.event.as_ref().expect("a row with variants has an event");
-                let Known { form, own, asks } = self.known(&event.name);
+                let Known { form, namespace, asks, .. } = self.known(&event.name);
                 let payload = event.variants[variant].payload.get();
                 let place = || self.cursor(entry.offset());
                 let cursor = shape.has_cursor().then(place);
                 let (name, cursor) = (&event.name, cursor.as_deref());
-                match shape.speech(own) {
+                match shape.speech(namespace) {
                     Speech::Plain => plain::event_frame(name, payload, form, cursor),
                     Speech::Bare => plain::bare_frame(name, payload, form, cursor),
                     Speech::SocketIo(path) if asks && shape.asks() && !entry.passes => {
@@ -244,7 +315,7 @@ impl Speller {
         let events = rows.iter().filter_map(|(entry, variant)| {
             let event = entry.logged.event.as_ref()?;
             let known = self.known(&event.name);
-            own = known.own;
+            own = known.namespace;
             Some((event.name.as_ref(), event.variants[*variant].payload.get(), known.form))
         });
         let payload = plain::batch(events);

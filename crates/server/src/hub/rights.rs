@@ -28,6 +28,7 @@ impl<S: Write> Hub<S> {
                 Effect::Narrow { .. } => {}
                 Effect::Grant { topic, .. } => self.grant(slot, topic, offset),
                 Effect::Evict { topic, .. } => self.evict(slot, topic, offset),
+                Effect::Move { from, to, .. } => self.follow(slot, from, to, offset),
                 Effect::Revoke { last, .. } => {
                     self.revoke(slot, Last { words: last.clone(), offset })
                 }
@@ -82,6 +83,21 @@ impl<S: Write> Hub<S> {
         session.gain(topic, offset);
         if !session.filters(topic, &self.roots) {
             self.topics.entry(topic.clone()).or_default().push(slot);
+        }
+    }
+
+    /// A room goes on under another topic: who hears the one hears the other. A session that is behind takes it in when
+    /// it gets to that row.
+    fn follow(&mut self, slot: u32, from: &Topic, to: &Topic, offset: Offset) {
+        let session = &mut self.sessions[slot as usize];
+        let holds = |topic: &Topic| session.held.iter().any(|held| held.topic == *topic);
+        let is_live = matches!(session.place, Place::Live) && offset > session.rights_at;
+        if !is_live || !holds(from) || holds(to) {
+            return;
+        }
+        session.gain(to, offset);
+        if !session.filters(to, &self.roots) {
+            self.topics.entry(to.clone()).or_default().push(slot);
         }
     }
 
@@ -215,7 +231,7 @@ impl<S: Write> Hub<S> {
             }
             mutant!(OtherVariantForgotten => return Fate::Drop);
             (0..event.variants.len()).find(entitled).map_or(Fate::Drop, |variant| {
-                Fate::Replace(Frame::telling(speller, entry, variant, shape))
+                Fate::Replace(Frame::telling(speller, entry, variant, shape, &session.principal))
             })
         };
         lines[session.line as usize].revise(tick, slot, revise);

@@ -247,7 +247,7 @@ impl Behind {
             };
             for effect in effects.filter(concerns) {
                 match effect {
-                    Effect::Grant { .. } => {}
+                    Effect::Grant { .. } | Effect::Move { .. } => {}
                     Effect::Narrow { topic, keys } => self.narrowed.push(Narrowed {
                         topic: topic.clone(),
                         keys: keys.clone(),

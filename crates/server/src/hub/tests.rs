@@ -1,5 +1,7 @@
 //! The races of going live, one by one, as rows of data: what happens is a script ([`script`]).
 
+mod own;
+mod rooms;
 mod script;
 
 use script::{House, check, check_forgetful, check_narrow, check_with};
@@ -490,6 +492,7 @@ fn what_passes_asks_for_nothing() {
         spelling: bellwire_services::kit::Spelling::Spread,
         asks,
         namespace: "/es",
+        own: None,
     };
     let frame = |asks, shape| {
         let speller = Arc::new(Speller::new("epoch", [known(asks)]));

@@ -5,15 +5,17 @@
 
 use std::{io::Write, sync::Arc};
 
+use bellwire_services::kit::Principal;
+
 use super::{
     outbox::{Fate, Frame, LINE, Outbox, Written, pass_on, write_once},
-    recent::{Entry, Shape, Speller},
+    recent::{Blank, Entry, Shape, Speller},
 };
 
 /// Frames, and for each line a list of them, linked through `nodes`.
 #[derive(Debug, Default)]
 pub(super) struct Tick {
-    frames: Vec<Frame>,
+    frames: Vec<Made>,
     nodes: Vec<Node>,
     /// Lines that have a list.
     dirty: Vec<u32>,
@@ -27,6 +29,39 @@ pub(super) struct Tick {
     owners: Vec<u32>,
 }
 
+/// A frame of the tick.
+#[derive(Debug)]
+struct Made {
+    /// The frame; without bytes, if there is a blank.
+    frame: Frame,
+    /// What is filled in with this receiver as it is written, so that it is copied once.
+    blank: Option<(Arc<Blank>, Arc<Principal>)>,
+}
+
+impl Made {
+    fn len(&self) -> usize {
+        match &self.blank {
+            Some((blank, whose)) => blank.filled_len(whose),
+            None => self.frame.bytes.len(),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        match &self.blank {
+            Some((blank, whose)) => blank.fill(whose, out),
+            None => out.extend_from_slice(&self.frame.bytes),
+        }
+    }
+
+    /// The frame, to wait for its socket.
+    fn frame(&self) -> Frame {
+        match &self.blank {
+            Some((blank, whose)) => Frame { bytes: blank.filled(whose), ..self.frame.clone() },
+            None => self.frame.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Node {
     frame: u32,
@@ -38,7 +73,16 @@ struct Node {
 impl Tick {
     /// Adds a frame, to be put into lists.
     pub fn frame(&mut self, frame: Frame) -> u32 {
-        self.frames.push(frame);
+        self.add(Made { frame, blank: None })
+    }
+
+    /// The same with one that is filled in for this receiver.
+    pub fn blank(&mut self, blank: Arc<Blank>, whose: Arc<Principal>, frame: Frame) -> u32 {
+        self.add(Made { frame, blank: Some((blank, whose)) })
+    }
+
+    fn add(&mut self, made: Made) -> u32 {
+        self.frames.push(made);
         self.frames.len() as u32 - 1
     }
 
@@ -83,7 +127,7 @@ impl Tick {
             at = self.nodes[node as usize].next.take();
             let Node { frame, owner: whose, .. } = self.nodes[node as usize];
             let fate = match whose == owner {
-                true => judge(&self.frames[frame as usize]),
+                true => judge(&self.frames[frame as usize].frame),
                 false => Fate::Keep,
             };
             match fate {
@@ -108,8 +152,13 @@ impl Tick {
         let (list, owners) = (std::mem::take(&mut self.list), std::mem::take(&mut self.owners));
         let mut runs: Vec<(u32, Shape, Vec<u32>)> = Vec::new();
         for (frame, owner) in list.into_iter().zip(owners) {
-            let is_row = self.frames[frame as usize].row.is_some();
-            match batching.iter().find(|(slot, _)| *slot == owner && is_row) {
+            // A row whose frame names its receiver was filled in for this session: made anew it would not be.
+            let may_batch =
+                self.frames[frame as usize].frame.row.as_ref().is_some_and(|(entry, _)| {
+                    let event = entry.logged.event.as_ref();
+                    event.is_some_and(|event| !speller.is_own(&event.name))
+                });
+            match batching.iter().find(|(slot, _)| *slot == owner && may_batch) {
                 None => {
                     let is_behind = |run: &(u32, _, _)| run.0 == owner || owner == LINE;
                     self.end_runs(&mut runs, is_behind, speller);
@@ -146,7 +195,7 @@ impl Tick {
         {
             return Some(*frame);
         }
-        let told = rows.iter().filter_map(|frame| self.frames[*frame as usize].row.clone());
+        let told = rows.iter().filter_map(|frame| self.frames[*frame as usize].frame.row.clone());
         let frame = Frame::of(speller.batch(&told.collect::<Vec<_>>(), shape)?);
         let frame = self.frame(frame);
         self.batched = Some((rows.to_vec(), frame));
@@ -162,12 +211,14 @@ impl Tick {
     ) -> Written {
         if let Some(outbox) = outbox {
             for (&frame, &owner) in self.list.iter().zip(&self.owners) {
-                outbox.push(self.frames[frame as usize].clone(), owner, 0);
+                outbox.push(self.frames[frame as usize].frame(), owner, 0);
             }
             return outbox.write(sink, now_ms);
         }
         let bytes = match self.list[..] {
-            [single] => &self.frames[single as usize].bytes[..],
+            [single] if self.frames[single as usize].blank.is_none() => {
+                &self.frames[single as usize].frame.bytes[..]
+            }
             _ => self.join(),
         };
         let len = bytes.len();
@@ -205,7 +256,7 @@ impl Tick {
         if self.joined_of != self.list {
             self.joined.clear();
             for &frame in &self.list {
-                self.joined.extend_from_slice(&self.frames[frame as usize].bytes);
+                self.frames[frame as usize].put(&mut self.joined);
             }
             self.joined_of.clone_from(&self.list);
         }
@@ -217,10 +268,10 @@ impl Tick {
         let mut outbox = Outbox::new(now_ms);
         for (&frame, &owner) in self.list.iter().zip(&self.owners) {
             let frame = &self.frames[frame as usize];
-            if written >= frame.bytes.len() {
-                written -= frame.bytes.len();
+            if written >= frame.len() {
+                written -= frame.len();
             } else {
-                outbox.push(frame.clone(), owner, written);
+                outbox.push(frame.frame(), owner, written);
                 written = 0;
             }
         }

@@ -97,6 +97,7 @@ pub struct Calls {
     numbers: u32,
     /// The bytes of those that are unread.
     unread_len: usize,
+
     /// Lives as long as somebody waits for the answers.
     alive: Arc<()>,
 }
@@ -232,6 +233,7 @@ mod tests {
     fn kind(name: &str) -> Option<Kind> {
         match name.as_bytes().first()? {
             b'c' => Some(Kind::Command),
+            b'm' => Some(Kind::Move),
             b'q' => Some(Kind::Query),
             _ => None,
         }
@@ -276,6 +278,8 @@ mod tests {
         check("q1 q2 ! !", "q1 ! q2 !");
         check("q1 c2 c3 ! ! !", "q1 ! c2 c3 ! !");
         check("c1 q2 ! c3 !", "c1 ! q2 ! c3");
+        // A command that may move its session, too.
+        check("c1 m2 c3 q4 ! ! ! !", "c1 ! m2 ! c3 ! q4 !");
     }
 
     #[test]

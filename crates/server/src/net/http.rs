@@ -242,6 +242,7 @@ async fn metrics(
     metrics.gauge("bellwire_hub_lag_seconds", lag_ms as f64 / 1e3);
     metrics.gauge("bellwire_connections", sessions as f64);
     metrics.gauge("bellwire_connected_clients", site.door.presence.len() as f64);
+    metrics.gauge("bellwire_online_users", site.door.online.len() as f64);
     metrics.gauge("bellwire_outbound_queued_bytes", queued as f64);
     metrics.gauge("bellwire_write_queue_length", store.write_queue_len() as f64);
     metrics.gauge("bellwire_read_queue_length", store.read_queue_len() as f64);

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use bellwire_services::{kit::Principal, live_sessions::Listened};
+use bellwire_services::{
+    kit::{Answer, Principal},
+    live_sessions::Listened,
+};
 
 use super::calls::{CALLS_MAX, Calls, UNREAD_LEN_MAX};
 use crate::{
     audience::{Audience, Streams},
-    door::{Recoverable, Wish},
+    door::{Moves, Recoverable, Wish},
     hub::{LineId, SessionId, recent::Shape},
+    online::Being,
     opening::{Credential, Since},
     presence::Attendance,
+    signals::Signaller,
     thinning::Listening as Thinned,
 };
 
@@ -84,6 +89,15 @@ pub enum Reading {
         /// Its fields as JSON text: values take many times the memory, and it may wait.
         fields: String,
     },
+    /// The session goes into other rooms, or out of them, before a call is answered.
+    Move {
+        /// The call.
+        call: u32,
+        /// Where it goes.
+        moves: Moves,
+        /// The answer.
+        answer: Arc<Answer>,
+    },
     /// The session listens to other topics.
     Listen {
         /// The call that asked for it, or that waits for it.
@@ -109,12 +123,16 @@ pub struct Listening {
 }
 
 /// Where a session is counted, as long as this lives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Counted {
     /// Among the connections of its principal, if those are counted.
     pub attendance: Option<Attendance>,
     /// Among the listeners of thinned streams.
     pub thinned: Vec<Thinned>,
+    /// Among the connections of a user who is online by them.
+    pub being: Option<Being>,
+    /// What it began ends with it.
+    pub signaller: Option<Signaller>,
 }
 
 /// One session. Kept small: there are many, and most are idle.
@@ -174,6 +192,11 @@ impl Talk {
         }
     }
 
+    /// The id of who it is, once that is known.
+    pub fn principal_id(&self) -> Option<&String> {
+        self.principal.as_ref().map(|principal| &principal.id)
+    }
+
     /// How many more calls there is room for, and how many bytes of them.
     pub fn room(&self) -> (usize, usize) {
         self.calls.as_ref().map_or((CALLS_MAX, UNREAD_LEN_MAX), |calls| calls.room())
@@ -203,6 +226,12 @@ impl Talk {
     pub fn forget_read(&mut self) {
         self.reading = None;
         self.awaited = None;
+    }
+
+    /// Its client said goodbye: nobody waits for it to come back.
+    pub fn say_goodbye(&mut self) {
+        let being = self.counted.as_mut().and_then(|counted| counted.being.as_mut());
+        being.into_iter().for_each(|being| being.goodbye = true);
     }
 
     /// Nothing more is answered or read for it; what is queued may still go out.

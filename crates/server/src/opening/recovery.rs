@@ -69,10 +69,11 @@ pub(crate) fn recover(
         }
     };
     // A name that no service knows any more: what it listened to is not there.
-    let Ok(audience) = meant(&session.topics) else {
+    let Ok(mut audience) = meant(&session.topics) else {
         fresh.reset = Some(Reason::Expired);
         return Ok(Some(Found { fresh, before: None }));
     };
+    audience.rooms = (!session.rooms.is_empty()).then(|| Arc::new(session.rooms.clone()));
     if !wish.from_disk && !sources.recent.covers(after) {
         return Ok(None);
     }

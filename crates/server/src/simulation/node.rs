@@ -236,6 +236,7 @@ impl Node {
         let audience = || Audience { filter: conn.filter.clone(), ..Audience::of(0) };
         let sources = Sources {
             streams: std::slice::from_ref(&tables.stream),
+            rooms: &[],
             roots: &Roots::default(),
             recent: &self.recent,
             speller: &self.speller,

@@ -394,7 +394,7 @@ fn topics_are_remembered() {
     let door = &house.core.door;
     let listen = |names: &[&str], kept| {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        let names = Listen { within: None, names, before: Vec::new() };
+        let names = Listen { within: None, names, before: Vec::new(), rooms: None };
         let after = second.opened.opening.at - 1;
         house.opened(|wanted, answer| {
             door.listen(principal.clone(), names, after, kept, wanted, answer)

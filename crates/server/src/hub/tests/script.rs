@@ -9,6 +9,8 @@
 //! | `room#lamp` | an event of which only the newest with this key counts |
 //! | `room^hall`, `room^principal/ann` | an event that leaves somebody out |
 //! | `+room` `-room` `!` | a row that grants, evicts, revokes |
+//! | `room,seat;-room` | an event, and on its row an eviction; any of the former |
+//! | `>room>hall` | a row from which on who hears the one hears the other too |
 //! | `<room` `<room#lamp` | a row from which on less is told on a topic: nothing from before, nothing with this key |
 //! | `@3`, `@all` | the hub is told the rows up to this |
 //! | `~room`, `~room\|hall`, .. | an event passes, behind the last row that the hub was told |
@@ -36,7 +38,7 @@ use std::{
 
 use bellwire_services::kit::{Spelling, Told};
 use bellwire_store::{
-    change::{Logged, Overflow, Variant},
+    change::{Event, Logged, Overflow, Variant},
     log::Cursor,
 };
 use bellwire_wire::frame;
@@ -98,7 +100,13 @@ pub struct House {
 impl House {
     pub fn new(shape: Shape, ring: usize, outbox_len_max: usize) -> House {
         let recent = Arc::new(Recent::new(0, ring, 1 << 20));
-        let told = Told { name: "e", spelling: Spelling::Spread, asks: false, namespace: "/es" };
+        let told = Told {
+            name: "e",
+            spelling: Spelling::Spread,
+            asks: false,
+            namespace: "/es",
+            own: None,
+        };
         let speller = Arc::new(Speller::new("epoch", [told]));
         let mut hub = Hub::new(recent.clone(), speller, Arc::default(), outbox_len_max);
         let pipe = Pipe::new(Rc::new(Cell::new(0)), usize::MAX);
@@ -124,8 +132,20 @@ impl House {
 
     pub fn commit(&mut self, word: &str) {
         let offset = self.log.len() as Offset + 1;
+        let (word, effect) = word.split_once(';').map_or((word, None), |(w, e)| (w, Some(e)));
+        let (event, effects) = match effect {
+            Some(effect) => (Some(event(word, json!(offset))), self.row(effect, offset).1),
+            None => self.row(word, offset),
+        };
+        let entry = Arc::new(Entry::new(Arc::new(Logged { offset, at: 0, event, effects })));
+        self.recent.append(std::slice::from_ref(&entry));
+        self.log.push(entry);
+    }
+
+    /// What a word says.
+    fn row(&self, word: &str, offset: Offset) -> (Option<Event>, Vec<Effect>) {
         let (principal, topic) = (self.who.to_owned(), Topic::Owned(word[1..].to_owned()));
-        let (event, effects) = match &word[..1] {
+        match &word[..1] {
             "+" => (None, vec![Effect::Grant { principal, topic }]),
             "-" => (None, vec![Effect::Evict { principal, topic }]),
             "<" => {
@@ -134,12 +154,14 @@ impl House {
                 let keys = key.map(|key| vec![key.to_owned()]);
                 (None, vec![Effect::Narrow { topic: Topic::Owned(topic.to_owned()), keys }])
             }
+            ">" => {
+                let (from, to) = word[1..].split_once('>').expect("two topics");
+                let [from, to] = [from, to].map(|topic| Topic::Owned(topic.to_owned()));
+                (None, vec![Effect::Move { principal, from, to }])
+            }
             "!" => (None, vec![Effect::Revoke { principal, last: None }]),
             _ => (Some(event(word, json!(offset))), vec![]),
-        };
-        let entry = Arc::new(Entry::new(Arc::new(Logged { offset, at: 0, event, effects })));
-        self.recent.append(std::slice::from_ref(&entry));
-        self.log.push(entry);
+        }
     }
 
     pub fn publish(&mut self, upto: usize) {

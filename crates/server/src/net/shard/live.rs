@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{Code, Fault, Principal, Role, Said};
+use bellwire_services::kit::{Code, Fault, Principal, Role, Said, Topic};
 
 use super::{Message, Shard, place};
 use crate::{
@@ -84,9 +84,10 @@ impl Shard {
         let (audience, mount) = (talk.audience.clone(), talk.mount);
         let principal = talk.principal.clone();
         let topics = match (&reading, &talk.listening) {
-            (Reading::Subscribe { .. } | Reading::Listen { .. }, Some(listening)) => {
-                listening.topics.clone()
-            }
+            (
+                Reading::Subscribe { .. } | Reading::Listen { .. } | Reading::Move { .. },
+                Some(listening),
+            ) => listening.topics.clone(),
             _ => Vec::new(),
         };
         talk.reading = Some(Box::new(reading.clone()));
@@ -122,8 +123,11 @@ impl Shard {
                     Mount::Namespace(space) => door.tables.spaces[usize::from(space)].service(),
                     Mount::Stream(_) => None,
                 };
-                let wish = Listen { within, names, before: topics };
+                let wish = Listen { within, names, before: topics, rooms: audience.rooms };
                 door.listen(principal, wish, after, kept, wanted, answer)
+            }
+            (Reading::Move { moves, .. }, Some(_)) => {
+                door.move_to(moves, audience, (after, topics), kept, wanted, answer)
             }
             (Reading::FirstMessage { .. }, _) | (_, None) => Ok(()),
         };
@@ -206,8 +210,10 @@ impl Shard {
         }
         self.add_first_frames(id, &mut opened);
         let principal = self.shared(opened.principal);
-        let audience = Audience { streams: opened.streams, filter: opened.opening.filter.clone() };
+        let Opened { streams, ref rooms, ref opening, .. } = opened;
+        let audience = Audience { streams, filter: opening.filter.clone(), rooms: rooms.clone() };
         let thinned = self.thinned(&opened.opening);
+        self.recount(id, opened.opening.held.iter().map(|held| &held.topic));
         if !self.hub.open(id, principal.clone(), opened.opening, now_ms) {
             return; // It is read again, or ends.
         }
@@ -224,10 +230,17 @@ impl Shard {
             }
         }
         talk.audience = audience;
-        talk.principal = Some(principal);
+        let before = talk.principal.replace(principal);
+        let is_another = before.is_some_and(|before| Some(&before.id) != talk.principal_id());
+        // Its row is for who it was.
+        let row = talk.listening.as_mut().filter(|_| is_another);
+        let row = row.and_then(|listening| Some((listening.pid.take()?, listening.sid.clone())));
         talk.stage = Stage::Open;
         let reading = talk.reading.take();
         talk.forget_read();
+        if let (Some(door), Some((pid, sid))) = (self.door(), row) {
+            door.forget(pid, sid);
+        }
         if expires {
             self.schedule(line, now_ms + 1_000);
         }
@@ -235,6 +248,7 @@ impl Shard {
             Some(Reading::Subscribe { call, .. }) => {
                 self.calls(id, |calls| calls.answer(*call, None, false));
             }
+            Some(Reading::Move { call, answer, .. }) => self.answer_call(id, *call, Ok(answer)),
             Some(Reading::Listen { call, first, .. }) => {
                 self.begin_acknowledging(id);
                 if !first {
@@ -261,10 +275,37 @@ impl Shard {
     /// A session that goes live is counted: for its principal once, as a listener by what it hears from now on.
     fn count(&mut self, id: SessionId, principal: &Principal, thinned: Vec<Thinned>) {
         let (Some(door), Some(talk)) = (self.door(), self.talk(id)) else { return };
-        let before = talk.counted.take().and_then(|counted| counted.attendance);
-        let attendance = before.or_else(|| door.presence.attend(principal));
-        if attendance.is_some() || !thinned.is_empty() {
-            talk.counted = Some(Box::new(Counted { attendance, thinned }));
+        let Counted { attendance, being, signaller, .. } =
+            talk.counted.take().map(|counted| *counted).unwrap_or_default();
+        let attendance = attendance.or_else(|| door.presence.attend(principal));
+        let counts = attendance.is_some() || being.is_some() || signaller.is_some();
+        if counts || !thinned.is_empty() {
+            talk.counted = Some(Box::new(Counted { attendance, thinned, being, signaller }));
+        }
+    }
+
+    /// The names of the rooms that a session is in.
+    fn rooms_of(&mut self, id: SessionId) -> Vec<Topic> {
+        let rooms = self.talk(id).and_then(|talk| talk.audience.rooms.clone());
+        rooms.as_deref().into_iter().flatten().map(|room| Topic::Owned(room.name.clone())).collect()
+    }
+
+    /// Counts a session among the connections of a user who is online by it, if one of the topics that it hears says
+    /// so; not any more, if none does.
+    pub(super) fn recount<'a>(
+        &mut self,
+        id: SessionId,
+        topics: impl IntoIterator<Item = &'a Topic>,
+    ) {
+        let Some(door) = self.door() else { return };
+        let counted = self.talk(id).and_then(|talk| talk.counted.as_mut());
+        let before = counted.and_then(|counted| counted.being.take());
+        let being = door.online.attend(topics, before);
+        // Of a session that is gone it counts for a moment: somebody was written down who is not here any more.
+        let lives = |talk: &&mut Talk| talk.is_serving() || talk.stage == Stage::Opening;
+        if let (Some(talk), Some(mut being)) = (self.talk(id).filter(lives), being) {
+            being.goodbye |= talk.stage == Stage::Leaving;
+            talk.counted.get_or_insert_default().being = Some(being);
         }
     }
 
@@ -329,13 +370,20 @@ impl Shard {
         // Another connection goes on with this one.
         let is_replaced = fault.code == Code::Conflict;
         match (talk.mount, talk.reading.as_deref()) {
-            (_, Some(Reading::Subscribe { call, .. } | Reading::Listen { call, .. }))
-                if fault.code != Code::Unauthenticated && !is_replaced =>
-            {
+            (
+                _,
+                Some(
+                    Reading::Subscribe { call, .. }
+                    | Reading::Listen { call, .. }
+                    | Reading::Move { call, .. },
+                ),
+            ) if fault.code != Code::Unauthenticated && !is_replaced => {
                 let call = *call;
                 talk.stage = Stage::Open;
                 talk.forget_read();
                 self.hub.resume(id, now_ms);
+                let rooms = self.rooms_of(id);
+                self.recount(id, &rooms);
                 self.answer_call(id, call, Err(fault));
                 self.work(id, now_ms);
             }

@@ -25,6 +25,12 @@ pub(super) fn is_close(frame: &[u8]) -> bool {
     frame.first() == Some(&(0x80 | Opcode::Close as u8))
 }
 
+/// Whether our close frame, which repeats the peer's code, says that it meant to leave: 1000, or none given, as when a
+/// page calls `close()`. A browser that goes away says 1001.
+fn is_goodbye(frame: &[u8]) -> bool {
+    matches!(frame.get(2..), Some([] | [0x03, 0xe8, ..]))
+}
+
 impl Shard {
     /// Begins to close a connection, with the code that the fault stands for (`None`: the server is
     /// draining); the client is told why first.
@@ -113,6 +119,11 @@ impl Shard {
 
     /// Closes, once the calls under way are answered. `done`: the peer's part is over, too.
     pub(super) fn part(&mut self, line: LineId, close: Option<Bytes>, done: bool, now_ms: u64) {
+        if close.as_deref().is_some_and(is_goodbye) {
+            for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
+                self.with_talk(id, Talk::say_goodbye);
+            }
+        }
         let Some(conn) = self.conn(line) else { return };
         let farewell = conn.farewell.get_or_insert_default();
         farewell.close = farewell.close.take().or(close);

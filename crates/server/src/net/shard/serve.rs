@@ -58,11 +58,15 @@ impl Parsed {
     }
 
     /// An event of Socket.IO, whose argument has the fields.
-    fn event(name: String, argument: Result<String, &'static str>) -> Parsed {
+    fn event(name: String, argument: Result<String, &'static str>, is_bare: bool) -> Parsed {
         let refused = |name, words| Parsed::Refused {
             name,
             id: None,
             fault: Fault::new(Code::Invalid, words).named(INVALID_JSON),
+        };
+        let argument = match is_bare {
+            true => argument.map(|argument| format!(r#"{{"data":{argument}}}"#)),
+            false => argument,
         };
         match argument {
             Ok(argument) => match plain::call(name.clone(), &argument) {
@@ -195,7 +199,10 @@ impl Shard {
                 }
                 parsed => parsed,
             },
-            Unread::Event { name, argument } => Parsed::event(name, argument),
+            Unread::Event { name, argument } => {
+                let is_bare = self.door().is_some_and(|door| door.tables.is_bare(&name));
+                Parsed::event(name, argument, is_bare)
+            }
         };
         match parsed {
             Parsed::Call { name, id: echo, payload } => {

@@ -346,6 +346,7 @@ impl Shard {
         };
         self.leave_namespace(id, now_ms);
         let Some(talk) = self.talk(id) else { return };
+        talk.say_goodbye();
         if !talk.is_asking() || talk.principal.is_none() {
             self.forget_talk(id, Door::forget);
             return;
@@ -355,7 +356,11 @@ impl Shard {
         let reading = talk.reading.take();
         talk.forget_read();
         if let (
-            Some(Reading::Subscribe { call, .. } | Reading::Listen { call, first: false, .. }),
+            Some(
+                Reading::Subscribe { call, .. }
+                | Reading::Listen { call, first: false, .. }
+                | Reading::Move { call, .. },
+            ),
             Some(calls),
         ) = (reading.as_deref(), &mut talk.calls)
         {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{self, Access, Answer, Code, Fault, Place, Principal, Role, Said};
+use bellwire_services::{
+    chat,
+    kit::{self, Access, Answer, Aside, Code, Fault, Place, Principal, Role, Said, Signal, Topic},
+};
 use bytes::Bytes;
 
 use super::{Message, Shard, serve::UNKNOWN_TYPE};
 use crate::{
-    door::{Door, Kind, overloaded},
+    door::{Door, Kind, Moves, overloaded},
     hub::{LineId, SessionId},
     net::{
         calls::{Calls, Start},
@@ -16,6 +19,7 @@ use crate::{
         talk::{Mount, Reading, Stage},
     },
     sequencer::{CallId, ReplyTo},
+    signals::Signaller,
 };
 
 impl Shard {
@@ -83,7 +87,7 @@ impl Shard {
         let call = CallId { shard: self.setup.number, session: id, call: start.number };
         let Start { number, name, kind, id: echo, payload } = start;
         let started = match kind {
-            Some(Kind::Command) => door
+            Some(Kind::Command | Kind::Move) => door
                 .command(&name, payload, principal, place, ReplyTo::Call(call))
                 .map(|write| self.writes.push(write)),
             Some(Kind::Query) => {
@@ -145,12 +149,75 @@ impl Shard {
     pub(super) fn answered(&mut self, call: CallId, result: &Result<Answer, Fault>, now_ms: u64) {
         if let Err(fault) = result
             && fault.code == Code::Unauthenticated
+            && !self.is_nobody(call.session)
         {
             self.await_revocation(call.session, fault, now_ms);
             return;
         }
-        self.answer_call(call.session, call.call, result.as_ref());
+        match result.as_ref().ok().filter(|answer| answer.aside.is_some()) {
+            Some(answer) => self.aside(call, answer, now_ms),
+            None => self.answer_call(call.session, call.call, result.as_ref()),
+        }
         self.work(call.session, now_ms);
+    }
+
+    /// Whether a session's client showed no credential, and has not said who it is: there is nothing to revoke.
+    fn is_nobody(&mut self, id: SessionId) -> bool {
+        let principal = self.talk(id).and_then(|talk| talk.principal.as_ref());
+        principal.is_some_and(|who| who.role == Role::Guest && who.subject.is_none())
+    }
+
+    /// Something begins or ends that a session says.
+    fn signal(&mut self, id: SessionId, door: &Arc<Door>, signal: &Signal, now_ms: u64) {
+        let owner = (self.setup.number, id);
+        let Some(talk) = self.talk(id) else { return };
+        if matches!(signal, Signal::Begins { .. }) {
+            // Who is leaving has no time left.
+            if talk.stage == Stage::Leaving {
+                return;
+            }
+            let counted = talk.counted.get_or_insert_default();
+            counted.signaller.get_or_insert_with(|| Signaller::new(owner, door));
+        }
+        let told = door.signals.take(signal.clone(), owner, now_ms);
+        door.feeds.pass(told.into_iter().collect());
+    }
+
+    /// Does what an answer does beside being one, before it is given.
+    fn aside(&mut self, call: CallId, answer: &Answer, now_ms: u64) {
+        let CallId { session: id, call: number, .. } = call;
+        let (Some(aside), Some(door)) = (&answer.aside, self.door()) else { return };
+        let Aside { enters, leaves, becomes, signals } = &**aside;
+        for signal in signals {
+            self.signal(id, &door, signal, now_ms);
+        }
+        // Who comes into the room in which one is online is written down as that: it counts from now on, wherever its
+        // session is by now.
+        let entered: Vec<Topic> = enters.iter().cloned().map(Topic::Owned).collect();
+        if entered.iter().any(|topic| chat::rights::present(topic).is_some()) {
+            self.recount(id, &entered);
+        }
+        let moves = !enters.is_empty() || !leaves.is_empty() || becomes.is_some();
+        match self.talk(id).map(|talk| talk.stage) {
+            // What moves a session runs alone, so that it waits for nothing else.
+            Some(Stage::Open) if moves => self.move_first(id, number, answer.clone(), now_ms),
+            // Who leaves hears nothing any more, wherever it is.
+            _ => self.answer_call(id, number, Ok(answer)),
+        }
+    }
+
+    /// Moves a session to where an answer says; then the answer is given.
+    fn move_first(&mut self, id: SessionId, number: u32, mut answer: Answer, now_ms: u64) {
+        let Some(talk) = self.talk(id) else { return };
+        let Some(principal) = talk.principal.clone() else { return };
+        let aside = answer.aside.take().map(|aside| *aside).unwrap_or_default();
+        let Aside { enters, leaves, becomes, .. } = aside;
+        let principal = becomes.map_or(principal, Arc::new);
+        let moves = Moves { enters, leaves, principal };
+        talk.stage = Stage::Opening;
+        self.hub.suspend(id);
+        let answer = Arc::new(answer);
+        self.read_for(id, Reading::Move { call: number, moves, answer }, now_ms);
     }
 
     /// Answers a call as its service spells it.

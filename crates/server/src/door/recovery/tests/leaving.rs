@@ -63,6 +63,7 @@ fn many_leave_at_once_and_all_are_noted() {
                 sid: "sid".into(),
                 principal: "guest/127.0.0.1".into(),
                 namespace: NAMESPACE.into(),
+                rooms: Vec::new(),
                 topics: Vec::new(),
                 at: 0,
                 left_at: None,
