@@ -20,6 +20,15 @@ export function go(hash) {
 }
 
 /**
+ * Goes to a place inside the console that is the one where we are under another name: going back skips it.
+ *
+ * @param {string} hash
+ */
+export function replace(hash) {
+  location.replace(`#${hash}`);
+}
+
+/**
  * A link to a page. Inside the console it keeps the address before the `#`, which may hold a token.
  *
  * @param {string} href

@@ -1,6 +1,7 @@
 // What is around every page: the menu, the state of the connection, who is signed in, light or dark.
 
-import { html, useEffect, useErrorBoundary, useState } from '../vendor/htm-preact.js';
+import { html, useEffect, useErrorBoundary, useRef, useState } from '../vendor/htm-preact.js';
+import { Badge } from '../chat/room-list.js';
 import { useWatched } from '../live/watched.js';
 import { Account } from './account.js';
 import { link } from './address.js';
@@ -10,12 +11,14 @@ import { MENU, current } from './routes.js';
 import { SignIn } from './sign-in.js';
 import { ThemeButton } from './theme-button.js';
 
-/** @param {{ app: import('../main.js').App }} props */
+/** @typedef {import('../main.js').App} App */
+
+/** @param {{ app: App }} props */
 export function Frame({ app }) {
   const [{ route, params }, setPlace] = useState(current);
   const [error] = useErrorBoundary();
-  const { session, connection, areasConnection, sensorsConnection } = app;
-  useWatched(connection, areasConnection, sensorsConnection, session);
+  const { session, connection, areasConnection, sensorsConnection, chat, inbox } = app;
+  useWatched(connection, areasConnection, sensorsConnection, chat.connection, inbox.connection, session);
   useEffect(() => {
     const moved = () => setPlace(current());
     addEventListener('hashchange', moved);
@@ -23,10 +26,17 @@ export function Frame({ app }) {
   }, []);
   const followed = route.followed?.(app);
   const isLive = followed !== undefined;
-  const title = route.title?.(app, params) || route.name;
+  // Users are told what there is for them, whatever page they look at.
   useEffect(() => {
-    document.title = `${title} · Bellwire`;
-  }, [title]);
+    if (!session.userId) return;
+    chat.connection.start();
+    inbox.connection.start();
+  }, [session.userId]);
+  const menu = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    const shown = menu.current?.querySelector('[aria-current]');
+    shown?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [route.href]);
   // A page that shows something live asks who one is by itself.
   useEffect(() => {
     if (!isLive && session.kind === 'unknown') session.look().catch(() => undefined);
@@ -39,13 +49,17 @@ export function Frame({ app }) {
 
   const isAsked = isLive && condition === 'signed-out';
   return html`
+    <${Title} app=${app} route=${route} params=${params} />
     <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <header class="frame">
       <a class="brand" href=${link('/#/')}><${Icon} name="bell" />Bellwire</a>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref=${menu}>
         ${MENU.map(
-          ({ name, href }) =>
-            html`<a key=${href} href=${link(href)} data-name=${name} aria-current=${href === route.href ? 'page' : undefined}>${name}</a>`,
+          ({ name, href, unread }) => html`
+            <a key=${href} href=${link(href)} data-name=${name} aria-current=${href === route.href ? 'page' : undefined}>
+              ${name}${unread && html`<${Unread} app=${app} count=${unread} />`}
+            </a>
+          `,
         )}
       </nav>
       <div class="tools">
@@ -59,10 +73,27 @@ export function Frame({ app }) {
       ${error
         ? html`<${Broken} error=${error} />`
         : isAsked
-          ? html`<${SignIn} app=${app} />`
+          ? html`<${SignIn} app=${app} why=${route.why} />`
           : html`<${route.page} key=${route.href} app=${app} params=${params} />`}
     </main>
   `;
+}
+
+/** What the window is called: by what it shows, and how much was said that is unread. @param {{ app: App, route: import('./routes.js').Route, params: string[] }} props */
+function Title({ app, route, params }) {
+  useWatched(app.chat);
+  const title = route.title?.(app, params) || route.name;
+  const { unread } = app.chat.rooms;
+  useEffect(() => {
+    document.title = `${unread > 0 ? `(${unread}) ` : ''}${title} · Bellwire`;
+  }, [title, unread]);
+  return null;
+}
+
+/** How much was not read, rendered by itself: who comes and goes is no matter of the page. @param {{ app: App, count: (app: App) => number }} props */
+function Unread({ app, count }) {
+  useWatched(app.chat, app.inbox);
+  return html`<${Badge} count=${count(app)} what="unread" />`;
 }
 
 /** A defect of a page must not look like a home without states. @param {{ error: Error }} props */

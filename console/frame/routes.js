@@ -3,6 +3,9 @@
 
 import { AreasPage } from '../areas/page.js';
 import { PairPage } from '../areas/pair.js';
+import { ChatPage, titleOf as titleOfChat } from '../chat/page.js';
+import { HouseworkersPage } from '../houseworkers/page.js';
+import { NotificationsPage } from '../notifications/page.js';
 import { Screen } from '../screen/page.js';
 import { SensorsPage, titleOf } from '../sensors/page.js';
 import { ENTITY_ID, States } from '../states/page.js';
@@ -21,6 +24,8 @@ import { SignIn } from './sign-in.js';
  * @property {(app: App) => import('../live/connection.js').Connection} [followed] the live connection that it shows;
  *   a page with one asks who one is
  * @property {(app: App, params: string[]) => string} [title] of what it shows, if it has one of its own
+ * @property {(app: App) => number} [unread] how much there is that was not read
+ * @property {string} [why] one has to sign in for it, also where guests are let in
  * @property {boolean} [isBare] whether it stands alone, without menu and session
  */
 
@@ -37,6 +42,36 @@ export const ROUTES = [
     place: /^\/(?:websocket-test\/?|docs\/WEBSOCKET_CLIENT_EXAMPLE\.html)#/,
     page: Tester,
     inMenu: true,
+  },
+  {
+    name: 'Houseworkers',
+    href: '/#/houseworkers',
+    place: /^\/#\/houseworkers(?:\/(\d+))?$/,
+    page: HouseworkersPage,
+    inMenu: true,
+    followed: ({ chat }) => chat.connection,
+    why: 'Who rates and comments does so by name.',
+  },
+  {
+    name: 'Notifications',
+    href: '/#/notifications',
+    place: /^\/#\/notifications$/,
+    page: NotificationsPage,
+    inMenu: true,
+    followed: ({ inbox }) => inbox.connection,
+    unread: ({ inbox }) => inbox.unread,
+    why: 'Notifications are for users.',
+  },
+  {
+    name: 'Chat',
+    href: '/#/chat',
+    place: /^\/#\/chat(?:\/(\d+(?::\d+)+|conversation-\d+))?$/,
+    page: ChatPage,
+    inMenu: true,
+    followed: ({ chat }) => chat.connection,
+    title: titleOfChat,
+    unread: ({ chat }) => chat.rooms.unread,
+    why: 'Who chats does so by name.',
   },
   { name: 'Screen', href: '/screen', place: /^\/(?:screen|pairing)\/?#/, page: Screen, inMenu: false, isBare: true },
   { name: 'Sign in', href: '/#/sign-in', place: /^\/#\/sign-in$/, page: SignIn, inMenu: false },

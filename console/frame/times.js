@@ -5,6 +5,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const SHORT_CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
 const DATE = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+const LONG_DATE = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 const WHOLE = new Intl.DateTimeFormat(undefined, {
   ...{ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
   ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
@@ -24,6 +25,18 @@ export const date = (ms) => DATE.format(ms);
 export const whole = (ms) => WHOLE.format(ms);
 
 let midnight = 0;
+
+/** The day in words: today, yesterday, else as a date. @param {number} ms since 1970 */
+export function dayInWords(ms) {
+  const of = (/** @type {number} */ at) => new Date(at).setHours(0, 0, 0, 0);
+  const days = Math.round((of(Date.now()) - of(ms)) / DAY_MS);
+  if (days === 0) return 'Today';
+  if (days === 1) return 'Yesterday';
+  return LONG_DATE.format(ms);
+}
+
+/** As short as can be: the time of day if it was today, else the day. @param {number} ms since 1970 */
+export const brief = (ms) => (new Date(ms).toDateString() === new Date().toDateString() ? shortClock(ms) : day(ms));
 
 /** The time of day if it was today, else the day. @param {number} ms since 1970 */
 export function recent(ms) {

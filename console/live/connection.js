@@ -9,6 +9,8 @@ import { Watched } from './watched.js';
 const QUIET_MS = 30_000;
 /** And it has this long to answer. */
 const ANSWER_MS = 8_000;
+/** And a request that is sent has this long. */
+const REPLY_MS = 15_000;
 /** The first pause before trying again; it doubles, to the longest. Each is drawn from half to one and a half. */
 const PAUSE_MS = 500;
 const PAUSE_MS_MAX = 20_000;
@@ -22,6 +24,14 @@ const FINAL = new Map([
   [4404, 'this server has nothing live here'],
 ]);
 
+/** What a refusal over the connection would be as an answer of HTTP. @type {Record<string, number>} */
+const STATUS = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, CONFLICT: 409 };
+
+/** There is no connection to send over, or it was lost before the reply: whether it was done is not known. */
+export class Lost extends Error {}
+
+/** What a feed may ask while it lists. @typedef {(frame: { type: string, [key: string]: unknown }) => Promise<any>} Request */
+
 /**
  * @typedef {'connecting' | 'catching-up' | 'live' | 'offline' | 'refused' | 'signed-out'} Condition
  *
@@ -33,8 +43,9 @@ const FINAL = new Map([
  * @property {boolean} isEmpty whether there is nothing to show
  * @property {boolean} isReplayedWhole whether all that it tells is told again after a break
  * @property {(message: any) => void} hear an event
- * @property {(ask: (path: string) => Promise<any>) => Promise<void>} list all that there is, beside the events that go
- *   on coming
+ * @property {(ask: (path: string) => Promise<any>, request: Request) => Promise<void>} list all that there is, beside the
+ *   events that go on coming
+ * @property {boolean} [isForUsers] whether guests have to sign in for it
  * @property {() => boolean} [asksLess] makes `query` smaller after it was refused; whether there was something to leave out
  * @property {() => void} forget everything: it may not be for whoever comes next
  */
@@ -54,6 +65,9 @@ export class Connection extends Watched {
   #silence;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
+  /** @type {Map<number, { resolve: (reply: any) => void, reject: (error: Error) => void }>} Requests without a reply yet. */
+  #asked = new Map();
+  #lastId = 0;
   /** Changes that were missed and are still to come. */
   #missed = 0;
   #pauseMs = PAUSE_MS;
@@ -94,6 +108,29 @@ export class Connection extends Watched {
     if (this.#isWanted) this.connect();
   }
 
+  /**
+   * Sends a request and gives its reply.
+   *
+   * @type {Request}
+   * @throws {Refused} if the server says no, {@link Lost} if no reply comes
+   */
+  request = (frame) =>
+    new Promise((resolve, reject) => {
+      const id = (this.#lastId += 1);
+      if (!this.send({ ...frame, id })) return reject(new Lost('there is no connection'));
+      const timer = setTimeout(() => this.#asked.delete(id) && reject(new Lost('no answer came')), REPLY_MS);
+      const settles = (/** @type {(value: any) => void} */ settle) => (/** @type {any} */ value) => (clearTimeout(timer), settle(value));
+      this.#asked.set(id, { resolve: settles(resolve), reject: settles(reject) });
+      return undefined;
+    });
+
+  /** Sends what needs no reply, if it can be sent. @param {object} frame */
+  send(frame) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(frame));
+    return true;
+  }
+
   /** Connects now, whatever it waited for. */
   async connect() {
     this.#isWanted = true;
@@ -103,7 +140,7 @@ export class Connection extends Watched {
     try {
       const kind = this.session.kind === 'unknown' ? await this.session.look() : this.session.kind;
       if (attempt !== this.#listing) return;
-      if (kind === 'nobody') {
+      if (kind === 'nobody' || (kind === 'guest' && this.feed.isForUsers)) {
         this.feed.forget();
         this.#is('signed-out');
       } else {
@@ -136,6 +173,7 @@ export class Connection extends Watched {
   #receive(message) {
     if (message.type === 'pong') return;
     if (message.cursor) this.feed.cursor = message.cursor;
+    if (message.id !== undefined && this.#reply(message)) return;
     if (message.type === 'resumed') {
       this.#missed = this.feed.complete ? message.replayed : 0;
       if (this.#missed > 0) this.#is('catching-up');
@@ -152,6 +190,19 @@ export class Connection extends Watched {
     }
   }
 
+  /** Whether it answers a request. @param {any} message */
+  #reply({ id, type, ...reply }) {
+    const asked = this.#asked.get(id);
+    if (!asked) return false;
+    this.#asked.delete(id);
+    if (type === 'error' || reply.success === false) {
+      asked.reject(new Refused(STATUS[reply.code] ?? 400, reply.error ?? reply.message ?? 'the server refused it'));
+    } else {
+      asked.resolve(reply);
+    }
+    return true;
+  }
+
   /** Lists everything, also after a replay: it may not tell all, like the times of what was missed. */
   async #list() {
     this.#is('catching-up');
@@ -161,7 +212,7 @@ export class Connection extends Watched {
         const answer = await ask(path, { token: this.session.token, signal });
         signal.throwIfAborted();
         return answer;
-      });
+      }, this.request);
       this.#isLive();
     } catch (error) {
       if (signal.aborted) return;
@@ -223,6 +274,9 @@ export class Connection extends Watched {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
+    const asked = [...this.#asked.values()];
+    this.#asked.clear();
+    for (const { reject } of asked) reject(new Lost('the connection was lost'));
   }
 
   /**

@@ -24,8 +24,12 @@ export class Session extends Watched {
   name = '';
   /** What the caller is to the server: `admin`, `user`, ..; empty if nobody, or not known. */
   role = '';
+  /** Which user the caller is; empty if none, or not known. */
+  userId = '';
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
+  /** @type {Promise<Kind> | undefined} */
+  #looking;
 
   /** @param {string | null} token */
   constructor(token) {
@@ -34,11 +38,17 @@ export class Session extends Watched {
   }
 
   /**
-   * Asks the server who the caller is, and gives the kind.
+   * Asks the server who the caller is, once for all who want to know meanwhile, and gives the kind.
    *
+   * @returns {Promise<Kind>}
    * @throws {Refused} if that cannot be told, and whatever `fetch` throws
    */
-  async look() {
+  look() {
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async #look() {
     // A guest's first question would be a refusal, which browsers show as an error.
     const areGuestsLetIn = !this.token && !mayHaveSession() ? await isGuest('omit') : undefined;
     if (areGuestsLetIn) {
@@ -47,7 +57,7 @@ export class Session extends Watched {
     }
     try {
       const { role, userId, expiresAt } = await ask('/api/auth/verify', { token: this.token });
-      this.#is(this.token ? 'token' : 'user', userId && !this.token ? this.name || role : role, role);
+      this.#is(this.token ? 'token' : 'user', userId && !this.token ? this.name || role : role, role, userId);
       if (userId && !this.token) await this.#renew(expiresAt);
     } catch (error) {
       if (!(error instanceof Refused && error.status === 401)) throw error;
@@ -91,10 +101,10 @@ export class Session extends Watched {
     }
   }
 
-  /** @param {{ expiresAt: string, user: { username: string, role: string } }} login */
+  /** @param {{ expiresAt: string, user: { userId: string, username: string, role: string } }} login */
   #signedIn({ expiresAt, user }) {
     hint(true);
-    this.#is('user', user.username, user.role);
+    this.#is('user', user.username, user.role, user.userId);
     this.#renewLater(expiresAt);
   }
 
@@ -109,9 +119,10 @@ export class Session extends Watched {
    * @param {Kind} kind
    * @param {string} [name]
    * @param {string} [role]
+   * @param {string} [userId]
    */
-  #is(kind, name = '', role = '') {
-    [this.kind, this.name, this.role] = [kind, name, role];
+  #is(kind, name = '', role = '', userId = '') {
+    [this.kind, this.name, this.role, this.userId] = [kind, name, role, userId];
     this.tell();
   }
 }
