@@ -118,7 +118,7 @@ const STEPS = [
   ['put out when the token is revoked', async ({ tab, reader }) => {
     await tab.connects({ token: reader });
     await please('revoke');
-    await tab.logged('in', 'event', ['error', { success: false, error: 'token revoked' }]);
+    await tab.tellsError('token revoked');
     await tab.says('disconnect', 'io server disconnect');
     await tab.condition('Not connected');
     await tab.clears();
@@ -200,6 +200,16 @@ class Tab {
   /** Waits until this was logged; an acknowledgement that came also says how long it took. */
   logged(direction, kind, value) {
     return this.#entry(direction, kind, JSON.stringify(value));
+  }
+
+  /** Waits until an event `error` with these words was logged; it has a time, too. */
+  tellsError(words) {
+    const is = (words) =>
+      [...document.querySelectorAll('.entry.in .text')].some(({ textContent }) => {
+        if (!textContent.startsWith('["error",')) return false;
+        return JSON.parse(textContent)[1].error === words;
+      });
+    return until(this.page, `the error "${words}" is logged`, is, words);
   }
 
   /** Waits until the page says this of the connection. */

@@ -113,9 +113,11 @@ export class Peer {
     return answer[0];
   }
 
-  /** Returns once the server has nothing more to say; throws if it said more than was asked for. */
-  async settles() {
-    await this.ask('states:get', NOBODY);
+  /**
+   * Returns once the server has nothing more to say, by what this is answered; throws if it said more than was asked for.
+   */
+  async settles(...request) {
+    await this.ask(...(request.length > 0 ? request : ['states:get', NOBODY]));
     same(this.#happened, [], `what else happened in ${this.socket.nsp}`);
   }
 

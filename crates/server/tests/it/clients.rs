@@ -109,6 +109,16 @@ fn the_pages_of_sensors() {
 }
 
 #[test]
+fn the_pages_of_people() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let server = Process::serve(folder.path(), ANY_PORT, &["--demo"]);
+    let token = process::token(folder.path(), "admin", 3_600);
+    let said = Script::new("chat.mjs").to(server.address(), Some(&token)).passes();
+    assert_eq!(said, "ok: people write to one another, in private and in groups, and rate\n");
+    server.stop();
+}
+
+#[test]
 fn the_page_of_a_screen() {
     console("screen.mjs", "ok: the screen is paired, follows and is sent away\n");
 }

@@ -174,16 +174,16 @@ fn a_full_disk_is_not_told_of_with_every_command() {
     let mounts = output(Command::new("unshare").args(["--mount", "true"]), DEADLINE);
     let mut shell = if geteuid().is_root() && mounts.status.success() {
         let mut shell = without_settings(Command::new("unshare"));
-        let mount = r#"mount -t tmpfs -o size=800k tmpfs "$1" && shift && exec "$0" "$@""#;
+        let mount = r#"mount -t tmpfs -o size=2000k tmpfs "$1" && shift && exec "$0" "$@""#;
         shell.args(["--mount", "sh", "-c", mount, env!("CARGO_BIN_EXE_bellwire")]);
         shell.arg(folder.path());
         shell
     } else {
         eprintln!(
-            "no file system may be mounted here: files of at most 640 KiB stand for a full disk"
+            "no file system may be mounted here: files of at most 1,600 KiB stand for a full disk"
         );
         let mut shell = without_settings(Command::new("sh"));
-        let limit = r#"trap '' XFSZ; ulimit -f 1280; exec "$0" "$@""#;
+        let limit = r#"trap '' XFSZ; ulimit -f 3200; exec "$0" "$@""#;
         shell.args(["-c", limit, env!("CARGO_BIN_EXE_bellwire")]);
         shell
     };

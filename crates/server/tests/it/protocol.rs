@@ -4,19 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bellwire::faults;
-use bellwire_services::kit::{Access, Code, Method, Service, Stream};
+use bellwire_services::kit::{Access, Code, Method, Service, Stream, declared};
+use bellwire_wire::frame::Opcode;
 use serde_json::Value;
 
 use crate::{
     document::{Chapter, Document, Example, Exchange, Step, Texts},
-    harness::{Client, Got, Server, Token},
+    harness::{Client, Got, Server, Token, frame},
 };
 
 /// A server, as a chapter's examples find it, and what they have come to.
 struct Stage {
     server: Server,
     texts: Texts,
-    client: Option<Client>,
+    /// The connections by name; most chapters need one, without a name.
+    clients: BTreeMap<String, Client>,
+    /// Whose turn it is.
+    turn: String,
     /// Whether it is where states are.
     at_states: bool,
 }
@@ -33,11 +37,12 @@ impl Stage {
             texts.set(name, &text);
         }
         texts.set("$PASSWORD", &server.admin_password());
-        Stage { server, texts, client: None, at_states: false }
+        Stage { server, texts, clients: BTreeMap::new(), turn: String::new(), at_states: false }
     }
 
     fn play(&mut self, chapter: &Chapter) {
         for example in &chapter.examples {
+            self.turn.clear();
             match example {
                 Example::Plain(steps) => {
                     steps.iter().for_each(|(line, step)| self.step(*line, step));
@@ -51,11 +56,18 @@ impl Stage {
 
     fn step(&mut self, line: usize, step: &Step) {
         match step {
+            Step::Turn(name) => self.turn.clone_from(name),
             Step::Open(target, headers) => {
                 let dial = self.server.dial(&self.texts.fill(target));
                 let headers = headers.iter().map(|header| self.texts.fill(header));
                 self.at_states = target.starts_with("/api/ws");
-                self.client = Some(headers.fold(dial, |dial, header| dial.header(&header)).open());
+                let client = headers.fold(dial, |dial, header| dial.header(&header)).open();
+                self.clients.insert(self.turn.clone(), client);
+            }
+            Step::Say(text) if text == "close 1000" => {
+                let code = 1_000_u16.to_be_bytes();
+                self.client(line).send_bytes(&frame(Opcode::Close, &code));
+                self.clients.remove(&self.turn);
             }
             Step::Say(text) => {
                 let text = self.texts.fill(text);
@@ -69,7 +81,7 @@ impl Stage {
                 };
                 assert!(self.texts.is(text, &heard), "line {line}: {text}\nis in truth: {heard}");
                 if text.starts_with("close ") {
-                    self.client = None;
+                    self.clients.remove(&self.turn);
                 }
             }
         }
@@ -79,28 +91,41 @@ impl Stage {
     /// next.
     fn packets(&mut self, steps: &[(usize, Step)]) {
         steps.iter().for_each(|(line, step)| self.step(*line, step));
-        let Some(client) = &mut self.client else { return };
+        let Some(client) = self.clients.get_mut(&self.turn) else { return };
         client.send("40/behind,");
         client.hears(r#"44/behind,{"message":"Invalid namespace"}"#);
     }
 
     fn client(&mut self, line: usize) -> &mut Client {
-        self.client.as_mut().unwrap_or_else(|| panic!("line {line}: no connection is open"))
+        let client = self.clients.get_mut(&self.turn);
+        client.unwrap_or_else(|| panic!("line {line}: no connection is open"))
     }
 
     /// Nothing more comes than what is shown.
     fn is_silent(&mut self, steps: &[(usize, Step)]) {
-        let Some(client) = &mut self.client else { return };
         let (line, last) = steps.last().expect("an example has lines");
-        match last {
-            Step::Open(..) => {}
-            _ if self.at_states => assert_eq!(client.told(), [""; 0], "behind line {line}"),
-            // What was answered over HTTP was told before this is.
-            _ => assert_eq!(
-                client.ask(r#"{"type":"ping"}"#),
-                r#"{"type":"pong"}"#,
-                "behind line {line}"
-            ),
+        let first = match steps.first() {
+            Some((_, Step::Turn(_))) => None,
+            _ => Some(""),
+        };
+        let turns = steps.iter().filter_map(|(_, step)| match step {
+            Step::Turn(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let spoke: BTreeSet<&str> = first.into_iter().chain(turns).collect();
+        for (name, client) in
+            self.clients.iter_mut().filter(|(name, _)| spoke.contains(name.as_str()))
+        {
+            match last {
+                Step::Open(..) => {}
+                _ if self.at_states => assert_eq!(client.told(), [""; 0], "behind line {line}"),
+                // What was answered over HTTP was told before this is.
+                _ => assert_eq!(
+                    client.ask(r#"{"type":"ping"}"#),
+                    r#"{"type":"pong"}"#,
+                    "behind line {line} {name}"
+                ),
+            }
         }
     }
 
@@ -225,10 +250,10 @@ fn every_operation_and_event_is_documented() {
         let (set, text) = match step {
             Step::Say(text) => (&mut said, text),
             Step::Hear(text) => (&mut heard, text),
-            Step::Open(..) => continue,
+            Step::Open(..) | Step::Turn(_) => continue,
         };
         let Some(frame) = json(text) else { continue };
-        let kind = frame["type"].as_str().unwrap_or_default().to_owned();
+        let kind = declared(frame["type"].as_str().unwrap_or_default()).to_owned();
         set.insert((kind, frame["success"].as_bool()));
     }
     for service in bellwire_services::all().iter().filter(|service| !service.streams.is_empty()) {
@@ -246,8 +271,10 @@ fn every_operation_and_event_is_documented() {
         let (_, operations, events) =
             heading.unwrap_or_else(|| panic!("where is {}?", service.name));
         let calls = calls_of(service);
-        let documented: BTreeSet<Vec<String>> = document
-            .table(operations)
+        let rows = |headings: &[&str]| -> Vec<Vec<String>> {
+            headings.iter().flat_map(|heading| document.table(heading)).collect()
+        };
+        let documented: BTreeSet<Vec<String>> = rows(operations)
             .iter()
             .map(|row| row[..calls.first().map_or(0, Vec::len)].to_vec())
             .collect();
@@ -269,8 +296,7 @@ fn every_operation_and_event_is_documented() {
             }
         }
         let told: BTreeSet<_> = service.told().map(|told| told.name.to_owned()).collect();
-        let table = document.table(events);
-        assert_eq!(table.iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>(), told);
+        assert_eq!(rows(events).iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>(), told);
         // Who comes and goes is told in its own time.
         for event in told.iter().filter(|name| *name != "clients_present") {
             assert!(heard.contains(&(event.clone(), None)), "no example of {event}");
@@ -282,11 +308,16 @@ fn every_operation_and_event_is_documented() {
 }
 
 /// Where the operations and events of each service stand.
-const HEADINGS: [(&str, &str, &str); 4] = [
-    ("states", "Operations", "Events"),
-    ("areas", "Operations of areas", "Events of areas"),
-    ("sensors", "Operations of sensors", "Events of sensors"),
-    ("notifications", "Operations of notifications", "Events of notifications"),
+const HEADINGS: [(&str, &[&str], &[&str]); 5] = [
+    ("states", &["Operations"], &["Events"]),
+    ("areas", &["Operations of areas"], &["Events of areas"]),
+    ("sensors", &["Operations of sensors"], &["Events of sensors"]),
+    (
+        "chat",
+        &["Operations of chat", "Operations of the marketplace"],
+        &["Events of chat", "Events of the marketplace"],
+    ),
+    ("notifications", &["Operations of notifications"], &["Events of notifications"]),
 ];
 
 /// The calls of a service as its table has them: the name and the kind, and whom each is for if that is not the

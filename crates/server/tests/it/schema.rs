@@ -4,7 +4,7 @@
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
 //! cursor that belong to it; `schema-2` has a user too, with a session and tokens, and `schema-3` the
 //! table of connections that may be recovered. `schema-4` has a paired client with an area, and what it was told and has
-//! acknowledged, and `schema-5` a sensor with readings. The newest is made again with
+//! acknowledged, `schema-5` a sensor with readings, and `schema-6` two users who talk. The newest is made again with
 //! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
 //! files and a row of its own; those of earlier ones stay as they are. How versions follow each other,
 //! the store's own tests show with services made for that.
@@ -84,6 +84,8 @@ const MISSED: usize = 2;
 const ATTRIBUTES: &str = r#"{"friendly_name":"Kitchen","list":[1,2.5,null],"nested":{"a":true}}"#;
 
 /// Who is in a fixture, with a password.
+/// What one of the users who talk says, here and there.
+const SAID: &str = "\u{5e9}\u{5dc}\u{5d5}\u{5dd} <b>";
 const USERNAME: &str = "jane";
 const USER_SCOPES: [&str; 1] = ["states:read:light.*"];
 
@@ -239,6 +241,55 @@ fn check_sensor(server: &Process, sensor: &Value, admin: &str) {
     until("the device is inactive", || ask(&device)["status"] == "inactive");
 }
 
+/// Two users with a group of their own and an admin's, in which one said something, and a comment on the other.
+fn write_talk(server: &Process, admin: &str) -> Value {
+    let ask = |method: &str, path: &str, token: &Value, body: Value| {
+        let token = token.as_str().expect("a token is a text");
+        Ask::new(server.address(), method, path).bearer(token).json(&body).expect(201)
+    };
+    let admin = json!(admin);
+    let users = ["ann", "bob", "cid"].map(|name| {
+        let user = json!({ "username": name, "role": "user", "kind": "houseworker" });
+        let id = ask("POST", "/api/users", &admin, user)["userId"].clone();
+        let token = json!({ "role": "user", "subject": id, "ttl": TEN_YEARS_S });
+        json!({ "id": id, "token": ask("POST", "/api/tokens", &admin, token)["token"] })
+    });
+    let [ann, bob, cid] = users;
+    let members = json!({ "members": [bob["id"], cid["id"]] });
+    let room = ask("POST", "/api/chat/rooms", &ann["token"], members)["roomID"].clone();
+    let mut session = Handshake::new(server.address(), "/socket.io/").open(Over::Socket);
+    session.enter("/chat", &json!({ "token": ann["token"] }));
+    let message = json!({ "data": { "message": SAID, "roomID": room } });
+    let said = session.says(&format!(r#"42/chat,1["message",{message}]"#));
+    assert!(said.contains(r#""success":true"#), "{said}");
+    let path = format!("/api/houseworkers/{}/comments", bob["id"].as_str().expect("a text"));
+    ask("POST", &path, &ann["token"], json!({ "comment": SAID }));
+    json!({ "room": room, "bob": bob["token"] })
+}
+
+/// The other finds it, unread, with the notification, and can answer.
+fn check_talk(server: &Process, talk: &Value) {
+    let text = |key: &str| talk[key].as_str().expect("it is a text");
+    let ask = |path: &str| Ask::new(server.address(), "GET", path).bearer(text("bob")).expect(200);
+    let room = &ask("/api/chat/rooms")["items"][0];
+    let shown = (&room["roomID"], &room["unread"], &room["lastMessage"]);
+    assert_eq!(shown, (&talk["room"], &json!(1), &json!(SAID)));
+    let said = ask(&format!("/api/chat/rooms/{}/messages", text("room")));
+    assert_eq!(
+        (&said["items"][0]["message"], &said["items"][0]["fromUsername"]),
+        (&json!(SAID), &json!("ann"))
+    );
+    let inbox = ask("/api/notifications");
+    let kinds: Vec<_> =
+        inbox["items"].as_array().into_iter().flatten().map(|item| &item["type"]).collect();
+    assert_eq!(kinds, ["comment", "chatGroup"]);
+    let mut session = Handshake::new(server.address(), "/socket.io/").open(Over::Socket);
+    session.enter("/chat", &json!({ "token": talk["bob"] }));
+    let message = json!({ "data": { "message": "Yes.", "roomID": talk["room"] } });
+    let said = session.says(&format!(r#"42/chat,1["message",{message}]"#));
+    assert!(said.contains(r#""success":true"#), "{said}");
+}
+
 /// Makes the fixture of the schema as it is now.
 fn write_fixture(name: &str) {
     let folder = directory();
@@ -251,6 +302,7 @@ fn write_fixture(name: &str) {
     let connect = |query| traffic::open(server.address(), &admin, query).expect("it is there");
     // Its state is told like others, so it comes before the place that is kept.
     let sensor = write_sensor(&server, &admin);
+    let talk = write_talk(&server, &admin);
     let mut writer = connect("");
     let mut reader = connect("?since=now");
     for (number, (entity, state)) in STATES.into_iter().enumerate() {
@@ -270,7 +322,7 @@ fn write_fixture(name: &str) {
     let mut gzip = GzEncoder::new(file, Compression::best());
     gzip.write_all(&database).and_then(|()| gzip.finish()?.sync_all()).expect("it can be written");
     let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor, "user": user,
-                         "client": client, "sensor": sensor });
+                         "client": client, "sensor": sensor, "talk": talk });
     fs::write(fixtures().join(format!("{name}.json")), format!("{beside:#}\n"))
         .expect("it is written");
 }
@@ -301,6 +353,9 @@ fn check(name: &str) {
     }
     if let Some(sensor) = beside.get("sensor") {
         check_sensor(&server, sensor, &admin);
+    }
+    if let Some(talk) = beside.get("talk") {
+        check_talk(&server, talk);
     }
     let mut reader = connect(&admin, &format!("?since={}", text("cursor")));
     let greeting: Value = serde_json::from_str(&reader.text()).expect("frames are JSON");
@@ -338,7 +393,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-5");
+        write_fixture("schema-6");
     }
-    (1..=5).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
+    (1..=6).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
 }

@@ -1,5 +1,6 @@
 //! What an operator sets about callers, and what it does.
 
+use jiff::tz::{Offset, TimeZone};
 use serde_json::json;
 
 use crate::harness::{Ask, Server};
@@ -115,4 +116,22 @@ fn how_long_a_login_lasts() {
     let cookie = response.header("set-cookie").expect("a session has a cookie");
     let age = cookie.split("; ").find_map(|part| part.strip_prefix("Max-Age="));
     assert!(matches!(age, Some("60" | "61")), "{cookie}");
+}
+
+#[test]
+fn the_day_and_the_time_that_people_are_shown() {
+    let server = Server::with(&[("TIME_ZONE", "Asia/Kolkata")]);
+    let token = server.token_of("user", &server.user("jane", "user", &[]), &[]).text;
+    let sent = json!({ "to": "all", "title": "Power", "message": "The power is out." });
+    let admin = server.token("admin", &[]).text;
+    server.ask("POST", "/api/notifications").bearer(&admin).json(&sent).expect(201);
+    let shown = server.ask("GET", "/api/notifications").bearer(&token).expect(200);
+    let shown = &shown["items"][0];
+    // There is one moment, here in UTC and there half past five hours later, all year round.
+    let at = format!("{}Z", shown["timestamp"].as_str().expect("a time"));
+    let zone = TimeZone::fixed(Offset::from_seconds(19_800).expect("it is one"));
+    let at = at.parse::<jiff::Timestamp>().expect("a time").to_zoned(zone);
+    let (day, month, year) = (at.day(), at.month(), at.year());
+    let time = format!("{:02}:{:02}", at.hour(), at.minute());
+    assert_eq!(shown["date"], json!({ "day": day, "month": month, "year": year, "time": time }));
 }

@@ -24,16 +24,26 @@ pub(crate) struct Stage {
     admin: String,
     /// Who reads lights, until it is revoked.
     reader: Token,
+    /// What the server's environment sets.
+    settings: Settings,
 }
+
+/// Variables of an environment.
+type Settings = &'static [(&'static str, &'static str)];
 
 impl Stage {
     pub(crate) fn set() -> Stage {
+        Stage::set_with(&[])
+    }
+
+    /// The same of a server with these settings.
+    pub(crate) fn set_with(settings: Settings) -> Stage {
         let folder = tempfile::tempdir().expect("a directory can be made");
         let data = folder.path();
-        let server = Process::serve(data, ANY_PORT, &[]);
+        let server = serve(data, ANY_PORT, settings);
         let proxy = Proxy::to(server.address());
         let (admin, reader) = (process::token(data, "admin", 3_600), reader(data));
-        Stage { folder, server, proxy, admin, reader }
+        Stage { folder, server, proxy, admin, reader, settings }
     }
 
     /// A script that was told of the server behind the proxy, and of the tokens.
@@ -111,8 +121,15 @@ impl Stage {
         let address = self.server.address().to_string();
         self.server.kill();
         between(self.folder.path());
-        self.server = Process::serve(self.folder.path(), &address, &[]);
+        self.server = serve(self.folder.path(), &address, self.settings);
     }
+}
+
+#[track_caller]
+fn serve(data: &Path, listen: &str, settings: Settings) -> Process {
+    let mut program = bellwire();
+    program.envs(settings.iter().copied());
+    Process::serve_by(program, data, listen, &[])
 }
 
 /// Somebody new who reads lights.

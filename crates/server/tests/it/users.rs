@@ -126,6 +126,7 @@ fn a_user_from_making_to_taking_away() {
         "role",
         "kind",
         "email",
+        "picture",
         "scopes",
         "disabled",
         "createdAt",

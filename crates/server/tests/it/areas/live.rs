@@ -325,9 +325,6 @@ fn ends(mut audience: Audience) {
 fn refused(form: Form) -> String {
     let of_areas = r#"{"error":"token revoked","code":"UNAUTHENTICATED","timestamp":"T"}"#;
     match form {
-        Form::SocketIo("/", _) => {
-            r#"42["error",{"success":false,"error":"token revoked"}]"#.to_owned()
-        }
         Form::SocketIo(..) => form.spelled(&("error", of_areas.to_owned())),
         _ => Form::Typed.spelled(&("error", of_areas.to_owned())),
     }

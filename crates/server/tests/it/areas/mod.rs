@@ -44,6 +44,8 @@ mod screens;
 mod secrets;
 mod waiting;
 
+pub use ear::timeless;
+
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::{Value, json};

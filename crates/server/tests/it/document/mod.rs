@@ -39,6 +39,8 @@ pub enum Example {
 /// A line of a dialogue, or the lines of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// What follows is on the connection of this name.
+    Turn(String),
     /// A connection is opened with this request target and these headers.
     Open(String, Vec<String>),
     /// The client sends this.
@@ -138,7 +140,14 @@ impl Document {
 
 fn steps(block: &[(usize, &str)]) -> Vec<(usize, Step)> {
     let mut steps: Vec<(usize, Step)> = Vec::new();
+    let mut turn = "";
     for (number, line) in block {
+        let marked = line.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        let (who, line) = line.split_at(line.len() - marked.len());
+        if who != turn {
+            steps.push((*number, Step::Turn(who.to_owned())));
+            turn = who;
+        }
         let (mark, rest) = line.split_at_checked(2).unwrap_or((line, ""));
         let step = match mark {
             "> " => Step::Say(rest.to_owned()),
@@ -151,7 +160,9 @@ fn steps(block: &[(usize, &str)]) -> Vec<(usize, Step)> {
                 }
                 _ => panic!("line {number}: a handshake begins with GET"),
             },
-            _ => panic!("line {number}: a line begins with `= `, `> ` or `< `"),
+            _ => panic!(
+                "line {number}: a line begins with `= `, `> ` or `< `, or a name before that"
+            ),
         };
         steps.push((*number, step));
     }

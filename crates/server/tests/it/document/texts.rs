@@ -86,11 +86,12 @@ fn open(example: &str) -> Option<(usize, Piece)> {
         let len = run(name, |b| b.is_ascii_uppercase() || b == b'_');
         return (len > 0).then_some((len + 1, Piece::Named(made_len)));
     }
-    let shapes: [(Measure, Option<Measure>); 7] = [
+    let shapes: [(Measure, Option<Measure>); 8] = [
         (time_len, None),
         (time_ms_len, None),
         (time_bare_len, None),
         (date_len, None),
+        (day_len, None),
         (token_id_len, Some(token_id_len)),
         (cursor_len, Some(cursor_len)),
         (version_len, Some(version_len)),
@@ -138,6 +139,11 @@ fn date_len(text: &str) -> usize {
         (time > 0).then(|| text.len() - rest.len() + time)
     };
     fields(text).unwrap_or(0)
+}
+
+/// `20.11.2026`, in quotes.
+fn day_len(text: &str) -> usize {
+    shape_len(text, b"\"00.00.0000\"")
 }
 
 fn shape_len(text: &str, shape: &[u8]) -> usize {
@@ -190,6 +196,8 @@ fn open_texts_are_remembered() {
     let date = r#"{"day":20,"month":11,"year":2026,"time":"14:23"}"#;
     check(date, r#"{"day":1,"month":1,"year":1999,"time":"00:00"}"#, true);
     check(date, r#"{"day":1,"month":1,"year":1999,"time":"0:00"}"#, false);
+    check("\"20.11.2026\"", "\"01.01.1999\"", true);
+    check("\"20.11.2026\"", "\"1.1.1999\"", false);
     check("tok_7 tok_8", "tok_1 tok_2", true);
     check("tok_7", "tok_2", false);
     check("a=$ONE; b", "a=1-a.b; b", true);

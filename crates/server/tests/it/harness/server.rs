@@ -20,6 +20,8 @@ use crate::process::{bellwire, without_settings};
 /// server that used it.
 pub struct Server {
     child: Child,
+    /// What it was started with, for the one that goes on after it.
+    settings: Vec<(String, String)>,
     address: SocketAddr,
     data: Arc<TempDir>,
     /// What it wrote on stderr. A `Mutex`: the thread that reads the pipe writes, tests read.
@@ -73,10 +75,10 @@ impl Server {
 
     /// A server with these settings, each as `BELLWIRE_NAME` has it.
     pub fn with(settings: &[(&str, &str)]) -> Server {
-        let mut program = bellwire();
-        program.envs(settings.iter().map(|(name, value)| (format!("BELLWIRE_{name}"), value)));
         let data = Arc::new(tempfile::tempdir().expect("a directory can be made"));
-        Server::launch_with(program, data, &[])
+        let named =
+            |(name, value): &(&str, &str)| (format!("BELLWIRE_{name}"), (*value).to_owned());
+        Server::launch_set(settings.iter().map(named).collect(), data, &[])
     }
 
     /// A server on a new data directory with further options, listeners among them.
@@ -97,6 +99,14 @@ impl Server {
         Server::launch_with(bellwire(), data, options)
     }
 
+    fn launch_set(settings: Vec<(String, String)>, data: Arc<TempDir>, options: &[&str]) -> Server {
+        let mut program = bellwire();
+        program.envs(settings.iter().map(|(name, value)| (name, value)));
+        let mut server = Server::launch_with(program, data, options);
+        server.settings = settings;
+        server
+    }
+
     fn launch_with(mut program: Command, data: Arc<TempDir>, options: &[&str]) -> Server {
         let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -113,7 +123,8 @@ impl Server {
             panic!("the server does not listen: {}", log.lock().expect("nobody panics here"));
         };
         let listeners = Mutex::new(listeners);
-        let server = Server { child, address, data, log, listeners };
+        let settings = Vec::new();
+        let server = Server { child, settings, address, data, log, listeners };
         assert_eq!(server.get("/readyz").status, 200);
         server
     }
@@ -123,12 +134,12 @@ impl Server {
         self.restart_after(|| {})
     }
 
-    /// Kills it, and starts another on the same data directory once `between` was done.
+    /// Kills it, and starts another on the same data directory, with the same settings, once `between` was done.
     pub fn restart_after(self, between: impl FnOnce()) -> Server {
-        let data = self.data.clone();
+        let (data, settings) = (self.data.clone(), self.settings.clone());
         drop(self);
         between();
-        Server::launch(data, &[])
+        Server::launch_set(settings, data, &[])
     }
 
     /// Where it listens.

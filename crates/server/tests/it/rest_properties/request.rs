@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bellwire_services::kit::Route;
 use proptest::sample::Index;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::plan::{Body, Change, Framing, Parameter, Plan, Segment, Who};
 use crate::{
@@ -32,10 +32,12 @@ pub struct World {
     pub document: Document,
     /// Ids that were seen in answers, by the names that paths have for them.
     seen: HashMap<String, Vec<String>>,
-    /// The credential of the admin.
+    /// The credential of the admin, who is a user.
     pub admin: Token,
     /// That of the limited user.
     pub limited: Token,
+    /// How often the credentials were made anew.
+    renewed: u32,
 }
 
 /// A request, ready to be sent.
@@ -62,6 +64,24 @@ impl Request {
     }
 }
 
+/// What paths call something that an answer has under this key, if it is an id.
+fn in_paths(key: &str) -> Option<&str> {
+    match key {
+        "id" | "userId" | "entity_id" | "state_id" | "roomID" => Some(key),
+        "conversationID" => Some("roomID"),
+        "userID" => Some("houseworkerID"),
+        _ => None,
+    }
+}
+
+/// A credential that speaks for an admin, made for this.
+fn admin(server: &Server, number: u32) -> Token {
+    let login = format!("admin{number}");
+    let user = json!({ "username": "Admin", "login": login, "role": "admin" });
+    let user = server.operate("users.create", user).expect("a user is made");
+    server.token_of("admin", user["userId"].as_str().expect("users have ids"), &[])
+}
+
 fn path(route: &Route) -> &'static str {
     route.pattern.split('?').next().expect("a pattern has a path")
 }
@@ -71,14 +91,15 @@ impl World {
     pub fn new() -> World {
         let server = Server::start();
         let routes = bellwire_services::all().iter().flat_map(|s| s.routes.clone()).collect();
-        let (admin, limited) = (server.token("admin", &[]), server.token("user", &LIMITS));
+        let (admin, limited) = (admin(&server, 0), server.token("user", &LIMITS));
         let document = Document::read();
-        World { server, routes, document, seen: HashMap::new(), admin, limited }
+        World { server, routes, document, seen: HashMap::new(), admin, limited, renewed: 0 }
     }
 
     /// Makes the credentials anew: a request may have ended them.
     pub fn renew(&mut self) {
-        self.admin = self.server.token("admin", &[]);
+        self.renewed += 1;
+        self.admin = admin(&self.server, self.renewed);
         self.limited = self.server.token("user", &LIMITS);
     }
 
@@ -95,8 +116,8 @@ impl World {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     if value.is_array() || value.is_object() {
                         self.note(value);
-                    } else if ["id", "userId", "entity_id", "state_id"].contains(&key.as_str()) {
-                        let seen = self.seen.entry(key.clone()).or_default();
+                    } else if let Some(name) = in_paths(key) {
+                        let seen = self.seen.entry(name.to_owned()).or_default();
                         seen.retain(|known| *known != text);
                         seen.insert(0, text);
                         seen.truncate(SEEN_MAX);

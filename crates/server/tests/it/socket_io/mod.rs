@@ -18,7 +18,12 @@ mod waits;
 
 use std::fmt::Display;
 
+pub use crate::areas::timeless;
 use crate::harness::at;
+
+/// How a session on `/` is told that its token was revoked, as [`timeless`] has it.
+const REVOKED_ON_ROOT: &str =
+    r#"42["error",{"error":"token revoked","code":"UNAUTHENTICATED","timestamp":"T"}]"#;
 
 /// An event of home states as a namespace tells it.
 fn heard(namespace: &str, entity_id: &str, state: impl Display) -> String {

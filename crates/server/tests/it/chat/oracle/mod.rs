@@ -1,0 +1,96 @@
+//! People come and go, talk, leave and come back, by chance, over real connections, against a [model](model) that says
+//! who is told what: whatever is told is expected, and whatever is expected is told, in order, once.
+//!
+//! A run is a seed; one that fails prints its own. `BELLWIRE_TEST_PEOPLE_SEED=17` runs that alone.
+
+mod model;
+mod script;
+
+use std::{ops::Range, panic, thread};
+
+use self::script::Script;
+use super::House;
+
+/// How many seeds there are, and how many steps each has.
+const SEEDS: u64 = 30;
+const STEPS: usize = 60;
+/// How many runs there are over crashes, and how many crashes each has.
+const CRASHED: u64 = 4;
+const CRASHES: usize = 3;
+/// How many of the seeds run side by side.
+const BESIDE: u64 = 3;
+
+/// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
+pub struct Chance(u64);
+
+impl Chance {
+    /// A number below this.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+
+    /// One of these.
+    pub fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+        (!all.is_empty()).then(|| &all[self.below(all.len())])
+    }
+}
+
+/// The seeds that are run, if nothing is said.
+fn seeds(count: u64) -> Range<u64> {
+    match std::env::var("BELLWIRE_TEST_PEOPLE_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("a seed is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..count,
+    }
+}
+
+/// Runs what is to say its seed when it fails.
+fn told_when_it_fails<T>(seed: u64, run: impl FnOnce() -> T) -> T {
+    panic::catch_unwind(panic::AssertUnwindSafe(run)).unwrap_or_else(|why| {
+        eprintln!("run it again with BELLWIRE_TEST_PEOPLE_SEED={seed}");
+        panic::resume_unwind(why)
+    })
+}
+
+#[test]
+fn whatever_happens_everybody_hears_what_is_theirs() {
+    let house = House::new();
+    let run = |seed| {
+        let mut script = Script::new(&house, Chance(seed));
+        (0..STEPS).for_each(|_| script.step(&house));
+        script.check();
+        script.heard
+    };
+    let runs = |from: u64| -> usize {
+        let seeds = seeds(SEEDS).skip(from as usize).step_by(BESIDE as usize);
+        seeds.map(|seed| told_when_it_fails(seed, || run(seed))).sum()
+    };
+    let heard: usize = thread::scope(|scope| {
+        let all: Vec<_> = (0..BESIDE).map(|from| scope.spawn(move || runs(from))).collect();
+        all.into_iter().map(|runs| runs.join().expect("all goes as it should")).sum()
+    });
+    let least = seeds(SEEDS).count() * STEPS / 2;
+    assert!(heard > least, "only {heard} events");
+}
+
+/// The same over crashes: who comes back into its rooms has missed nothing, and is in no others.
+#[test]
+fn whatever_happens_and_over_crashes() {
+    for seed in seeds(CRASHED) {
+        told_when_it_fails(seed, || {
+            let mut house = House::new();
+            let mut script = Script::new(&house, Chance(seed + SEEDS));
+            for _ in 0..CRASHES {
+                (0..STEPS / CRASHES).for_each(|_| script.step(&house));
+                script.all_go();
+                house = house.killed();
+            }
+            (0..STEPS / CRASHES).for_each(|_| script.step(&house));
+            script.check();
+        });
+    }
+}
