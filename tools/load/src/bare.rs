@@ -2,10 +2,10 @@
 //!
 //! One thread, epoll and `send`; no rights, no storage, no queue, no timer. What a path asks for
 //! decides what a connection is: [`CONTROL`] gives orders, [`ECHO`] gets its messages back,
-//! [`POLL`] is HTTP and asks for each event anew, everything else listens. It is written as
-//! tightly as we know how: a slow floor would flatter whatever stands on it. Where a real server
-//! would have to cope, it gives up with a message, since a measurement in which that happened is
-//! void.
+//! [`ROOM`] is told what is said there, [`POLL`] is HTTP and asks for each event anew, everything
+//! else listens. It is written as tightly as we know how: a slow floor would flatter whatever
+//! stands on it. Where a real server would have to cope, it gives up with a message, since a
+//! measurement in which that happened is void.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -22,9 +22,14 @@ pub const CONTROL: &str = "/control";
 pub const ECHO: &str = "/echo";
 /// The path of connections that get their events by asking for each.
 pub const POLL: &str = "/poll";
+/// How the path of a connection in a room begins; the room's number follows. Whatever one there says
+/// is told to all in the room, as the [`Script`] says.
+pub const ROOM: &str = "/room/";
 
 /// Largest input of one connection in one read: no message here is longer.
 const READ_LEN_MAX: usize = 64 * 1024;
+/// The most rooms.
+const ROOMS_MAX: usize = 100_000;
 
 /// What the control connection asks for: one event to every listener.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +53,38 @@ impl Order {
     }
 }
 
+/// What is told when somebody speaks in a room, word for word. The control connection says it, as a
+/// text; it is answered as an order is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Script {
+    /// To the speaker, in one `send`.
+    pub speaker: Vec<Vec<u8>>,
+    /// To each of the others, in one `send`.
+    pub others: Vec<Vec<u8>>,
+}
+
+impl Script {
+    /// As the payload of a text message.
+    pub fn encode(&self) -> Vec<u8> {
+        [self.speaker.join(&BETWEEN_TEXTS), self.others.join(&BETWEEN_TEXTS)].join(&BETWEEN_SIDES)
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self> {
+        let mut sides = payload.split(|byte| *byte == BETWEEN_SIDES).map(|side| {
+            let texts = side.split(|byte| *byte == BETWEEN_TEXTS).filter(|text| !text.is_empty());
+            texts.map(<[u8]>::to_vec).collect()
+        });
+        let (Some(speaker), Some(others), None) = (sides.next(), sides.next(), sides.next()) else {
+            bail!("a script has two sides");
+        };
+        Ok(Self { speaker, others })
+    }
+}
+
+/// Control characters are in none of the texts.
+const BETWEEN_TEXTS: u8 = 0x1E;
+const BETWEEN_SIDES: u8 = 0x1D;
+
 /// Serves on `listen` until the process is ended, at the latest after `limit_s` seconds.
 pub fn serve(listen: SocketAddr, limit_s: u32) -> Result<()> {
     os::raise_descriptor_limit()?;
@@ -67,6 +104,8 @@ struct Bare {
     listeners: Vec<RawFd>,
     /// Those that poll, side by side for the same reason.
     pollers: Vec<Poller>,
+    /// Who is in which room.
+    rooms: Vec<Vec<RawFd>>,
     encoded: Encoded,
     input: Vec<u8>,
 }
@@ -78,6 +117,10 @@ struct Encoded {
     frames: Vec<u8>,
     /// To one that polls: a whole response.
     response: Vec<u8>,
+    /// To who speaks in a room.
+    to_speaker: Vec<u8>,
+    /// To the others there.
+    to_others: Vec<u8>,
 }
 
 /// A connection that polls.
@@ -98,8 +141,11 @@ enum Role {
     /// Holds what came of the request so far.
     Opening(Vec<u8>),
     Listener,
-    Control,
+    /// Holds what came of an order so far.
+    Control(Vec<u8>),
     Echo,
+    /// Its room.
+    Member(usize),
     /// Its place among the pollers.
     Poller(usize),
 }
@@ -115,7 +161,14 @@ impl Bare {
             peers: Vec::new(),
             listeners: Vec::new(),
             pollers: Vec::new(),
-            encoded: Encoded { order: nothing, frames: Vec::new(), response: Vec::new() },
+            rooms: Vec::new(),
+            encoded: Encoded {
+                order: nothing,
+                frames: Vec::new(),
+                response: Vec::new(),
+                to_speaker: Vec::new(),
+                to_others: Vec::new(),
+            },
             input: vec![0; READ_LEN_MAX],
         })
     }
@@ -171,7 +224,25 @@ impl Bare {
                 self.polled(place)
             }
             Role::Echo => echo(descriptor as RawFd, &mut self.input[..len]),
-            Role::Control => self.obey(descriptor as RawFd, len),
+            Role::Member(room) => {
+                let room = *room;
+                self.tell(descriptor as RawFd, room, len)
+            }
+            Role::Control(pieces) => {
+                pieces.extend_from_slice(&self.input[..len]);
+                let Some(said) = frame::unmask_client(pieces)? else {
+                    return Ok(());
+                };
+                let pieces = std::mem::take(pieces);
+                ensure!(pieces.len() == said.payload.end, "an order with more behind it");
+                let payload = &pieces[said.payload];
+                match said.opcode {
+                    frame::TEXT => self.learn(&Script::decode(payload)?),
+                    _ => self.obey(Order::decode(payload)?)?,
+                }
+                let answer = frame::encode_server(frame::TEXT, dialect::BARE_REPLY);
+                send_whole(descriptor as RawFd, &answer)
+            }
             // A pong, at most.
             Role::Listener => Ok(()),
             Role::Opening(head) => {
@@ -188,6 +259,9 @@ impl Bare {
             self.pollers[place] = gone;
         }
         self.listeners.retain(|fd| *fd != descriptor as RawFd);
+        for room in &mut self.rooms {
+            room.retain(|fd| *fd != descriptor as RawFd);
+        }
         Ok(())
     }
 
@@ -209,9 +283,18 @@ impl Bare {
             return Ok(());
         }
         let (response, path) = handshake::accept(head)?;
-        *role = match path.as_str() {
-            CONTROL => Role::Control,
-            ECHO => Role::Echo,
+        let room = path.strip_prefix(ROOM).map(str::parse::<usize>).transpose();
+        *role = match (path.as_str(), room.context("a room without a number")?) {
+            (CONTROL, _) => Role::Control(Vec::new()),
+            (ECHO, _) => Role::Echo,
+            (_, Some(room)) => {
+                ensure!(room < ROOMS_MAX, "room {room} is none");
+                if self.rooms.len() <= room {
+                    self.rooms.resize_with(room + 1, Vec::new);
+                }
+                self.rooms[room].push(descriptor as RawFd);
+                Role::Member(room)
+            }
             _ => {
                 self.listeners.push(descriptor as RawFd);
                 Role::Listener
@@ -232,17 +315,46 @@ impl Bare {
         send_whole(poller.descriptor, &self.encoded.response)
     }
 
-    /// Answers an order, as a real server answers its publisher, and carries it out.
-    fn obey(&mut self, control: RawFd, len: usize) -> Result<()> {
-        let input = &mut self.input[..len];
-        let order = frame::unmask_client(input)?.context("an order in pieces")?;
-        let order = Order::decode(&input[order.payload])?;
+    /// Remembers what is told in rooms.
+    fn learn(&mut self, script: &Script) {
+        let frames = |texts: &[Vec<u8>]| -> Vec<u8> {
+            texts.iter().flat_map(|text| frame::encode_server(frame::TEXT, text)).collect()
+        };
+        self.encoded.to_speaker = frames(&script.speaker);
+        self.encoded.to_others = frames(&script.others);
+    }
+
+    /// Tells a room of every message that its member `speaker` sent.
+    #[inline]
+    fn tell(&mut self, speaker: RawFd, room: usize, len: usize) -> Result<()> {
+        let mut input = &mut self.input[..len];
+        while !input.is_empty() {
+            let message = frame::unmask_client(input)?.context("a message in pieces")?;
+            input = &mut input[message.payload.end..];
+            if message.opcode != frame::TEXT {
+                continue;
+            }
+            for member in &self.rooms[room] {
+                let told = match *member == speaker {
+                    true => &self.encoded.to_speaker,
+                    false => &self.encoded.to_others,
+                };
+                send_whole(*member, told)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out an order.
+    fn obey(&mut self, order: Order) -> Result<()> {
         if self.encoded.order != order {
             let copies = order.copies as usize;
             let event = dialect::bare_event(order.payload_len as usize);
             let frames = frame::encode_server(frame::TEXT, &event).repeat(copies);
             let response = http::response(&socketio::payload(&event, copies));
-            self.encoded = Encoded { order, frames, response };
+            self.encoded.order = order;
+            self.encoded.frames = frames;
+            self.encoded.response = response;
         }
         for listener in &self.listeners {
             send_whole(*listener, &self.encoded.frames)?;
@@ -254,8 +366,7 @@ impl Bare {
                 poller.owed += 1;
             }
         }
-        let answer = frame::encode_server(frame::TEXT, dialect::BARE_REPLY);
-        send_whole(control, &answer)
+        Ok(())
     }
 }
 
@@ -291,20 +402,25 @@ fn send_whole(peer: RawFd, bytes: &[u8]) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::audience::Audience;
     use crate::dialect::Dialect;
     use crate::endpoint::{Endpoint, Publish, Transport};
 
+    /// Serves until the process of the test ends.
+    pub fn serve() -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || Bare::new(listener).unwrap().run().unwrap());
+        address
+    }
+
     #[test]
     fn listeners_of_both_kinds_hear_every_event() {
         for transport in [Transport::WebSocket, Transport::Polling] {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-            listener.set_nonblocking(true).unwrap();
-            let address = listener.local_addr().unwrap();
-            // It serves until the process of the test ends.
-            std::thread::spawn(move || Bare::new(listener).unwrap().run().unwrap());
+            let address = serve();
             let (pid, publish, dialect) = (std::process::id(), Publish::Order, Dialect::Plain);
             let endpoint = Endpoint { address, pid, publish, dialect, transport };
             let mut audience = Audience::gather(endpoint, 3).unwrap();
@@ -313,6 +429,17 @@ mod tests {
                 assert_eq!(round.deliveries, deliveries, "{transport:?}");
             }
         }
+    }
+
+    #[test]
+    fn scripts_survive_the_wire() {
+        for (speaker, others) in [(&["43", "42"][..], &["42", "42b"][..]), (&["43"], &[])] {
+            let texts =
+                |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+            let script = Script { speaker: texts(speaker), others: texts(others) };
+            assert_eq!(Script::decode(&script.encode()).unwrap(), script);
+        }
+        assert!(Script::decode(b"one side").is_err());
     }
 
     #[test]

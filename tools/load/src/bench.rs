@@ -66,6 +66,13 @@ impl Bench {
         allowed.last().copied().context("no processor is allowed")
     }
 
+    /// A processor beside the quiet layout's, if there is one.
+    pub fn other_cpu(&self) -> Result<Option<usize>> {
+        let quiet = self.quiet_cpu()?;
+        let allowed = os::allowed_cpus().context("cannot ask for the allowed processors")?;
+        Ok(allowed.into_iter().find(|cpu| *cpu != quiet))
+    }
+
     /// Fails unless client and server can hold `connections` each.
     pub fn check_descriptors(&self, connections: usize) -> Result<()> {
         let limit = os::raise_descriptor_limit().context("cannot raise the descriptor limit")?;
@@ -208,6 +215,11 @@ impl Served {
         let paired = pairing::pair(self.endpoint.address, writer, clients)?;
         self.endpoint.publish = Publish::Change(paired);
         Ok(())
+    }
+
+    /// Ends the server with SIGKILL: what it was about to do is not done.
+    pub fn kill(self) -> Result<()> {
+        self.child.kill()
     }
 
     /// Stops the server; fails unless it ends cleanly.

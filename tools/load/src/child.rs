@@ -101,6 +101,13 @@ impl Child {
         }
     }
 
+    /// SIGKILL, and no patience.
+    pub fn kill(mut self) -> Result<()> {
+        self.process.kill().with_context(|| format!("cannot kill {}", self.name))?;
+        self.process.wait()?;
+        Ok(())
+    }
+
     /// SIGTERM, patience, SIGKILL. `None` if it came to the last.
     fn end(&mut self) -> Result<Option<std::process::ExitStatus>> {
         if let Some(status) = self.process.try_wait()? {

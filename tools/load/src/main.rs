@@ -10,8 +10,9 @@
 //! servers ([`child`], [`bare`], [`peer`]) and pairs clients with them ([`pairing`]); [`audience`]
 //! and [`dialogue`] are the two kinds of traffic on top of a [`fleet`] of connections ([`opening`],
 //! [`speech`]), [`feed`] is that of sensors ([`boards`], [`readings`]; [`month`] is what is stored of
-//! one); [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds into rows. The server's
-//! own crates are not used: the tool is an independent witness.
+//! one), [`talk`] and [`herd`] are that of chat ([`people`], [`chat`]); [`rounds`], [`stat`], [`proc`]
+//! and [`report`] turn rounds into rows. The server's own crates are not used: the tool is an
+//! independent witness.
 //!
 //! Errors are `anyhow` throughout: each has one meaning here, that there is no measurement, and
 //! one reader.
@@ -25,6 +26,7 @@ mod audience;
 mod bare;
 mod bench;
 mod boards;
+mod chat;
 mod child;
 mod dialect;
 mod dialogue;
@@ -34,6 +36,7 @@ mod feed;
 mod fleet;
 mod frame;
 mod handshake;
+mod herd;
 mod http;
 mod interrupt;
 mod lane;
@@ -42,6 +45,7 @@ mod opening;
 mod os;
 mod pairing;
 mod peer;
+mod people;
 mod poll;
 mod proc;
 mod readings;
@@ -52,6 +56,7 @@ mod socketio;
 mod speech;
 mod sqlite;
 mod stat;
+mod talk;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -62,7 +67,7 @@ use clap::{Parser, Subcommand};
 use bench::Bench;
 use report::Report;
 use scenario::{
-    All, Areas, Burst, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Sensors, Start, Writes,
+    All, Areas, Burst, Chat, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Sensors, Start, Writes,
 };
 
 /// Measures a Bellwire server against a bare epoll loop in the same run.
@@ -97,6 +102,8 @@ enum Command {
     Sensors(Sensors),
     /// From exec to serving, with many states stored.
     Start(Start),
+    /// Messages in rooms, and everybody coming at once.
+    Chat(Chat),
     /// Ours beside other Socket.IO servers, which are installed first.
     Peers(Peers),
     /// The bare loop against itself: the ratio has to be 1.
@@ -144,6 +151,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Command::Writes(writes) => writes.run(bench, &mut report),
         Command::Sensors(sensors) => sensors.run(bench, &mut report),
         Command::Start(start) => start.run(bench, &mut report),
+        Command::Chat(chat) => chat.run(bench, &mut report),
         Command::Peers(peers) => peers.run(bench, &mut report),
         Command::Selfcheck(selfcheck) => selfcheck.run(bench, &mut report),
         Command::Bare { .. } => Ok(()),

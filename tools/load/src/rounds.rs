@@ -45,17 +45,32 @@ impl Round {
 }
 
 /// One side of a comparison: measures a round of itself.
-pub type Side<'a> = Box<dyn FnMut() -> Result<Round> + 'a>;
+pub type Side<'a> = Turn<'a, Round>;
+
+/// The same where more comes of a round than its cost.
+pub type Turn<'a, T> = Box<dyn FnMut() -> Result<T> + 'a>;
+
+impl AsRef<Round> for Round {
+    fn as_ref(&self) -> &Round {
+        self
+    }
+}
 
 impl Schedule {
     /// Lets the sides take turns; returns each side's microseconds per delivery, round by round.
     pub fn interleave(&self, sides: &mut [Side<'_>]) -> Result<Vec<Vec<f64>>> {
-        let mut measured = vec![Vec::new(); sides.len()];
+        let costs = |rounds: Vec<Round>| rounds.iter().map(Round::us_per_delivery).collect();
+        Ok(self.take_turns(sides)?.into_iter().map(costs).collect())
+    }
+
+    /// Lets the sides take turns; returns what came of each side's rounds.
+    pub fn take_turns<T: AsRef<Round>>(&self, sides: &mut [Turn<'_, T>]) -> Result<Vec<Vec<T>>> {
+        let mut measured: Vec<Vec<T>> = sides.iter().map(|_| Vec::new()).collect();
         for round in 0..self.warmups + self.rounds {
             for (side, measured) in sides.iter_mut().zip(&mut measured) {
                 let result = usable(side)?;
                 if round >= self.warmups {
-                    measured.push(result.us_per_delivery());
+                    measured.push(result);
                 }
             }
         }
@@ -63,11 +78,11 @@ impl Schedule {
     }
 }
 
-fn usable(side: &mut Side<'_>) -> Result<Round> {
+fn usable<T: AsRef<Round>>(side: &mut Turn<'_, T>) -> Result<T> {
     for _ in 0..ATTEMPTS_MAX {
-        let round = side()?;
-        if round.is_usable() {
-            return Ok(round);
+        let measured = side()?;
+        if measured.as_ref().is_usable() {
+            return Ok(measured);
         }
     }
     bail!("heartbeats or ending threads spoilt {ATTEMPTS_MAX} rounds in a row")

@@ -3,6 +3,8 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::chat::{Chat, Part};
+use super::herds::Herds;
 use super::{Areas, Burst, Echo, Fanout, Idle, Polling, Start, Writes};
 use crate::bench::Bench;
 use crate::dialect::Dialect;
@@ -36,10 +38,21 @@ impl All {
             answers: 50,
             schedule: fewer,
         };
+        let chat = Chat {
+            dialects: vec![Dialect::SocketIo],
+            members: vec![1000],
+            messages: None,
+            rooms: 1000,
+            milliseconds: 1000,
+            herds: Herds { users: vec![2000], crashes: 1 },
+            parts: vec![Part::Room, Part::Rooms, Part::Presence],
+            schedule: fewer,
+        };
         let writes = Writes { callers: vec![1, 16, 256], rounds: 3, seconds: 2 };
         let start = Start { states: self.states, data: None, starts: 5 };
         polling.run(bench, report)?;
         areas.run(bench, report)?;
+        chat.run(bench, report)?;
         writes.run(bench, report)?;
         start.run(bench, report)
     }

@@ -1,14 +1,18 @@
 //! The bare loop against itself: what the instrument says when the truth is 1.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::burst::bursts_of;
+use super::chat::{FEW, Sides, messages_of};
 use super::contest::{Contest, Rival};
 use super::echo::{Echo, echo_lane};
 use super::fanout::events_of;
 use crate::bench::Bench;
 use crate::dialect::Dialect;
+use crate::dialogue::Until;
 use crate::endpoint::Transport;
 use crate::lane::Seat;
 use crate::report::{Report, Row, grouped, us};
@@ -16,6 +20,9 @@ use crate::rounds::Schedule;
 use crate::stat::Spread;
 
 const BURST_SIZE: u32 = 8;
+/// Members of the large room, and how many small ones there are.
+const MEMBERS: usize = 1000;
+const ROOMS: usize = 1000;
 /// More listeners than this are not measured polling.
 const POLLERS_MAX: usize = 1000;
 
@@ -60,6 +67,12 @@ impl Selfcheck {
             }
         }
         report.measure("echo", || self.echo(bench))?;
+        let one = Until::Requests(messages_of(MEMBERS));
+        let what = format!("message, room of {}", grouped(MEMBERS as u64));
+        report.measure(&what, || self.rooms(&what, bench, (1, MEMBERS), one))?;
+        let what = format!("messages, {} rooms of {FEW}", grouped(ROOMS as u64));
+        let second = Until::Elapsed(Duration::from_secs(1));
+        report.measure(&what, || self.rooms(&what, bench, (ROOMS, FEW), second))?;
         ensure!(report.all_kept(), "the instrument is not true here and now");
         Ok(())
     }
@@ -91,6 +104,17 @@ impl Selfcheck {
         let rival_lane = echo_lane(seat, &rival.endpoint, &message, echo.connections)?;
         let (floor, rival) = echo.compare(&floor_lane, &rival_lane)?;
         Ok(vec![self.row("echo, 64 connections", &floor, &rival)])
+    }
+
+    fn rooms(
+        &self,
+        what: &str,
+        bench: &Bench,
+        (rooms, size): (usize, usize),
+        until: Until,
+    ) -> Result<Vec<Row>> {
+        let costs = Sides::of_bare_loops(bench, rooms, size)?.costs(until, self.schedule)?;
+        Ok(vec![self.row(what, &costs[0], &costs[1])])
     }
 
     fn row(&self, what: &str, floor: &[f64], rival: &[f64]) -> Row {
