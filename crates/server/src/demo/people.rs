@@ -21,7 +21,7 @@ const MIKE: i64 = 4;
 const SAID: [(i64, &str, &str); 9] = [
     (JOHN, "1:2", "Hi Jane, the new tenants come on Friday."),
     (JANE, "1:2", "Then the kitchen has to be done by Thursday evening."),
-    (JOHN, "1:2", "I ask Sara."),
+    (JOHN, "1:2", "I'll ask Sara."),
     (
         JOHN,
         "1:3",

@@ -150,6 +150,28 @@ fn old_labels() {
     assert_eq!(world.say(1, "1:2:3", "a").told()[0], "messageRoom to group/1");
 }
 
+/// A label that a deleted group bore leads nowhere, whoever bore it before.
+#[test]
+fn labels_of_deleted_groups() {
+    let mut world = World::new();
+    let kick = |world: &mut World, who: i64, room: &str, new: &str| {
+        let kick = json!({ "roomID": room, "newRoomID": new, "kickedUserID": who.to_string() });
+        world.call(1, "kickUserFromGroup", kick);
+    };
+    world.group(1, &[2, 3, 4]);
+    kick(&mut world, 3, "1:2:3:4", "1:2:4");
+    kick(&mut world, 4, "1:2:4", "1:2");
+    let join = |world: &mut World| world.call(1, "chatRoom.join", json!("1:2:3:4")).aside.enters;
+    assert_eq!(join(&mut world), ["private/1:2"], "it went on there");
+    world.now += SECOND;
+    world.group(1, &[2, 3, 4]);
+    assert!(join(&mut world)[0].starts_with("seat/"));
+    world.call(1, "deleteUserRoom", json!({ "roomID": "1:2:3:4" }));
+    world.refused(1, "chatRoom.join", json!("1:2:3:4"), "NOT_FOUND");
+    let message = json!({ "message": "to whom?", "roomID": "1:2:3:4" });
+    world.refused(1, "message", message, "NOT_FOUND");
+}
+
 #[test]
 fn what_is_unread_and_what_was_said() {
     let mut world = World::new();
