@@ -61,18 +61,25 @@ export function Members({ app, room, close }) {
   `;
 }
 
-/** Escape closes it, before what is behind it, wherever the focus is. @param {(() => void) | undefined} close */
+/**
+ * Escape closes it, before what is behind it, wherever the focus is. What it means counts from the very rendering on: a
+ * key may come before any effect runs.
+ *
+ * @param {(() => void) | undefined} close
+ */
 function useEscape(close) {
+  const now = useRef(close);
+  now.current = close;
   useEffect(() => {
     /** @param {KeyboardEvent} event */
     const onKey = (event) => {
-      if (event.key !== 'Escape' || event.isComposing || !close) return;
+      if (event.key !== 'Escape' || event.isComposing || !now.current) return;
       event.preventDefault();
-      close();
+      now.current();
     };
     addEventListener('keydown', onKey, { capture: true });
     return () => removeEventListener('keydown', onKey, { capture: true });
-  }, [close]);
+  }, []);
 }
 
 /** @param {{ app: App, room: Room, asked: Asked, close: () => void, removed: () => void }} props */
