@@ -315,7 +315,9 @@ async function farBack(anna, { address, room, from }) {
   doing('going far back');
   await anna.page.reload();
   await isLast(anna, `Number ${PAST}`);
-  same(await anna.page.locator('.message').count(), PAGE_LEN, 'messages at first');
+  // One page, or the one above it too, where the view was at the top for a moment.
+  const atFirst = await anna.page.locator('.message').count();
+  check(atFirst === PAGE_LEN || atFirst === 2 * PAGE_LEN, `messages at first: ${atFirst}`);
   const jumped = await anna.page.evaluate(async ([length, limitMs]) => {
     const log = document.querySelector('.messages');
     const row = document.querySelectorAll('.message')[3];
