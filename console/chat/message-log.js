@@ -75,7 +75,10 @@ export class MessageLog extends Component {
       break;
     }
     this.#isAtEnd(top + height >= whole - END_PX && conversation.messages.isAtEnd);
-    if (top < AHEAD_PX) conversation.page('older');
+    // What was loaded just now may not be drawn yet: then nobody has got to its top.
+    const first = element.querySelector('[data-key]')?.getAttribute('data-key');
+    const isDrawn = first === conversation.messages.all[0]?.key;
+    if (top < AHEAD_PX && isDrawn) conversation.page('older');
     else if (top + height > whole - AHEAD_PX) conversation.page('newer');
   }
 
