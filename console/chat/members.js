@@ -4,6 +4,7 @@
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
 import { go } from '../frame/address.js';
 import { Confirm } from '../frame/confirm.js';
+import { useEscape } from '../frame/escape.js';
 import { Icon } from '../frame/icon.js';
 import { nameOf, withOne, withoutOne } from '../live/rooms.js';
 import { PickPeople } from './pick-people.js';
@@ -27,7 +28,7 @@ export function Members({ app, room, close }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => heading.current?.focus(), []);
   const mayKick = room.group && (room.creator === chat.me || session.role === 'admin');
-  useEscape(asked ? undefined : close);
+  useEscape(asked ? undefined : close, { isNearest: true });
   const done = () => setAsked(null);
   return html`
     <aside class="members-drawer" aria-label="People">
@@ -59,27 +60,6 @@ export function Members({ app, room, close }) {
       ${asked && html`<${Asks} app=${app} room=${room} asked=${asked} close=${done} removed=${() => heading.current?.focus()} />`}
     </aside>
   `;
-}
-
-/**
- * Escape closes it, before what is behind it, wherever the focus is. What it means counts from the very rendering on: a
- * key may come before any effect runs.
- *
- * @param {(() => void) | undefined} close
- */
-function useEscape(close) {
-  const now = useRef(close);
-  now.current = close;
-  useEffect(() => {
-    /** @param {KeyboardEvent} event */
-    const onKey = (event) => {
-      if (event.key !== 'Escape' || event.isComposing || !now.current) return;
-      event.preventDefault();
-      now.current();
-    };
-    addEventListener('keydown', onKey, { capture: true });
-    return () => removeEventListener('keydown', onKey, { capture: true });
-  }, []);
 }
 
 /** @param {{ app: App, room: Room, asked: Asked, close: () => void, removed: () => void }} props */

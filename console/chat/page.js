@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
 import { go, replace } from '../frame/address.js';
+import { useEscape } from '../frame/escape.js';
 import { Icon } from '../frame/icon.js';
 import { useMedia } from '../frame/media.js';
 import { titleOf as titleOfRoom } from '../live/rooms.js';
@@ -37,7 +38,7 @@ export function ChatPage({ app, params: [label] }) {
   useEffect(() => {
     if (conversation && label && conversation.label !== label) replace(`/chat/${conversation.label}`);
   }, [conversation?.label]);
-  useEscape(label && !isPicking ? () => go('/chat') : undefined, [label, isPicking]);
+  useEscape(label && !isPicking ? () => go('/chat') : undefined);
 
   const done = () => {
     setPicking(false);
@@ -81,23 +82,6 @@ function Skeleton({ connection: { condition } }) {
       ${Array.from({ length: SKELETON_LEN }, (_, at) => html`<div key=${at}><i></i><i></i><i></i></div>`)}
     </div>
   `;
-}
-
-/**
- * Escape leaves what is shown, unless something nearer has taken it.
- *
- * @param {(() => void) | undefined} leave
- * @param {unknown[]} on
- */
-function useEscape(leave, on) {
-  useEffect(() => {
-    /** @param {KeyboardEvent} event */
-    const onKey = (event) => {
-      if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !document.querySelector('dialog[open]')) leave?.();
-    };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
-  }, on);
 }
 
 /** What the page shows, for the title of the window. @param {import('../main.js').App} app @param {string[]} params */
