@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use bellwire_store::tx::Value;
-use serde::Serialize;
 
 use super::{
     contract::{AreaId, AssignAll, AssignOne, ChangeClient, Client, ClientId, OneClient, Presence},
-    news::{Change, News, To, offset_value, token_revoked},
+    news::{Change, ClientRemoved, ClientsPresent, News, Present, To, offset_value, token_revoked},
     read, rights, sql,
 };
 use crate::{
@@ -204,22 +203,13 @@ pub fn delete(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &OneClient) -> Result<Outcome
     let principal = Principal::client(&cmd.id.to_string());
     acknowledgements::forget(tx, &principal)?;
     tx.execute(sql::DELETE_CLIENT, &[cmd.id.value()])?;
-    let gone = serde_json::json!({ "id": cmd.id });
+    let gone = ClientRemoved { id: cmd.id };
     news.for_admins("client_removed", cmd.id.to_string(), &gone);
     Ok(news.with(()))
 }
 
 /// The most clients that one event of `clients.present` tells of, and that the server tells of at once.
 pub const PRESENT_MAX: usize = 500;
-
-/// A client that came or went, as admins are told.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Present {
-    id: ClientId,
-    online: bool,
-    last_seen: Option<String>,
-}
 
 /// `clients.present`: notes who came and who went, and tells admins.
 pub fn present(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &Presence) -> Result<Outcome<()>, Fault> {
@@ -249,7 +239,7 @@ pub fn nobody(tx: &mut Tx<'_>, _: &Ctx<'_>, _: &Nothing) -> Result<Outcome<()>, 
 fn of_presence(changes: &[Present]) -> Outcome<()> {
     let mut news = News::default();
     for some in changes.chunks(PRESENT_MAX) {
-        let payload = serde_json::json!({ "clients": some });
+        let payload = ClientsPresent { clients: some };
         news.for_admins("clients_present", String::new(), &payload);
     }
     news.with(())

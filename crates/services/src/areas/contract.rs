@@ -3,6 +3,7 @@
 
 use bellwire_store::tx::Value;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
@@ -27,8 +28,12 @@ pub type Name = Label<NAME_CHARS_MAX>;
 macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(pub i64);
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+        #[schemars(inline, transparent)]
+        pub struct $name(
+            #[schemars(with = "String", regex(pattern = concat!("^", $prefix, "[1-9][0-9]*$")))]
+            pub i64,
+        );
 
         impl $name {
             /// The largest: JavaScript's `Number.MAX_SAFE_INTEGER`, up to which it counts exactly.
@@ -80,8 +85,9 @@ numbered!(
 );
 
 /// Entities of an area, each once, to [`ENTITIES_MAX`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct EntityIds(pub(super) Vec<EntityId>);
 
 impl<'de> Deserialize<'de> for EntityIds {
@@ -199,8 +205,9 @@ pub struct List {
 }
 
 /// A paired client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PairedClient")]
 pub struct Client {
     /// Its id.
     pub id: ClientId,
@@ -331,7 +338,7 @@ pub struct PollPairing {
 }
 
 /// What a paired screen is told, beside `token`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Paired {
     /// What it is called from now on.
@@ -340,8 +347,19 @@ pub struct Paired {
     pub assigned_areas: Vec<AreaId>,
 }
 
+/// This screen is a client from now on, with this token.
+#[derive(JsonSchema)]
+pub(super) struct PairingCompleted {
+    /// Its token, which is signed as it is handed out.
+    #[expect(dead_code, reason = "the server puts it before the rest when it hands it out")]
+    token: String,
+    #[serde(flatten)]
+    #[expect(dead_code, reason = "the rest is told as it is")]
+    paired: Paired,
+}
+
 /// A pairing as admins see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pairing {
     /// What the screen shows.

@@ -1,6 +1,6 @@
 //! How replies and refusals are spelled (docs/protocol.md): a refusal is the event `error`.
 
-use crate::kit::{Answer, Dialect, Fault, Micros, Said, timestamp_ms};
+use crate::kit::{Answer, Dialect, Fault, Micros, RefusedAt, Said, timestamp_ms};
 
 /// The dialect of areas.
 pub const DIALECT: Dialect = Dialect { reply, refusal, error };
@@ -15,8 +15,6 @@ pub(super) fn refusal(_: &str, fault: &Fault, now: Micros) -> Said {
 }
 
 fn error(fault: &Fault, now: Micros) -> Said {
-    let words = serde_json::Value::from(&*fault.message);
-    let (code, timestamp) = (fault.code.name(), timestamp_ms(now));
-    let payload = format!(r#"{{"error":{words},"code":"{code}","timestamp":"{timestamp}"}}"#);
-    Said { event: "error".to_owned(), payload }
+    let (error, code) = (&*fault.message, fault.code.name());
+    Said::of("error", &RefusedAt { error, code, timestamp: timestamp_ms(now) })
 }

@@ -29,10 +29,12 @@ pub use contract::{AreaId, ClientId, NAME_CHARS_MAX, Presence, TokenUsed};
 pub use seed::{SampleArea, SampleClient, add_sample};
 
 use bellwire_store::tx::Value;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::kit::{
-    Access, Code, Fault, Micros, Named, Principal, ReadTx, Role, Route, Said, Service, Spelling,
-    Tx, Words, timestamp_ms,
+    Access, Code, Fault, Micros, Named, Principal, ReadTx, RefusedAt, Role, Route, Said, Service,
+    Spelling, Tx, Words, timestamp_ms,
 };
 
 /// The name of this service.
@@ -154,14 +156,31 @@ pub fn service() -> Service {
         .bare_stream("/", dialect::DIALECT, Access::Bearer, rights::topics, greeting)
         .namespace("/areas", rights::ALL, |principal| principal.role == Role::Client)
         .names(|name| (name == rights::ALL).then_some(Named::All));
+    pairing_calls(client_calls(told(service)))
+}
+
+/// What is told.
+fn told(service: Service) -> Service {
     let change = |service: Service, change: news::Change| {
-        service.critical_event(change.event(), Spelling::Spread)
+        service
+            .critical_event::<news::AreaChanged>(change.event(), Spelling::Spread)
+            .means(change.means())
     };
     let service = news::Change::ALL.into_iter().fold(service, change);
-    let service = news::OF_ADMINS
-        .into_iter()
-        .fold(service, |service, (name, spelling)| service.event(name, spelling));
-    pairing_calls(client_calls(service))
+    // These only admins hear.
+    let service = service
+        .event::<contract::Client>("client_changed", Spelling::Spread)
+        .means("A client was made, paired anew, renamed or revoked, or it got or lost an area.")
+        .event::<news::ClientRemoved>("client_removed", Spelling::Spread)
+        .event::<news::ClientsPresent>("clients_present", Spelling::Spread)
+        .event::<pairing::PairingChanged>("pairing_changed", Spelling::Spread);
+    service
+        .says::<Connected>("connected")
+        .says_everywhere::<news::TokenRevoked>("token_revoked")
+        .says_everywhere::<contract::PairingCompleted>("pairing_completed")
+        .answers::<RefusedAt>("error")
+        // Whose pairing was denied or is over, wherever it waits.
+        .says_everywhere::<RefusedAt>("error")
 }
 
 /// What is done with clients.
@@ -210,16 +229,29 @@ fn pairing_calls(service: Service) -> Service {
         .rest("pairing.deny", Route::post("/api/pairing/{userCode}/deny").status(204))
 }
 
+/// The first that a paired client is told.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Connected {
+    /// Which client it is.
+    client_id: ClientId,
+    /// What happened, for people.
+    message: &'static str,
+    /// What it can rely on.
+    features: [&'static str; FEATURES.len()],
+    /// When, RFC 3339 with milliseconds.
+    timestamp: String,
+}
+
 /// What a paired client is told first.
-fn greeting(principal: &Principal, now: Micros) -> Option<Said> {
-    let client_id = rights::caller(principal)?;
-    let payload = serde_json::json!({
-        "clientId": client_id,
-        "message": "Connected to real-time events",
-        "features": FEATURES,
-        "timestamp": timestamp_ms(now),
-    });
-    Some(Said { event: "connected".to_owned(), payload: payload.to_string() })
+fn greeting(principal: &Principal, _: Option<i64>, now: Micros) -> Option<Said> {
+    let connected = Connected {
+        client_id: rights::caller(principal)?,
+        message: "Connected to real-time events",
+        features: FEATURES,
+        timestamp: timestamp_ms(now),
+    };
+    Some(Said::of("connected", &connected))
 }
 
 /// What sessions of a client are told last when an admin revokes their token.

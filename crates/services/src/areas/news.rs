@@ -1,6 +1,7 @@
 //! What a decision tells: events for who is connected, and the same written down for who asks later.
 
 use bellwire_store::{change::Offset, tx::Value};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     rights, sql,
 };
 use crate::kit::{
-    Ctx, Effect, Event, Fault, Outcome, Overflow, Principal, Spelling, Topic, Tx, Variant, Words,
+    Ctx, Effect, Event, Fault, Outcome, Overflow, Principal, Topic, Tx, Variant, Words,
     timestamp_ms,
 };
 
@@ -38,6 +39,17 @@ impl Change {
         }
     }
 
+    /// What it means to who is told.
+    pub fn means(self) -> &'static str {
+        match self {
+            Change::Added => "An area was made, or this client got it.",
+            Change::Removed => "An area was deleted, or this client has it no more.",
+            Change::Updated => "An area was changed.",
+            Change::Enabled => "An area was enabled: its clients may read what is in it.",
+            Change::Disabled => "An area was disabled: its clients may not read what is in it.",
+        }
+    }
+
     fn message(self) -> &'static str {
         match self {
             Change::Added => "Area has been added by admin",
@@ -60,25 +72,50 @@ pub(super) enum To<'a> {
     Client(ClientId),
 }
 
-/// The payload of an event about an area.
-#[derive(Serialize)]
+/// An area, and what happened to it.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct AreaChanged<'a> {
+pub(super) struct AreaChanged<'a> {
+    /// Which area.
     area_id: AreaId,
+    /// What people call it.
     name: &'a str,
+    /// What is in it.
     entity_ids: &'a EntityIds,
+    /// Whether its clients may read what is in it.
     is_enabled: bool,
+    /// What happened, for people.
     message: &'static str,
+    /// When, RFC 3339 with milliseconds.
     timestamp: String,
 }
 
-/// The events that only admins hear, and their spelling.
-pub(super) const OF_ADMINS: [(&str, Spelling); 4] = [
-    ("client_changed", Spelling::Spread),
-    ("client_removed", Spelling::Spread),
-    ("clients_present", Spelling::Spread),
-    ("pairing_changed", Spelling::Spread),
-];
+/// A client was taken away.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ClientRemoved {
+    /// Which client.
+    pub id: ClientId,
+}
+
+/// Clients came or went.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ClientsPresent<'a> {
+    /// Which, and whether they are here.
+    pub clients: &'a [Present],
+}
+
+/// A client that came or went.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ClientPresent")]
+pub(super) struct Present {
+    /// Which client.
+    pub id: ClientId,
+    /// Whether it is connected.
+    pub online: bool,
+    /// When it came or went last, RFC 3339 with milliseconds; `null`: never.
+    pub last_seen: Option<String>,
+}
 
 /// What a decision tells so far.
 #[derive(Default)]
@@ -224,12 +261,17 @@ impl News {
     }
 }
 
-/// What a client is told last when an admin ends its access, as document 001 has it.
+/// An admin ended this client's access: it is told nothing after this.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TokenRevoked {
+    /// What happened, for people.
+    message: &'static str,
+}
+
+/// What a client is told last when an admin ends its access.
 pub(super) fn token_revoked() -> Words {
-    Words {
-        event: "token_revoked".to_owned(),
-        payload: r#"{"message":"Your access has been revoked by admin"}"#.to_owned(),
-    }
+    let payload = json(&TokenRevoked { message: "Your access has been revoked by admin" });
+    Words { event: "token_revoked".to_owned(), payload: payload.get().to_owned() }
 }
 
 /// An offset as a parameter of a statement.

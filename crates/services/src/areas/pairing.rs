@@ -8,6 +8,8 @@
 //! - Who guesses codes of screens is refused after five that no screen has shown.
 
 use bellwire_store::tx::{Row, Value};
+use schemars::JsonSchema;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -57,7 +59,9 @@ struct Asked {
     token_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Status {
     Pending,
     Approved,
@@ -72,6 +76,15 @@ impl Status {
             Status::Denied => "denied",
         }
     }
+}
+
+/// A screen waits to be paired, or was approved or denied.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PairingChanged {
+    #[serde(flatten)]
+    pairing: Pairing,
+    /// What became of it.
+    status: Status,
 }
 
 impl Asked {
@@ -114,8 +127,7 @@ impl Asked {
 
     /// Tells admins what became of it.
     fn tell(&self, status: Status, news: &mut News) {
-        let mut payload = serde_json::json!(self.shown());
-        payload["status"] = status.name().into();
+        let payload = PairingChanged { pairing: self.shown(), status };
         news.for_admins("pairing_changed", self.user_code.shown(), &payload);
     }
 }

@@ -1,5 +1,6 @@
 //! Requests and replies. In JSON the keys are spelled as the document's clients know them: `roomID`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _, de::IgnoredAny};
 use serde_json::Value;
 
@@ -332,7 +333,7 @@ pub struct ListOnline {
 }
 
 /// A user, as others see them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Member {
     /// The id.
     #[serde(rename = "userID")]

@@ -1,6 +1,7 @@
 //! Decisions about messages.
 
 use bellwire_store::tx::Value;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -140,52 +141,71 @@ fn write(
     Ok(message_id)
 }
 
-/// The payload of `messageRoom`: what is said, for those in the room.
-#[derive(Serialize)]
-struct MessageRoom<'a> {
+/// Something was said in a room, for those who are in it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MessageRoom<'a> {
+    /// What was said.
     message: &'a str,
+    /// Who said it.
     from: UserId,
+    /// The label of the room.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// The name of who said it.
     #[serde(rename = "fromUsername")]
     from_username: &'a str,
+    /// When.
     date: &'a Date,
 }
 
-/// The payload of `messagePage`: what lists of rooms show.
-#[derive(Serialize)]
+/// Something was said in a room, as a list of rooms shows it, for members who are not in it.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MessagePage<'a> {
+pub(super) struct MessagePage<'a> {
+    /// The label of the room.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// What was said.
     last_message: &'a str,
 }
 
-/// The payload of `firstMessageConversation`.
-#[derive(Serialize)]
+/// Somebody wrote to a houseworker for the first time.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct FirstMessageConversation<'a> {
+pub(super) struct FirstMessageConversation<'a> {
+    /// The label of the room.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// Who wrote.
     from: UserId,
+    /// Their name.
     from_username: &'a str,
+    /// What was said.
     last_message: &'a str,
 }
 
-/// The payload of `messageResponseNotify`, by which unread messages are counted.
-#[derive(Serialize)]
+/// Something was said to this user: by this, unread messages are counted.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MessageResponseNotify<'a> {
+pub(super) struct MessageResponseNotify<'a> {
+    /// The label of the room.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// The name of who said it.
     from_username: &'a str,
+    /// Who said it.
     #[serde(rename = "fromUserID")]
     from_user_id: UserId,
-    /// Empty where each connection is told its own user's.
+    /// Who is told.
+    // Empty where each connection is told its own user's.
     #[serde(rename = "userID")]
+    #[schemars(with = "UserId")]
     user_id: String,
+    /// What was said.
     last_message: &'a str,
+    /// Whether there is one unread message more.
     unread_update_status: bool,
+    /// What stands in the inbox besides, if its sender wanted that.
     create_room_notification: Option<Notified<'a>>,
 }
 

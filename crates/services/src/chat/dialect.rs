@@ -1,7 +1,7 @@
 //! How replies and refusals are spelled (document 003): who asked for an answer gets `{"success":true}` and what
 //! belongs to it, and a refusal is the event `error`.
 
-use crate::kit::{Answer, Dialect, Fault, Micros, Said, timestamp_ms};
+use crate::kit::{Answer, Dialect, Fault, Micros, RefusedAt, Said, timestamp_ms};
 
 /// The dialect of chat.
 pub const DIALECT: Dialect = Dialect { reply, refusal, error };
@@ -21,10 +21,8 @@ fn refusal(_: &str, fault: &Fault, now: Micros) -> Said {
 
 /// `{"error":WORDS,"code":CODE,"timestamp":NOW}`, whatever was asked.
 fn error(fault: &Fault, now: Micros) -> Said {
-    let words = serde_json::Value::from(&*fault.message);
-    let (code, timestamp) = (fault.name(), timestamp_ms(now));
-    let payload = format!(r#"{{"error":{words},"code":"{code}","timestamp":"{timestamp}"}}"#);
-    Said { event: "error".to_owned(), payload }
+    let (error, code) = (&*fault.message, fault.name());
+    Said::of("error", &RefusedAt { error, code, timestamp: timestamp_ms(now) })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bellwire_store::tx::Value;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -151,22 +152,36 @@ fn refuse_member(label: &RoomLabel, user: UserId) -> Result<(), Fault> {
     }
 }
 
-/// The payload of `createUserGroupChange` and `addUserToGroupChange`, for lists of rooms.
-#[derive(Serialize)]
+/// Who came into a room, and what it is called by that, as a list of rooms shows it.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct UserToGroupChange<'a> {
+pub(super) struct UserToGroupChange<'a> {
+    /// Who came.
     #[serde(rename = "newUserID")]
     new_user_id: UserId,
+    /// Their name.
     new_username: &'a str,
+    /// The label of the room before.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// The label of the group from now on.
     #[serde(rename = "newRoomID")]
     new_room_id: &'a str,
+    /// Who was there before, but for who let them in, by id.
     current_member: Vec<Member>,
+    /// The name of who let them in.
     client_username: &'a str,
+    /// Where the picture of who came is; empty if there is none.
     new_user_picture_path: String,
+    /// Whether who came is online.
     online: bool,
 }
+
+/// The label that the room of this connection has from now on, as somebody was added.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "AddUserToGroupChangeInRoom")]
+pub(super) struct NewLabel<'a>(&'a str);
 
 /// Who came into a room, and who let them in.
 struct Arrival<'a> {
@@ -323,7 +338,12 @@ pub fn add(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &AddUser) -> Result<Outcome<Done
     let all = persons(after.members());
     news.tell("addUserToGroupChange", conversation.public_id(), all, &arrival.change(tx)?);
     let there = vec![conversation.topic()];
-    news.tell("addUserToGroupChangeInRoom", conversation.public_id(), there, &after.as_str());
+    news.tell(
+        "addUserToGroupChangeInRoom",
+        conversation.public_id(),
+        there,
+        &NewLabel(after.as_str()),
+    );
     Ok(news.with(Done::DONE))
 }
 
@@ -362,9 +382,10 @@ fn in_charge(ctx: &Ctx<'_>, conversation: &Conversation, user: UserId) -> Result
     Err(Fault::new(Code::Forbidden, "only who made the group, or an admin, may do that"))
 }
 
-/// The payload of `deleteUserRoomChange`, for lists of rooms.
-#[derive(Serialize)]
-struct DeleteUserRoomChange<'a> {
+/// A group was deleted, as a list of rooms shows it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct DeleteUserRoomChange<'a> {
+    /// Its label.
     #[serde(rename = "roomID")]
     room_id: &'a str,
 }

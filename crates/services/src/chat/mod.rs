@@ -38,7 +38,9 @@ pub use contract::Present;
 pub use forget::{forget, forget_user};
 pub use presence::{PRESENT_MAX, everyone_online};
 
-use crate::kit::{Access, Meter, Named, Route, Service, Spelling};
+use news::Notified;
+
+use crate::kit::{Access, Meter, Named, RefusedAt, Route, Service, Spelling};
 
 /// The name of this service.
 const NAME: &str = "chat";
@@ -162,14 +164,17 @@ fn talk_calls(service: Service) -> Service {
         .query("stopTypingRoom", Access::Caller, typing::stop)
         .command("chat.present", Access::Operator, presence::present)
         // Its payload has a `type` of its own.
-        .event("newOnlineUser", Spelling::Nested)
-        .event("messageRoom", Spelling::Spread)
-        .event("messagePage", Spelling::Spread)
-        .event("firstMessageConversation", Spelling::Spread)
-        .event("messageResponseNotify", Spelling::Spread)
+        .event::<presence::NewOnlineUser>("newOnlineUser", Spelling::Nested)
+        .event::<decide::MessageRoom>("messageRoom", Spelling::Spread)
+        .event::<decide::MessagePage>("messagePage", Spelling::Spread)
+        .event::<decide::FirstMessageConversation>("firstMessageConversation", Spelling::Spread)
+        .event::<decide::MessageResponseNotify>("messageResponseNotify", Spelling::Spread)
         .own("messageResponseNotify", "userID")
-        .event("typingMessageStart", Spelling::Spread)
-        .event("typingMessageStop", Spelling::Spread)
+        .event::<typing::TypingMessage>("typingMessageStart", Spelling::Spread)
+        .means("Somebody types in the room.")
+        .event::<typing::TypingMessage>("typingMessageStop", Spelling::Spread)
+        .means("Somebody does not type any more.")
+        .answers::<RefusedAt>("error")
 }
 
 /// What is done with groups.
@@ -186,16 +191,24 @@ fn group_calls(service: Service) -> Service {
         .command("chat.open", Access::Caller, groups::open)
         .metered("chat.open", METER)
         // Those with a `type` of their own, and the one that is a text, are nested.
-        .event("createUserToGroupNotify", Spelling::Nested)
-        .event("createUserGroupChange", Spelling::Spread)
-        .event("addUserToGroupNotify", Spelling::Nested)
-        .event("addUserToGroupChange", Spelling::Spread)
-        .event("addUserToGroupChangeInRoom", Spelling::Nested)
-        .event("kickUserFromGroupNotify", Spelling::Spread)
-        .event("kickUserFromGroupChange", Spelling::Spread)
-        .event("kickUserFromGroupChangeInRoom", Spelling::Spread)
-        .event("deleteUserRoomNotify", Spelling::Nested)
-        .event("deleteUserRoomChange", Spelling::Spread)
+        .event::<Notified>("createUserToGroupNotify", Spelling::Nested)
+        .means("A group was made that this user is in.")
+        .event::<groups::UserToGroupChange>("createUserGroupChange", Spelling::Spread)
+        .means("A group was made, as a list of rooms shows it.")
+        .event::<Notified>("addUserToGroupNotify", Spelling::Nested)
+        .means("Somebody was added to a group of this user, or they were.")
+        .event::<groups::UserToGroupChange>("addUserToGroupChange", Spelling::Spread)
+        .means("Somebody was added to a group, as a list of rooms shows it.")
+        .event::<groups::NewLabel>("addUserToGroupChangeInRoom", Spelling::Nested)
+        .event::<part::KickUserFromGroupNotify>("kickUserFromGroupNotify", Spelling::Spread)
+        .event::<part::KickUserFromGroupChange>("kickUserFromGroupChange", Spelling::Spread)
+        .event::<part::KickUserFromGroupChangeInRoom>(
+            "kickUserFromGroupChangeInRoom",
+            Spelling::Spread,
+        )
+        .event::<Notified>("deleteUserRoomNotify", Spelling::Nested)
+        .means("A group of this user was deleted.")
+        .event::<groups::DeleteUserRoomChange>("deleteUserRoomChange", Spelling::Spread)
 }
 
 /// What is found over HTTP.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bellwire_store::change::Offset;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -113,6 +114,7 @@ impl<'a> Note<'a> {
             title: self.title,
             message: self.message,
             level: Level::Info,
+            booking: None,
         }
     }
 
@@ -147,19 +149,27 @@ impl<'a> Note<'a> {
     }
 }
 
-/// A notification, as document 003 has it.
-#[derive(Debug, Serialize)]
+/// A notification, as chat tells it.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Notified<'a> {
+    /// Its id.
     pub id: i64,
+    /// Who caused it.
     pub from: UserId,
+    /// Whose it is; of a room that was deleted, `room`.
     pub to: String,
+    /// What it is about.
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// When it was made.
     pub date: Date,
+    /// What happened.
     pub message: &'a str,
+    /// Whether its recipient has seen it.
     pub read: bool,
-    /// The room that it is about, where it is told with that.
+    /// The label of the room that was deleted; absent of all others.
     #[serde(rename = "roomID", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub room_id: Option<&'a str>,
 }
 

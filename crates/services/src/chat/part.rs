@@ -2,6 +2,7 @@
 //! and goes on elsewhere: two who are left in their private room, and more in the group that they have beside this.
 
 use bellwire_store::tx::Value;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -77,40 +78,51 @@ pub(super) fn end(
     Ok(Parting { group, user, username, seat, after, successor, news })
 }
 
-/// The payload of `kickUserFromGroupNotify`, for who is kicked.
-#[derive(Serialize)]
+/// This user was kicked from a group.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct KickUserFromGroupNotify<'a> {
+pub(super) struct KickUserFromGroupNotify<'a> {
+    /// The label of the group before.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// Its label from now on.
     #[serde(rename = "newRoomID")]
     new_room_id: &'a str,
+    /// Who was kicked.
     #[serde(rename = "kickedUserID")]
     kicked_user_id: UserId,
+    /// What stands in their inbox.
     notification: Notified<'a>,
 }
 
-/// The payload of `kickUserFromGroupChange`, for lists of rooms.
-#[derive(Serialize)]
+/// Somebody was kicked from a group, left it or was deleted, as a list of rooms shows it.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct KickUserFromGroupChange<'a> {
+pub(super) struct KickUserFromGroupChange<'a> {
+    /// The label of the group before.
     #[serde(rename = "roomID")]
     room_id: &'a str,
+    /// Its label from now on.
     #[serde(rename = "newRoomID")]
     new_room_id: &'a str,
+    /// The name of who is gone.
     kicked_username: &'a str,
+    /// Who is gone.
     #[serde(rename = "kickedUserID")]
     kicked_user_id: UserId,
 }
 
-/// The payload of `kickUserFromGroupChangeInRoom`.
-#[derive(Serialize)]
+/// Somebody is no member of the room of this connection any more.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct KickUserFromGroupChangeInRoom<'a> {
+pub(super) struct KickUserFromGroupChangeInRoom<'a> {
+    /// The label of the private room that the group grew from; empty if it grew from none.
     #[serde(rename = "firstRoomID")]
     first_room_id: &'a str,
+    /// Who is gone.
     #[serde(rename = "kickedUserID")]
     kicked_user_id: UserId,
+    /// The label of the room from now on.
     #[serde(rename = "newRoomID")]
     new_room_id: &'a str,
 }

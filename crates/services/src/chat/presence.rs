@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use bellwire_store::tx::Value;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -37,17 +38,20 @@ pub const CIRCLE_USERS_MAX: usize = 1_000;
 const SECOND: Micros = 1_000_000;
 
 /// Whether somebody came or went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 enum Change {
     Add,
     Remove,
 }
 
-/// The payload of `newOnlineUser`.
-#[derive(Serialize)]
-struct NewOnlineUser {
+/// Somebody is online, or not any more.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NewOnlineUser {
+    /// Whether they came or went.
     #[serde(rename = "type")]
     change: Change,
+    /// Who.
     #[serde(rename = "userID")]
     user_id: UserId,
 }

@@ -1,5 +1,6 @@
 //! Who types where: told to those who are in the room, kept nowhere.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
@@ -64,13 +65,16 @@ fn typist(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Typing) -> Result<Typist, Faul
     })
 }
 
-/// The payload of `typingMessageStart` and `typingMessageStop`.
-#[derive(Serialize)]
-struct TypingMessage<'a> {
+/// Who types, and where.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TypingMessage<'a> {
+    /// Who.
     #[serde(rename = "senderID")]
     sender_id: UserId,
+    /// Their name.
     #[serde(rename = "senderUsername")]
     sender_username: &'a str,
+    /// The label of the room.
     #[serde(rename = "roomID")]
     room_id: &'a str,
 }

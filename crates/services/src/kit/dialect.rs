@@ -1,5 +1,8 @@
 //! How one service spells things. The protocols' code knows none of this: the service gives it.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{Answer, Fault, Micros};
 
 /// How a service spells answers and refusals, in every protocol.
@@ -26,6 +29,16 @@ pub struct Said {
 }
 
 impl Said {
+    /// An event of this name with this payload.
+    ///
+    /// # Panics
+    /// If the payload does not serialise, which is a bug in its type.
+    pub fn of(event: impl Into<String>, payload: &impl Serialize) -> Said {
+        let payload =
+            serde_json::to_string(payload).expect("payloads are texts, numbers and lists");
+        Said { event: event.into(), payload }
+    }
+
     /// Adds a last key to the payload; `value` is JSON text.
     pub fn with(mut self, key: &str, value: &str) -> Said {
         self.payload.pop();
@@ -51,9 +64,28 @@ impl Said {
 
     /// `{"success":false,"error":WORDS}` as an event of this name.
     pub fn refused(event: String, fault: &Fault) -> Said {
-        let words = serde_json::Value::from(&*fault.message);
-        Said { event, payload: format!(r#"{{"success":false,"error":{words}}}"#) }
+        Said::of(event, &Refused { success: false, error: &fault.message })
     }
+}
+
+/// A refusal.
+#[derive(Serialize, JsonSchema)]
+pub struct Refused<'a> {
+    /// Always `false`.
+    success: bool,
+    /// Why, for people: the words may change.
+    error: &'a str,
+}
+
+/// A refusal, with a code, that says when it was.
+#[derive(Serialize, JsonSchema)]
+pub struct RefusedAt<'a> {
+    /// Why, for people: the words may change.
+    pub error: &'a str,
+    /// Why, for programs.
+    pub code: &'a str,
+    /// When, RFC 3339 with milliseconds.
+    pub timestamp: String,
 }
 
 /// How an event is spelled in the plain form.

@@ -57,6 +57,8 @@ pub struct Route {
     pub changes: Option<&'static str>,
     /// If set, the body may also be a JSON array; it is then taken as the value of this field.
     pub listed: Option<&'static str>,
+    /// The list below which what it makes is found by its `id`, where that is not the path's own.
+    pub found_in: Option<&'static str>,
     /// The call's name.
     pub call: &'static str,
 }
@@ -73,6 +75,7 @@ impl Route {
             is_secret: false,
             changes: None,
             listed: None,
+            found_in: None,
             call: "",
         }
     }
@@ -131,6 +134,11 @@ impl Route {
     /// The same for a call whose body may also be a list, which is this field then.
     pub const fn listed(self, field: &'static str) -> Route {
         Route { listed: Some(field), ..self }
+    }
+
+    /// The same for a call that makes what is found by its `id` below another path than this.
+    pub const fn found_in(self, list: &'static str) -> Route {
+        Route { found_in: Some(list), ..self }
     }
 
     /// The same with an effect on the cookie.

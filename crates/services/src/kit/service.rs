@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bellwire_store::{migrate::Migrations, tx::Statement};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -141,11 +142,18 @@ pub fn declared(event: &str) -> &str {
     if stem.ends_with('-') { stem } else { event }
 }
 
+/// Describes the JSON of a payload, whose type brings it along.
+pub type PayloadSchema = fn(&mut SchemaGenerator) -> Schema;
+
 /// How an event is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
     /// Its name.
     pub name: &'static str,
+    /// What its payload is.
+    pub payload: PayloadSchema,
+    /// What it means; `None`: what its payload's type says.
+    pub means: Option<&'static str>,
     /// Its plain spelling.
     pub spelling: Spelling,
     /// Whether a client that acknowledges events acknowledges this one.
@@ -154,6 +162,27 @@ pub struct Told {
     pub namespace: &'static str,
     /// The key of its payload that says to each receiver who they are, if there is one.
     pub own: Option<&'static str>,
+}
+
+impl Told {
+    /// An event of this name, with payloads of type `T`.
+    pub fn new<T: JsonSchema>(name: &'static str, spelling: Spelling) -> Told {
+        let payload = SchemaGenerator::subschema_for::<T>;
+        Told { name, payload, means: None, spelling, asks: false, namespace: "/", own: None }
+    }
+}
+
+/// Something that a client may be told beside events and replies: a greeting, a snapshot, a refusal, last words.
+#[derive(Debug, Clone, Copy)]
+pub struct Spoken {
+    /// Its name. In the plain form its payload is always spread.
+    pub name: &'static str,
+    /// What its payload is.
+    pub payload: PayloadSchema,
+    /// Whether it may answer a request, whose `id` it has then.
+    pub answers: bool,
+    /// Whether connections to other services are told it too.
+    pub everywhere: bool,
 }
 
 /// What the name of a topic means to a client that asks for it.
@@ -232,6 +261,8 @@ pub struct Service {
     pub names: Option<Names>,
     /// Its events.
     pub events: Vec<Told>,
+    /// What it says beside them.
+    pub says: Vec<Spoken>,
     /// What the topics begin with, before a `/` if there is one, that are heard on its streams.
     pub topics: &'static [&'static str],
     /// Where its commands and queries are found over HTTP.
@@ -244,6 +275,8 @@ pub struct Service {
     pub rooms: Option<Rooms>,
     /// Its calls whose argument is no object.
     pub bare: &'static [&'static str],
+    /// Whether pages of any origin may be its guests: see [`Service::public`].
+    pub public: bool,
 }
 
 impl Service {
@@ -264,12 +297,14 @@ impl Service {
             subscriptions: Vec::new(),
             names: None,
             events: Vec::new(),
+            says: Vec::new(),
             topics: &[],
             routes: Vec::new(),
             field_names: &[],
             due: Vec::new(),
             rooms: None,
             bare: &[],
+            public: false,
         }
     }
 
@@ -407,15 +442,44 @@ impl Service {
         self
     }
 
-    /// Declares an event and its plain spelling.
-    pub fn event(mut self, name: &'static str, spelling: Spelling) -> Self {
-        self.events.push(Told { name, spelling, asks: false, namespace: "/", own: None });
+    /// Declares an event, the type of its payload, and its plain spelling. The types are the contract with clients
+    /// (`contract` in the server): after a change `cargo xtask contract` writes it anew.
+    pub fn event<T: JsonSchema>(mut self, name: &'static str, spelling: Spelling) -> Self {
+        self.events.push(Told::new::<T>(name, spelling));
         self
     }
 
-    /// Declares an event that asks for an acknowledgement where a client wants to give one.
-    pub fn critical_event(mut self, name: &'static str, spelling: Spelling) -> Self {
-        self.events.push(Told { name, spelling, asks: true, namespace: "/", own: None });
+    /// The same of an event that asks for an acknowledgement where a client wants to give one.
+    pub fn critical_event<T: JsonSchema>(mut self, name: &'static str, spelling: Spelling) -> Self {
+        self.events.push(Told { asks: true, ..Told::new::<T>(name, spelling) });
+        self
+    }
+
+    /// Says what the event just declared means to who is told it, where its payload's type does not say that.
+    pub fn means(mut self, words: &'static str) -> Self {
+        let told = self.events.last_mut().expect("an event was declared before more is said of it");
+        told.means = Some(words);
+        self
+    }
+
+    /// Declares something that clients are told unasked, beside events, and the type of its payload.
+    pub fn says<T: JsonSchema>(self, name: &'static str) -> Self {
+        self.speak::<T>(name, false, false)
+    }
+
+    /// The same of what is told on all of a client's connections, whatever they listen to.
+    pub fn says_everywhere<T: JsonSchema>(self, name: &'static str) -> Self {
+        self.speak::<T>(name, false, true)
+    }
+
+    /// Declares a refusal or a snapshot, which may answer a request, and the type of its payload.
+    pub fn answers<T: JsonSchema>(self, name: &'static str) -> Self {
+        self.speak::<T>(name, true, false)
+    }
+
+    fn speak<T: JsonSchema>(mut self, name: &'static str, answers: bool, everywhere: bool) -> Self {
+        let payload = SchemaGenerator::subschema_for::<T>;
+        self.says.push(Spoken { name, payload, answers, everywhere });
         self
     }
 
@@ -434,6 +498,13 @@ impl Service {
     /// Says what its rooms are.
     pub fn rooms(mut self, rooms: Rooms) -> Self {
         self.rooms = Some(rooms);
+        self
+    }
+
+    /// Says that what guests see of it is for everybody: where it is open, a page of any origin may be a guest. Guests of
+    /// such a service change nothing: its commands are for bearers.
+    pub fn public(mut self) -> Self {
+        self.public = true;
         self
     }
 

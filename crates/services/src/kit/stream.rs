@@ -41,6 +41,16 @@ pub struct Stream {
     pub still: Option<Still>,
 }
 
+impl Stream {
+    /// Whether it has places, by a number in its path.
+    pub fn has_places(&self) -> bool {
+        self.path.contains('{')
+    }
+}
+
+/// The largest snapshot, in bytes: what an outbound queue holds.
+pub const SNAPSHOT_LEN_MAX: usize = 1 << 20;
+
 /// Whether a principal may still be told an event that it missed.
 pub type Still = fn(&ReadTx<'_>, &Principal, &Event) -> Result<bool, Fault>;
 
@@ -59,8 +69,8 @@ pub type Exists = fn(&ReadTx<'_>, i64) -> Result<(), Fault>;
 /// may hear the service.
 pub type FirstShown = fn(&ReadTx<'_>, &Principal, Option<i64>) -> Result<Said, Fault>;
 
-/// What is said to who comes, if there is something to say.
-pub type Greeting = fn(&Principal, Micros) -> Option<Said>;
+/// What is said to who comes to this place of a stream, or to a stream without places, if there is something to say.
+pub type Greeting = fn(&Principal, Option<i64>, Micros) -> Option<Said>;
 
 /// What a request for a stream asks for.
 #[derive(Debug, Clone, Copy)]
@@ -81,16 +91,30 @@ impl<'a> Wish<'a> {
 /// What a connection to a stream hears instead of all of its service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// Exactly these topics, each once.
-    pub topics: Vec<Topic>,
+    /// Which part of what the service tells.
+    pub part: Part,
     /// Whether it has no cursor, as what it hears is not in the log: `since` is refused together with it.
     pub cursorless: bool,
+}
+
+/// A part of what a service tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Exactly these topics, each once. Whoever may hear the service at all may hear them.
+    Topics(Vec<Topic>),
+    /// What the principal may hear of events with this key, whichever topics that are.
+    Key(String),
 }
 
 impl Heard {
     /// These topics of the log.
     pub fn of(topics: Vec<Topic>) -> Heard {
-        Heard { topics, cursorless: false }
+        Heard { part: Part::Topics(topics), cursorless: false }
+    }
+
+    /// Events of the log with this key.
+    pub fn of_key(key: String) -> Heard {
+        Heard { part: Part::Key(key), cursorless: false }
     }
 }
 

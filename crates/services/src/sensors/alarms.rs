@@ -4,20 +4,22 @@
 //! not many; and once raised it is not raised again for the time of its hold-off. Only readings that are the newest
 //! are judged.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    contract::{Alarm, Number, Shortest},
+    contract::{Alarm, Shortest},
     known::{Known, Latest, event, shown},
 };
 use crate::{
-    kit::{Ctx, Event, Fault, Micros, Overflow, Topic, Tx},
+    kit::{Ctx, Event, Fault, Micros, Number, Overflow, Topic, Tx},
     notifications::{self, Level, Notice, Recipients},
 };
 
 /// What an alarm says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Says {
     Above,
     Below,
@@ -54,17 +56,26 @@ fn says(alarm: &Alarm, value: f64, before: Says) -> Says {
     }
 }
 
-/// The payload of `sensor_alarm`.
-#[derive(Serialize)]
-struct SensorAlarm<'a> {
+/// The value of a sensor passed a threshold, or is back.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SensorAlarm<'a> {
+    /// Of which sensor.
     sensor_id: Number,
+    /// What it measures.
     sensor_type: &'a str,
+    /// The device that carries it.
     device_id: Number,
+    /// What people call that.
     device_name: &'a str,
+    /// Where the value is; `normal` ends the alarm.
     state: Says,
+    /// The value.
     value: Shortest,
+    /// The threshold that it passed, or that it is back from.
     threshold: Option<Shortest>,
+    /// In what it is measured.
     unit: &'a str,
+    /// When it was measured, RFC 3339 in UTC.
     timestamp: String,
 }
 
@@ -135,6 +146,7 @@ pub(super) fn judge(
             title: "Sensor alarm",
             message: &message,
             level: Level::Warning,
+            booking: None,
         };
         events.extend(notifications::tell(tx, ctx, Recipients::Admins, &notice)?);
     }

@@ -1,9 +1,10 @@
 //! Requests and replies about devices, sensors and readings.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    kit::{Label, Micros, Paging, Payload, present},
+    kit::{Label, Micros, Number, Paging, Payload, present},
     states::EntityId,
 };
 
@@ -25,39 +26,6 @@ pub const SILENCE_S_MAX: i64 = 366 * 86_400;
 pub const HOLD_OFF_S: i64 = 60;
 /// The longest that something is kept, other than for good, in days.
 pub const DAYS_MAX: i64 = 36_500;
-
-/// The number of a device or a sensor: 1 to JavaScript's `Number.MAX_SAFE_INTEGER`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct Number(i64);
-
-impl Number {
-    /// The largest.
-    pub const MAX: i64 = (1 << 53) - 1;
-
-    /// This number, if it is one.
-    pub fn new(number: i64) -> Option<Number> {
-        (1..=Self::MAX).contains(&number).then_some(Number(number))
-    }
-
-    /// The number.
-    pub fn get(self) -> i64 {
-        self.0
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Number::new(i64::deserialize(from)?)
-            .ok_or_else(|| D::Error::custom("a whole number from 1 on"))
-    }
-}
 
 /// What people call a device.
 pub type Name = Label<NAME_CHARS_MAX>;
@@ -83,8 +51,9 @@ impl<'de> Deserialize<'de> for Unit {
 }
 
 /// Whether a device is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Status {
     /// It is.
     Active,
@@ -412,7 +381,8 @@ impl<'de> Deserialize<'de> for Width {
 }
 
 /// A number as JSON has it at its shortest: 25, not 25.0.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(inline, transparent)]
 pub struct Shortest(pub f64);
 
 impl Shortest {

@@ -5,9 +5,8 @@ use bellwire_store::tx::Value;
 use super::{
     alarms,
     contract::{
-        ChangeDevice, ChangeRetention, ChangeSensor, CreateDevice, CreateSensor, Device, Number,
-        OneDevice, OneSensor, Retention, SENSORS_OF_DEVICE_MAX, SILENCE_S, SILENCE_S_MAX, Sensor,
-        Status,
+        ChangeDevice, ChangeRetention, ChangeSensor, CreateDevice, CreateSensor, Device, OneDevice,
+        OneSensor, Retention, SENSORS_OF_DEVICE_MAX, SILENCE_S, SILENCE_S_MAX, Sensor, Status,
     },
     entities,
     known::{Known, device_status},
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     acknowledgements, identity,
-    kit::{Code, Ctx, Effect, Event, Fault, Micros, Outcome, Principal, Role, Tx, due},
+    kit::{Code, Ctx, Effect, Event, Fault, Micros, Number, Outcome, Principal, Role, Tx, due},
 };
 
 /// `devices.create`.
@@ -26,7 +25,7 @@ pub fn create_device(
     cmd: &CreateDevice,
 ) -> Result<Outcome<Device>, Fault> {
     let id = loop {
-        let id = number(tx.next_id("devices")?)?;
+        let id = Number::next(tx, "devices")?;
         if read::find_device(tx, id)?.is_none() {
             break id;
         }
@@ -47,10 +46,6 @@ pub(super) fn insert_device(tx: &mut Tx<'_>, device: &Device, now: Micros) -> Re
         if device.status.is_active() { Value::Integer(now) } else { Value::Null },
     ];
     tx.execute(sql::INSERT_DEVICE, &row).map(drop)
-}
-
-fn number(id: i64) -> Result<Number, Fault> {
-    Number::new(id).ok_or_else(|| Fault::new(Code::Internal, "no number is left"))
 }
 
 /// `devices.change`: what it is told to be holds until its sensors say otherwise.
@@ -118,7 +113,7 @@ pub fn create_sensor(
         return Err(Fault::new(Code::Conflict, why));
     }
     let id = loop {
-        let id = number(tx.next_id("sensors")?)?;
+        let id = Number::next(tx, "sensors")?;
         if read::find_sensor(tx, id)?.is_none() {
             break id;
         }

@@ -1,6 +1,9 @@
 //! How replies and refusals are spelled (document 002): a refusal is `error` with a code, and a reading that was
 //! stored is answered only to who asks for an answer.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::kit::{Answer, Dialect, Fault, Micros, Said};
 
 /// The dialect of sensors.
@@ -22,9 +25,16 @@ fn refusal(_: &str, fault: &Fault, now: Micros) -> Said {
     error(fault, now)
 }
 
-/// `{"message":WORDS,"code":CODE}`.
+/// A refusal, with a code.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RefusedWithCode")]
+pub(super) struct Refused<'a> {
+    /// Why, for people: the words may change.
+    message: &'a str,
+    /// Why, for programs.
+    code: &'a str,
+}
+
 fn error(fault: &Fault, _: Micros) -> Said {
-    let words = serde_json::Value::from(&*fault.message);
-    let payload = format!(r#"{{"message":{words},"code":"{}"}}"#, fault.name());
-    Said { event: "error".to_owned(), payload }
+    Said::of("error", &Refused { message: &fault.message, code: fault.name() })
 }

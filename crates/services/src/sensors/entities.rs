@@ -4,13 +4,13 @@ use bellwire_store::tx::Value;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    contract::{Number, Sensor, Shortest},
+    contract::{Sensor, Shortest},
     history,
     known::Known,
     places, sql,
 };
 use crate::{
-    kit::{Event, Fault, Micros, ReadTx, Tx},
+    kit::{Event, Fault, Micros, Number, ReadTx, Tx},
     states::{self, EntityId},
 };
 

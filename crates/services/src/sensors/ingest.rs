@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::{
     alarms,
-    contract::{Number, PostReading, PostReadings, READINGS_MAX, Status},
+    contract::{PostReading, PostReadings, READINGS_MAX, Status},
     entities,
     history::{self, Kept, Reading},
     known::{Known, Latest, Update},
@@ -18,7 +18,9 @@ use super::{
     sample::{INVALID_TIMESTAMP, Sample, fields_of},
     status::{self, By},
 };
-use crate::kit::{Answer, Code, Ctx, Event, Fault, Micros, Outcome, Payload, Reply, Tx, Upserted};
+use crate::kit::{
+    Answer, Code, Ctx, Event, Fault, Micros, Number, Outcome, Payload, Reply, Tx, Upserted,
+};
 
 /// `sensor_data`: one reading.
 pub fn post(

@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 
 use bellwire_store::tx::{Row, Value};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    contract::{Alarm, Number, Shortest, Status},
+    contract::{Alarm, Shortest, Status},
     sql,
 };
 use crate::{
-    kit::{Event, Fault, Micros, Overflow, ReadTx, Topic, Tx, Variant, timestamp, timestamp_exact},
+    kit::{
+        Event, Fault, Micros, Number, Overflow, ReadTx, Topic, Tx, Variant, timestamp,
+        timestamp_exact,
+    },
     states::EntityId,
 };
 
@@ -107,7 +111,9 @@ impl Known {
             device_name: Cow::Borrowed(&self.device_name),
             value: Shortest(value),
             unit: Cow::Borrowed(&self.unit),
-            timestamp: shown(at, is_stamped),
+            timestamp: Cow::Owned(shown(at, is_stamped)),
+            min: None,
+            max: None,
         }
     }
 
@@ -134,16 +140,32 @@ pub(super) const KEY: &str = "sensor/";
 /// and ends with if the reading came late.
 pub(super) const LATE: &str = "/late";
 
-/// The payload of [`UPDATE`].
-#[derive(Debug, Clone, Serialize)]
+/// A reading of a sensor, or what the readings of an interval came to.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "SensorDataUpdate")]
 pub struct Update<'a> {
-    sensor_id: Number,
-    sensor_type: Cow<'a, str>,
-    device_id: Number,
-    device_name: Cow<'a, str>,
-    value: Shortest,
-    unit: Cow<'a, str>,
-    timestamp: String,
+    /// Of which sensor.
+    pub(super) sensor_id: Number,
+    /// What it measures, e.g. `temperature`.
+    pub(super) sensor_type: Cow<'a, str>,
+    /// The device that carries it.
+    pub(super) device_id: Number,
+    /// What people call that.
+    pub(super) device_name: Cow<'a, str>,
+    /// The value; of an interval, its aggregate.
+    pub(super) value: Shortest,
+    /// In what it is measured, e.g. `celsius`; may be empty.
+    pub(super) unit: Cow<'a, str>,
+    /// When it was measured, RFC 3339 in UTC; of an interval, when that began.
+    pub(super) timestamp: Cow<'a, str>,
+    /// The least value of the interval; only with `agg=minmax`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Shortest")]
+    pub(super) min: Option<Shortest>,
+    /// The greatest value of the interval; only with `agg=minmax`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Shortest")]
+    pub(super) max: Option<Shortest>,
 }
 
 impl Update<'_> {
@@ -153,6 +175,7 @@ impl Update<'_> {
             sensor_type: Cow::Owned(self.sensor_type.into_owned()),
             device_name: Cow::Owned(self.device_name.into_owned()),
             unit: Cow::Owned(self.unit.into_owned()),
+            timestamp: Cow::Owned(self.timestamp.into_owned()),
             ..self
         }
     }
@@ -170,11 +193,16 @@ impl Update<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct DeviceStatus<'a> {
+/// A device is heard again, or not any more.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct DeviceStatus<'a> {
+    /// Which device.
     device_id: Number,
+    /// What people call it.
     device_name: &'a str,
+    /// Whether it is heard.
     status: Status,
+    /// Since when, RFC 3339 in UTC.
     timestamp: String,
 }
 

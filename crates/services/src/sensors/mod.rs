@@ -31,7 +31,7 @@ mod status;
 mod tests;
 pub mod thin;
 
-pub use contract::{Alarm, Number, READINGS_MAX};
+pub use contract::{Alarm, READINGS_MAX};
 pub use seed::{SampleDevice, SampleSensor, add_readings, add_sample, is_empty};
 
 use crate::kit::{Access, Meter, Payload, Route, Service, Spelling};
@@ -154,9 +154,11 @@ pub fn service() -> Service {
     let service = Service::new(NAME, MIGRATIONS, sql::STATEMENTS)
         .statements(history::sql::STATEMENTS)
         .due(status::SILENCE, status::look)
-        .event(known::UPDATE, Spelling::Spread)
-        .event("device_status", Spelling::Spread)
-        .event("sensor_alarm", Spelling::Spread)
+        .event::<known::Update>(known::UPDATE, Spelling::Spread)
+        .event::<known::DeviceStatus>("device_status", Spelling::Spread)
+        .event::<alarms::SensorAlarm>("sensor_alarm", Spelling::Spread)
+        .answers::<read::SensorsSnapshot>("sensors:snapshot")
+        .answers::<dialect::Refused>("error")
         .field_names(sample::FIELD_NAMES)
         .topics(rights::TOPICS)
         .namespace("/sensors", rights::ALL, |_| false)

@@ -3,23 +3,24 @@
 use std::ops::ControlFlow;
 
 use bellwire_store::tx::{Row, Statement, Value};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    alarms,
+    alarms::{self, SensorAlarm},
     contract::{
-        Device, ListDevices, ListReadings, ListSensors, Number, OneDevice, OneSensor, Retention,
+        Device, ListDevices, ListReadings, ListSensors, OneDevice, OneSensor, Retention,
         SENSORS_OF_DEVICE_MAX, Sensor, Shortest, Status, Width,
     },
     history::{self, Bucket},
-    known::{Known, Update, shown},
+    known::{DeviceStatus, Known, Update, shown},
     places, sql,
     thin::Aggregate,
 };
 use crate::{
     kit::{
-        Code, Ctx, Fault, Micros, PAGE_LEN, PAGE_LEN_MAX, Page, Paging, Principal, ReadTx, Said,
-        timestamp, wrong_cursor,
+        Code, Ctx, Fault, Micros, Number, PAGE_LEN, PAGE_LEN_MAX, Page, Paging, Principal, ReadTx,
+        SNAPSHOT_LEN_MAX, Said, timestamp, wrong_cursor,
     },
     states::EntityId,
 };
@@ -306,8 +307,17 @@ fn raw(
     Ok(Page::of(shown.collect(), limit as usize, |reading| reading.at.to_string()))
 }
 
-/// The largest snapshot, in bytes: what an outbound queue holds.
-const SNAPSHOT_LEN_MAX: usize = 1 << 20;
+/// What is known now of devices and sensors.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "a snapshot is written row by row, to a limit")]
+pub(super) struct SensorsSnapshot<'a> {
+    /// Devices, and what they are.
+    devices: Vec<DeviceStatus<'a>>,
+    /// The newest reading of each sensor that has one.
+    data: Vec<Update<'a>>,
+    /// The alarms that are raised.
+    alarms: Vec<SensorAlarm<'a>>,
+}
 
 /// What a stream shows first: devices and what they are, sensors and their newest readings, and alarms that are raised.
 #[derive(Default)]

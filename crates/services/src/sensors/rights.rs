@@ -11,8 +11,8 @@
 //! | `alarms`, `alarms/device/1`, `alarms/sensor/1` | alarms |
 //! | `every/1s/avg/sensors`, `.../device/1`, `.../sensor/1` | readings, thinned |
 
-use super::{contract::Number, thin};
-use crate::kit::{Code, Fault, Heard, Named, Principal, ReadTx, Role, Topic, Wish};
+use super::thin;
+use crate::kit::{Code, Fault, Heard, Named, Number, Part, Principal, ReadTx, Role, Topic, Wish};
 
 /// What a principal hears; and the name by which clients ask for it.
 pub(super) const ALL: &str = "sensors";
@@ -110,7 +110,7 @@ fn heard(wish: &Wish<'_>, base: &str, statuses: String, alarms: String) -> Resul
         Some("1") => topics.push(Topic::Owned(alarms)),
         Some(_) => return Err(invalid("alarms: 1 or 0")),
     }
-    Ok(Heard { topics, cursorless })
+    Ok(Heard { part: Part::Topics(topics), cursorless })
 }
 
 #[cfg(test)]

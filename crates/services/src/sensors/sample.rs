@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::contract::Number;
-use crate::kit::{Code, Fault, Micros, Payload, shortened};
+use crate::kit::{Code, Fault, Micros, Number, Payload, shortened};
 
 /// How far ahead of the server's a device's clock may be.
 pub(super) const AHEAD_MAX_MICROS: Micros = 5 * 60 * 1_000_000;

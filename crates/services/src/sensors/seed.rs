@@ -3,13 +3,13 @@
 use bellwire_store::tx::Value;
 
 use super::{
-    contract::{Alarm, Device, Number, Retention, SILENCE_S, Sensor, Status},
+    contract::{Alarm, Device, Retention, SILENCE_S, Sensor, Status},
     devices, entities,
     history::{self, Reading},
     known::{Known, Latest},
     read, sql,
 };
-use crate::kit::{Fault, Micros, ReadTx, Tx};
+use crate::kit::{Fault, Micros, Number, ReadTx, Tx};
 
 /// A day in microseconds.
 const DAY: Micros = 86_400 * 1_000_000;

@@ -5,12 +5,8 @@
 
 use bellwire_store::tx::Value;
 
-use super::{
-    contract::{Number, Status},
-    known::device_status,
-    read, sql,
-};
-use crate::kit::{Ctx, Fault, Micros, Outcome, ReadTx, Tx, due};
+use super::{contract::Status, known::device_status, read, sql};
+use crate::kit::{Ctx, Fault, Micros, Number, Outcome, ReadTx, Tx, due};
 
 /// What is due.
 pub(super) const SILENCE: &str = "sensors.silence";

@@ -11,14 +11,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::to_raw_value;
 
 use super::{
     contract::Shortest,
-    known::{KEY, LATE, UPDATE},
+    known::{KEY, LATE, UPDATE, Update},
 };
-use crate::kit::{Event, Micros, Overflow, Topic, Variant, timestamp};
+use crate::kit::{Event, Micros, Number, Overflow, Topic, Variant, timestamp};
 
 /// What the topics of thinned streams begin with.
 const EVERY: &str = "every/";
@@ -141,10 +141,10 @@ pub fn thinned(topic: &str) -> Option<(Every, Aggregate)> {
 /// A reading as its update tells it.
 #[derive(Debug, Deserialize)]
 pub struct Reading<'a> {
-    sensor_id: i64,
+    sensor_id: Number,
     #[serde(borrow)]
     sensor_type: Cow<'a, str>,
-    device_id: i64,
+    device_id: Number,
     #[serde(borrow)]
     device_name: Cow<'a, str>,
     value: f64,
@@ -163,33 +163,18 @@ impl Reading<'_> {
     }
 }
 
-/// What is told, as clients read it: an update's keys in their order, and what [`Aggregate::Minmax`] adds.
-#[derive(Debug, Serialize)]
-struct Told<'a> {
-    sensor_id: i64,
-    sensor_type: &'a str,
-    device_id: i64,
-    device_name: &'a str,
-    value: Shortest,
-    unit: &'a str,
-    timestamp: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min: Option<Shortest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max: Option<Shortest>,
-}
-
 /// The readings of one interval, as far as they were taken in. It holds one small entry for each sensor that was heard
 /// of in the interval, however many readings there are.
 #[derive(Debug, Default)]
 pub struct Accumulator {
-    sensors: BTreeMap<i64, Sensor>,
+    sensors: BTreeMap<Number, Sensor>,
 }
 
 impl Accumulator {
     /// Takes in a reading of the interval.
     pub fn take(&mut self, reading: &Reading<'_>) {
-        let sensor = self.sensors.entry(reading.sensor_id).or_default();
+        let sensor =
+            self.sensors.entry(reading.sensor_id).or_insert_with(|| Sensor::of(reading.device_id));
         sensor.device_id = reading.device_id;
         keep(&mut sensor.sensor_type, &reading.sensor_type);
         keep(&mut sensor.device_name, &reading.device_name);
@@ -225,9 +210,9 @@ fn keep(kept: &mut String, newest: &str) {
 }
 
 /// What is known of one sensor's readings in an interval.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sensor {
-    device_id: i64,
+    device_id: Number,
     sensor_type: String,
     device_name: String,
     unit: String,
@@ -235,7 +220,18 @@ struct Sensor {
 }
 
 impl Sensor {
-    fn told(&self, sensor_id: i64, every: Every, aggregate: Aggregate, started: &str) -> Event {
+    /// A sensor of this device, without a reading.
+    fn of(device_id: Number) -> Sensor {
+        Sensor {
+            device_id,
+            sensor_type: String::new(),
+            device_name: String::new(),
+            unit: String::new(),
+            values: Values::default(),
+        }
+    }
+
+    fn told(&self, sensor_id: Number, every: Every, aggregate: Aggregate, started: &str) -> Event {
         let Values { min, max, last, .. } = self.values;
         let value = match aggregate {
             Aggregate::Avg => self.values.mean(),
@@ -244,14 +240,14 @@ impl Sensor {
             Aggregate::Last | Aggregate::Minmax => last,
         };
         let both = aggregate == Aggregate::Minmax;
-        let told = Told {
+        let told = Update {
             sensor_id,
-            sensor_type: &self.sensor_type,
+            sensor_type: Cow::Borrowed(&self.sensor_type),
             device_id: self.device_id,
-            device_name: &self.device_name,
+            device_name: Cow::Borrowed(&self.device_name),
             value: Shortest(value),
-            unit: &self.unit,
-            timestamp: started,
+            unit: Cow::Borrowed(&self.unit),
+            timestamp: Cow::Borrowed(started),
             min: both.then_some(Shortest(min)),
             max: both.then_some(Shortest(max)),
         };

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     areas,
@@ -12,9 +13,12 @@ use crate::{
 };
 
 /// `^[a-z0-9_]+\.[a-z0-9_]+$`, to 255 bytes, e.g. `light.kitchen`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct EntityId(String);
+#[schemars(inline)]
+pub struct EntityId(
+    #[schemars(length(max = Self::LEN_MAX), regex(pattern = r"^[a-z0-9_]+\.[a-z0-9_]+$"))] String,
+);
 
 impl EntityId {
     /// The longest, in bytes.
@@ -116,7 +120,7 @@ impl Attributes {
 
     /// Whether `json`, as it was stored, means the same; the order of keys does not count.
     pub fn equal(&self, json: &str) -> bool {
-        let value = serde_json::from_str::<serde_json::Value>;
+        let value = serde_json::from_str::<Value>;
         self.json.get() == json
             || matches!((value(self.json()), value(json)), (Ok(one), Ok(other)) if one == other)
     }
@@ -136,7 +140,7 @@ impl Serialize for Attributes {
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let value: serde_json::Map<String, serde_json::Value> = Deserialize::deserialize(from)?;
+        let value: Map<String, Value> = Deserialize::deserialize(from)?;
         let json = serde_json::value::to_raw_value(&value).map_err(D::Error::custom)?;
         if json.get().len() > Self::LEN_MAX {
             return Err(D::Error::custom("attributes have at most 16 KiB"));
@@ -255,8 +259,16 @@ pub struct SubscribeEntities {
     pub entity_ids: Option<Vec<EntityId>>,
 }
 
+/// What is known now of the entities that were asked for.
+#[derive(JsonSchema)]
+pub(super) struct StatesSnapshot {
+    /// The newest row of each.
+    #[expect(dead_code, reason = "a snapshot is written row by row, to a limit")]
+    data: Vec<State>,
+}
+
 /// A row, as replies and snapshots show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct State {
     /// Its id.
     pub state_id: i64,
@@ -265,6 +277,7 @@ pub struct State {
     /// Its state.
     pub state: String,
     /// Its attributes.
+    #[schemars(with = "Map<String, Value>")]
     pub attributes: Box<RawValue>,
     /// When the entity's state last became another; whole seconds, `Z`.
     pub last_changed: String,
@@ -272,16 +285,22 @@ pub struct State {
     pub last_updated: String,
 }
 
-/// The content of `state_changed`: the entity's newest state after the change, or `null`.
-#[derive(Debug, Serialize)]
-struct StateChanged<'a> {
+/// The state of an entity was set, changed or taken away.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct StateChanged<'a> {
+    /// Of which entity.
     entity_id: &'a EntityId,
+    /// Its newest state from now on; `null`: it has none any more.
     new_state: Option<NewState<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+/// What an entity is.
+#[derive(Debug, Serialize, JsonSchema)]
 struct NewState<'a> {
+    /// Its state.
     state: &'a str,
+    /// Its attributes.
+    #[schemars(with = "Map<String, Value>")]
     attributes: &'a RawValue,
 }
 

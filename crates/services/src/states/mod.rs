@@ -29,12 +29,10 @@ use bellwire_store::tx::Value;
 
 use serde_json::value::RawValue;
 
-use crate::kit::{Access, Event, Fault, ReadTx, Route, Service, Spelling};
+use crate::kit::{Access, Event, Fault, ReadTx, Refused, Route, Service, Spelling};
 
 /// How many entities one connection may pick.
 pub const ENTITIES_MAX: usize = 1_000;
-/// The largest snapshot, in bytes of frame text: what an outbound queue holds.
-pub const SNAPSHOT_LEN_MAX: usize = 1 << 20;
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE states (
@@ -69,7 +67,9 @@ pub fn service() -> Service {
         .rest("states:row", Route::get("/api/states/by-id/{state_id:int}"))
         .rest("states:update", Route::patch("/api/states/by-id/{state_id:int}"))
         .rest("states:delete", Route::delete("/api/states/by-id/{state_id:int}"))
-        .event("state_changed", Spelling::Nested)
+        .event::<contract::StateChanged>("state_changed", Spelling::Nested)
+        .answers::<contract::StatesSnapshot>("states:snapshot")
+        .answers::<Refused>("error")
         .topics(rights::TOPICS)
         .stream("/api/ws", dialect::DIALECT, Access::Caller, rights::topics)
         .still(rights::still)

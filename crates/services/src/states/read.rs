@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bellwire_store::tx::{Row, Value};
 
 use super::{
-    ENTITIES_MAX, SNAPSHOT_LEN_MAX,
+    ENTITIES_MAX,
     contract::{EntityId, GetRow, GetState, State, SubscribeEntities, stored},
     names,
     rights::{Right, may, reads_by_area_alone},
@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     areas::rights::readable,
-    kit::{Code, Ctx, Fault, Payload, Principal, ReadTx, Said, Subscribe, parse, timestamp},
+    kit::{
+        Code, Ctx, Fault, Payload, Principal, ReadTx, SNAPSHOT_LEN_MAX, Said, Subscribe, parse,
+        timestamp,
+    },
     sensors::entities::{self, Entity},
 };
 

@@ -202,6 +202,10 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 5] =
+        [Reason::Expired, Reason::Future, Reason::Epoch, Reason::Limited, Reason::Invalid];
+
     /// The word for it in frames and documents.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Requests, replies and what is told, with the keys that the document's clients know: `houseworkerID`.
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
@@ -14,9 +15,10 @@ use crate::{
 pub const RATING: std::ops::RangeInclusive<i64> = 1..=5;
 
 /// A rating: a whole number as [`RATING`] has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Stars(pub(super) i64);
+#[schemars(inline)]
+pub struct Stars(#[schemars(range(min = *RATING.start(), max = *RATING.end()))] pub(super) i64);
 
 impl<'de> Deserialize<'de> for Stars {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -114,7 +116,8 @@ pub struct Houseworker {
 }
 
 /// What somebody said of a houseworker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "HouseworkerComment")]
 pub struct Comment {
     /// Its id.
     #[serde(rename = "commentID")]
@@ -146,23 +149,30 @@ pub struct Rating {
     pub date: String,
 }
 
-/// The payload of `privateCommentNotify`.
-#[derive(Serialize)]
+/// Somebody said something of this houseworker.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PrivateCommentNotify<'a> {
+    /// What they said.
     #[serde(rename = "newComment")]
     pub new_comment: &'a Comment,
+    /// What stands in the houseworker's inbox.
     #[serde(rename = "notificationObj")]
     pub notification: &'a Notified<'a>,
 }
 
-/// The payload of `privateRatingNotify-ID`.
-#[derive(Serialize)]
+/// Somebody rated this houseworker.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PrivateRatingNotify<'a> {
+    /// The name of who did.
     pub client: &'a str,
+    /// The name of the houseworker.
     pub houseworker: &'a str,
+    /// How good they are.
     pub rating: Stars,
+    /// The houseworker.
     #[serde(rename = "houseworkerID")]
     pub houseworker_id: UserId,
+    /// What stands in their inbox.
     pub notification: &'a Notified<'a>,
 }
 

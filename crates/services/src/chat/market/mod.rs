@@ -97,8 +97,9 @@ pub(super) fn calls(service: Service) -> Service {
             Route::get("/api/houseworkers/{houseworkerID}/ratings?limit:int&cursor"),
         )
         .rest("houseworkers.rate", Route::post("/api/houseworkers/{houseworkerID}/ratings"))
-        .event(COMMENT_NOTIFY, Spelling::Spread)
-        .event(COMMENT_CHANGE, Spelling::Spread)
-        .event(RATING_NOTIFY, Spelling::Spread)
+        .event::<contract::PrivateCommentNotify>(COMMENT_NOTIFY, Spelling::Spread)
+        .event::<contract::Comment>(COMMENT_CHANGE, Spelling::Spread)
+        .means("Somebody said something of this houseworker, as a list of comments shows it.")
+        .event::<contract::PrivateRatingNotify>(RATING_NOTIFY, Spelling::Spread)
         .due(FORGET, go_on)
 }

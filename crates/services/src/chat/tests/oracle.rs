@@ -5,27 +5,9 @@ use super::{
     model::{Came as Expected, Leads, Model, Refused, Told, ids, label_of},
     *,
 };
-
-/// What chance does next, from a seed.
-struct Chance(u64);
+use crate::chance::Chance;
 
 impl Chance {
-    /// A number from 0 to less than `below`.
-    fn below(&mut self, below: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
-
-    fn of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())].clone()
-    }
-
-    /// So many of a hundred times.
-    fn percent(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
     fn user(&mut self, model: &Model) -> i64 {
         let users: Vec<i64> = model.users.keys().copied().collect();
         self.of(&users)

@@ -61,7 +61,7 @@ fn begin(chance: &mut Chance) -> (World, Model) {
 }
 
 fn known_of(world: &mut World, sensor: i64) -> known::Known {
-    let id = crate::sensors::contract::Number::new(sensor).expect("a number");
+    let id = crate::kit::Number::new(sensor).expect("a number");
     let look = world.write(move |tx, _| Ok(Outcome::reply(known::Known::find(tx, id)?)));
     look.expect("the store is sound").0.expect("there is such a sensor")
 }

@@ -80,7 +80,7 @@ fn happens(world: &mut World, device: &[i64], step: usize, what: &str) -> Vec<St
 
 /// The time of the newest reading of a sensor.
 fn newest(world: &mut World, sensor: i64) -> Option<Micros> {
-    let id = crate::sensors::contract::Number::new(sensor).expect("a number");
+    let id = crate::kit::Number::new(sensor).expect("a number");
     let look = world.write(move |tx, _| {
         let known = known::Known::find(tx, id)?.expect("there is such a sensor");
         Ok(Outcome::reply(known.latest.map(|latest| latest.at)))
