@@ -8,6 +8,8 @@
 
 pub mod acknowledgements;
 pub mod areas;
+#[cfg(test)]
+mod chance;
 pub mod chat;
 pub mod identity;
 pub mod kit;
@@ -15,6 +17,7 @@ pub mod live_sessions;
 pub mod notifications;
 pub mod sensors;
 pub mod states;
+pub mod stations;
 
 use kit::{Fault, Principal, ReadTx, Role, Service, Topic, Words};
 
@@ -31,6 +34,7 @@ pub fn all() -> Vec<Service> {
         notifications::service(),
         sensors::service(),
         chat::service(),
+        stations::service(),
     ]
 }
 
@@ -44,6 +48,7 @@ pub fn readable_topics(tx: &ReadTx<'_>, principal: &Principal) -> Result<Vec<Top
     topics.extend(sensors::rights::topics(tx, principal)?);
     topics.extend(notifications::rights::topics(principal));
     topics.extend(chat::rights::topics(principal));
+    topics.extend(stations::rights::topics(principal));
     Ok(topics)
 }
 

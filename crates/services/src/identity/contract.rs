@@ -1,6 +1,7 @@
 //! Requests and replies about tokens, users and sessions. In JSON the keys are spelled as browsers'
 //! programs like them: `expiresAt`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::kit::{Micros, Paging, Role, Scope, number, present, timestamp};
@@ -80,8 +81,9 @@ impl std::fmt::Debug for NewPassword {
 }
 
 /// The number of a user, in JSON a text of digits: `"17"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(pub i64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(inline, transparent)]
+pub struct UserId(#[schemars(with = "String", regex(pattern = "^[1-9][0-9]*$"))] pub i64);
 
 impl UserId {
     /// The largest: JavaScript counts exactly so far.

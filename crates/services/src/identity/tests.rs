@@ -37,6 +37,7 @@ impl World {
             crate::acknowledgements::service(),
             crate::notifications::service(),
             crate::chat::service(),
+            crate::stations::service(),
             crate::kit::due::service(),
         ];
         let others = others.map(|service| service.migrations);

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     acknowledgements, chat,
     kit::{Code, Ctx, Effect, Fault, Micros, Outcome, Principal, ReadTx, Tx, is_label},
-    notifications, readable_topics,
+    notifications, readable_topics, stations,
 };
 
 /// What hashing a password needs, if there is one to hash.
@@ -291,7 +291,9 @@ pub fn delete(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &OneUser) -> Result<Outcome<(
     acknowledgements::forget(tx, &Principal::user(cmd.user_id.0))?;
     notifications::forget_user(tx, cmd.user_id)?;
     chat::forget_user(tx, ctx.now, &user)?;
-    end_all(tx, ctx, cmd.user_id, Outcome::reply(()))
+    let events = stations::forget_user(tx, ctx, cmd.user_id)?;
+    let outcome = events.into_iter().fold(Outcome::reply(()), Outcome::event);
+    end_all(tx, ctx, cmd.user_id, outcome)
 }
 
 /// Refuses to take the last admin who can sign in.

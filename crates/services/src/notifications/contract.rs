@@ -1,11 +1,12 @@
 //! What is told, requests and replies.
 
 use jiff::{Timestamp, tz::TimeZone};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     identity::UserId,
-    kit::{Label, Micros, Paging, present, timestamp_bare},
+    kit::{Label, Micros, Number, Paging, present, timestamp_bare},
 };
 
 /// The longest title that an admin sends, in characters.
@@ -16,8 +17,9 @@ pub const MESSAGE_LEN_MAX: usize = 4 << 10;
 pub const IDS_MAX: usize = 1_000;
 
 /// How much a notification matters, as document 004 has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Level {
     /// It is good to know.
     #[default]
@@ -55,6 +57,19 @@ pub struct Notice<'a> {
     pub message: &'a str,
     /// How much it matters.
     pub level: Level,
+    /// The booking that it is about, if it is.
+    pub booking: Option<BookingWords<'a>>,
+}
+
+/// What a notification says of the booking that it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct BookingWords<'a> {
+    /// Its id.
+    pub booking_id: i64,
+    /// What the station is called.
+    pub station_name: &'a str,
+    /// Which battery it is, e.g. `Tesla Battery - Model 3`.
+    pub battery_info: &'a str,
 }
 
 /// Who is told.
@@ -69,17 +84,51 @@ pub enum Recipients<'a> {
     All,
 }
 
-/// The payload of the event, as document 004 has it.
-#[derive(Serialize)]
+/// There is something that this user should know.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NotificationTold")]
 pub(super) struct Told<'a> {
+    /// What it is, in a few words.
     pub title: &'a str,
+    /// What happened, in a sentence.
     pub message: &'a str,
+    /// How much it matters.
     pub level: Level,
+    /// When, UTC, without zone and fraction.
     pub timestamp: String,
 }
 
-/// A day and a time of it, as chat's clients show them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A battery was booked for this user.
+#[derive(Serialize, JsonSchema)]
+pub struct BookingConfirmed<'a> {
+    /// Which booking.
+    pub booking_id: Number,
+    /// What the station is called.
+    pub station_name: &'a str,
+    /// Which battery it is, e.g. `Tesla Battery - Model 3`.
+    pub battery_info: &'a str,
+    /// What happened, for people.
+    pub message: &'a str,
+    /// When, UTC, without zone and fraction.
+    pub timestamp: String,
+}
+
+/// The battery that this user booked can be collected.
+#[derive(Serialize, JsonSchema)]
+pub struct BookingReady<'a> {
+    /// Which booking.
+    pub booking_id: Number,
+    /// What the station is called.
+    pub station_name: &'a str,
+    /// What happened, for people.
+    pub message: &'a str,
+    /// When, UTC, without zone and fraction.
+    pub timestamp: String,
+}
+
+/// A day and a time of it, as people are shown them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "DayAndTime")]
 pub struct Date {
     /// The day of the month, from 1.
     pub day: i8,
@@ -158,8 +207,22 @@ pub struct SystemWords {
     pub title: String,
     /// How much it matters.
     pub level: String,
+    /// Of which booking, if of one.
+    #[serde(flatten)]
+    pub booking: Option<BookingShown>,
     /// When it was made, UTC, without zone and fraction.
     pub timestamp: String,
+}
+
+/// What a notification about a booking has besides.
+#[derive(Debug, Clone, Serialize)]
+pub struct BookingShown {
+    /// What the station was called.
+    pub station_name: String,
+    /// The booking's id.
+    pub booking_id: i64,
+    /// Which battery it was.
+    pub battery_info: String,
 }
 
 /// Asks for one's own notifications, the newest first.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bellwire_store::tx::Value;
+use serde::Serialize;
 
 use super::{
     EVENT, INBOX_MAX,
@@ -72,14 +73,35 @@ pub fn told(to: &[UserId], notice: &Notice<'_>, now: Micros) -> Option<Event> {
 fn event(topics: Vec<Topic>, notice: &Notice<'_>, now: Micros) -> Option<Event> {
     let Notice { kind, title, message, level, .. } = *notice;
     let told = Told { title, message, level, timestamp: timestamp_bare(now) };
-    let payload = serde_json::value::to_raw_value(&told).expect("texts serialise");
-    (!topics.is_empty()).then(|| Event {
-        name: EVENT.into(),
+    (!topics.is_empty()).then(|| event_of(EVENT, kind, topics, &told))
+}
+
+fn event_of(name: &'static str, kind: &str, topics: Vec<Topic>, told: &impl Serialize) -> Event {
+    let payload = serde_json::value::to_raw_value(told).expect("texts serialise");
+    Event {
+        name: name.into(),
         key: kind.to_owned(),
         except: Vec::new(),
         variants: vec![Variant { topics, payload }],
         overflow: Overflow::Close,
-    })
+    }
+}
+
+/// Like [`tell`] for one user, who is there, but by an event `name` of this service (see
+/// [`BOOKING_CONFIRMED`](super::BOOKING_CONFIRMED)) with the payload `told`.
+///
+/// # Errors
+/// The store's.
+pub fn tell_as(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    user_id: UserId,
+    notice: &Notice<'_>,
+    name: &'static str,
+    told: &impl Serialize,
+) -> Result<Event, Fault> {
+    write(tx, ctx.now, user_id, notice)?;
+    Ok(event_of(name, notice.kind, vec![rights::of_user(user_id)], told))
 }
 
 /// Writes one row into the inbox of a user, who is there, and gives its id. Nobody is told by that: see [`told`].
@@ -94,6 +116,7 @@ pub fn write(
 ) -> Result<i64, Fault> {
     let user = Value::Integer(user_id.0);
     let id = tx.next_id("notifications")?;
+    let booking = notice.booking;
     let row = [
         Value::Integer(id),
         user,
@@ -103,6 +126,9 @@ pub fn write(
         Value::Text(notice.level.name()),
         Value::Integer(now),
         notice.from.map_or(Value::Null, |from| Value::Integer(from.0)),
+        booking.map_or(Value::Null, |booking| Value::Integer(booking.booking_id)),
+        booking.map_or(Value::Null, |booking| Value::Text(booking.station_name)),
+        booking.map_or(Value::Null, |booking| Value::Text(booking.battery_info)),
     ];
     tx.execute(sql::INSERT, &row)?;
     let count = tx.one(sql::ONE_MORE, &[user], |row| row.integer(0))?.unwrap_or(0);
@@ -142,6 +168,7 @@ pub fn send(tx: &mut Tx<'_>, ctx: &Ctx<'_>, cmd: &Send) -> Result<Outcome<Sent>,
         title: cmd.title.as_str(),
         message: cmd.message.as_str(),
         level: cmd.level,
+        booking: None,
     };
     let one;
     let to = match cmd.to {

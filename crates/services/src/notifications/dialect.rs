@@ -1,8 +1,11 @@
 //! How replies and refusals are spelled (docs/protocol.md): a refusal is `{"type":"error","message":WORDS}`.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::kit::{Answer, Dialect, Fault, Micros, Said};
 
-/// The dialect of notifications.
+/// The dialect of document 004: notifications and stations.
 pub const DIALECT: Dialect = Dialect { reply, refusal, error };
 
 fn reply(name: &str, answer: &Answer, _: bool) -> Option<Said> {
@@ -13,7 +16,14 @@ fn refusal(_: &str, fault: &Fault, now: Micros) -> Said {
     error(fault, now)
 }
 
+/// A refusal, in words alone.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RefusedInWords")]
+pub struct Refused<'a> {
+    /// Why, for people: the words may change.
+    message: &'a str,
+}
+
 fn error(fault: &Fault, _: Micros) -> Said {
-    let words = serde_json::Value::from(&*fault.message);
-    Said { event: "error".to_owned(), payload: format!(r#"{{"message":{words}}}"#) }
+    Said::of("error", &Refused { message: &fault.message })
 }

@@ -3,7 +3,7 @@
 //!
 //! - A notification is made by the server: another service calls [`tell`] inside its own transaction. Each recipient
 //!   gets a row, and the event goes to those who are connected; so who is away finds it later. Where each recipient is
-//!   told something of their own, it calls [`write`] for each, and [`told`].
+//!   told something of their own, it calls [`write`] for each, and [`told`]; where by another event, [`tell_as`].
 //! - Recipients are users. An admin's token that speaks for no user has no inbox, and hears what is told to admins.
 //! - Everyone reads their own alone. What is not theirs is to them as if it were not there.
 //! - An inbox keeps [`INBOX_MAX`]; then the oldest go, as do those that are past their time ([`forget`]).
@@ -18,11 +18,15 @@ mod sql;
 mod tests;
 
 pub use contract::{
-    Date, IDS_MAX, Level, MESSAGE_LEN_MAX, Notice, Recipients, Sender, TITLE_CHARS_MAX,
+    BookingConfirmed, BookingReady, BookingWords, Date, IDS_MAX, Level, MESSAGE_LEN_MAX, Notice,
+    Recipients, Sender, TITLE_CHARS_MAX,
 };
-pub use decide::{RECIPIENTS_MAX, tell, told, write};
+pub use decide::{RECIPIENTS_MAX, tell, tell_as, told, write};
+pub use dialect::{DIALECT, Refused};
 
 use bellwire_store::tx::Value;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     identity::UserId,
@@ -33,6 +37,10 @@ use crate::{
 const NAME: &str = "notifications";
 /// The event by which users are told.
 const EVENT: &str = "notification";
+/// The event by which a user is told of a booking of theirs instead; stations say what is in it.
+pub const BOOKING_CONFIRMED: &str = "booking_confirmed";
+/// The same, when the battery is ready.
+pub const BOOKING_READY: &str = "booking_ready";
 /// The most notifications that an inbox keeps: one more, and the oldest goes.
 pub const INBOX_MAX: i64 = 5_000;
 
@@ -40,6 +48,7 @@ pub const INBOX_MAX: i64 = 5_000;
 ///
 /// - `notifications.kind`: what it is about, e.g. `sensor`: shown as `type`.
 /// - `notifications.from_user`: who caused it, if that was a user.
+/// - `notifications.booking_id`, `station_name`, `battery_info`: the booking that it is about, if it is, as it was then.
 /// - `inboxes`: how many notifications a user has, so that nobody has to count.
 const MIGRATIONS: &[&str] = &[
     "
@@ -64,6 +73,11 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE notifications ADD COLUMN from_user INTEGER;
 ",
+    "
+    ALTER TABLE notifications ADD COLUMN booking_id INTEGER;
+    ALTER TABLE notifications ADD COLUMN station_name TEXT;
+    ALTER TABLE notifications ADD COLUMN battery_info TEXT;
+",
 ];
 
 /// What this service offers.
@@ -75,19 +89,28 @@ pub fn service() -> Service {
         .rest("notifications.list", Route::get("/api/notifications?limit:int&cursor"))
         .rest("notifications.send", Route::post("/api/notifications"))
         .rest("notifications.read", Route::post("/api/notifications/read").status(200))
-        .event(EVENT, Spelling::Spread)
+        .event::<contract::Told>(EVENT, Spelling::Spread)
+        .event::<BookingConfirmed>(BOOKING_CONFIRMED, Spelling::Spread)
+        .event::<BookingReady>(BOOKING_READY, Spelling::Spread)
+        .says::<Connected>("connection_established")
+        .answers::<dialect::Refused>("error")
         .topics(rights::TOPICS)
-        .stream("/ws/notifications/", dialect::DIALECT, Access::Bearer, |_, who| {
-            Ok(rights::topics(who))
-        })
+        .stream("/ws/notifications/", DIALECT, Access::Bearer, |_, who| Ok(rights::topics(who)))
         .greeting(greeting)
         .names(|name| (name == NAME).then_some(Named::All))
 }
 
+/// The first that a connection to notifications is told.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectedToNotifications")]
+struct Connected {
+    /// To what, for people.
+    message: &'static str,
+}
+
 /// What who comes is told first, as document 004 has it.
-fn greeting(_: &Principal, _: Micros) -> Option<Said> {
-    let payload = r#"{"message":"Connected to notifications"}"#.to_owned();
-    Some(Said { event: "connection_established".to_owned(), payload })
+fn greeting(_: &Principal, _: Option<i64>, _: Micros) -> Option<Said> {
+    Some(Said::of("connection_established", &Connected { message: "Connected to notifications" }))
 }
 
 /// Forgets up to `rows_max` notifications from before `before`; says how many.

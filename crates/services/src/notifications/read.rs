@@ -4,7 +4,7 @@ use bellwire_store::tx::{Row, Value};
 use jiff::tz::TimeZone;
 
 use super::{
-    contract::{Date, List, Notification, Sender, SystemWords},
+    contract::{BookingShown, Date, List, Notification, Sender, SystemWords},
     rights, sql,
 };
 use crate::{
@@ -35,8 +35,17 @@ pub(super) fn owner(principal: &Principal) -> Result<UserId, Fault> {
 fn shown(row: &Row<'_>, zone: &TimeZone) -> Notification {
     let at = row.integer(6);
     let from = Sender::of(row.optional_integer(8).map(UserId));
-    let words =
-        || SystemWords { title: row.text(3), level: row.text(5), timestamp: timestamp_bare(at) };
+    let booking = row.optional_integer(9).map(|booking_id| BookingShown {
+        station_name: row.text(10),
+        booking_id,
+        battery_info: row.text(11),
+    });
+    let words = || SystemWords {
+        title: row.text(3),
+        level: row.text(5),
+        booking,
+        timestamp: timestamp_bare(at),
+    };
     Notification {
         id: row.integer(0),
         from,

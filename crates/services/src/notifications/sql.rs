@@ -4,8 +4,9 @@ use bellwire_store::statements;
 
 statements! {
     /// A new notification.
-    INSERT = "INSERT INTO notifications (notification_id, user_id, kind, title, message, level, at, is_read, from_user)
-              VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
+    INSERT = "INSERT INTO notifications (notification_id, user_id, kind, title, message, level, at, is_read, from_user,
+                                         booking_id, station_name, battery_info)
+              VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)";
     /// Counts one notification more of a user, and gives how many these are now.
     ONE_MORE = "INSERT INTO inboxes (user_id, notifications) VALUES ($1, 1)
                 ON CONFLICT (user_id) DO UPDATE SET notifications = inboxes.notifications + 1
@@ -16,7 +17,8 @@ statements! {
     DROP_OLDEST = "DELETE FROM notifications WHERE notification_id = (
                    SELECT notification_id FROM notifications WHERE user_id = $1 ORDER BY notification_id LIMIT 1)";
     /// Lists the notifications of a user from before this one, the newest first.
-    LIST = "SELECT notification_id, user_id, kind, title, message, level, at, is_read, from_user
+    LIST = "SELECT notification_id, user_id, kind, title, message, level, at, is_read, from_user,
+                   booking_id, station_name, battery_info
             FROM notifications
             WHERE user_id = $1 AND notification_id < $2 ORDER BY notification_id DESC LIMIT $3";
     /// Notes that a user has read a notification of theirs.

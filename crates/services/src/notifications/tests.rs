@@ -99,6 +99,7 @@ impl World {
                 title,
                 message: "It is hot.",
                 level: Level::Warning,
+                booking: None,
             };
             let event = tell(tx, ctx, to, &notice)?;
             Ok(event.into_iter().fold(Outcome::reply(()), Outcome::event))
@@ -189,8 +190,14 @@ fn an_inbox_has_an_end() {
     let mut tell_all = |titles: &'static [&'static str], times: i64| {
         let run = move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
             for title in titles.iter().cycle().take(titles.len() * times as usize) {
-                let notice =
-                    Notice { from: None, kind: "a", title, message: "b", level: Level::Info };
+                let notice = Notice {
+                    from: None,
+                    kind: "a",
+                    title,
+                    message: "b",
+                    level: Level::Info,
+                    booking: None,
+                };
                 tell(tx, ctx, Recipients::Users(&[UserId(2)]), &notice)?;
             }
             Ok(Outcome::reply(()))
@@ -274,6 +281,7 @@ fn what_a_user_caused_is_shown_as_chat_has_it() {
             title: "New comment",
             message: "You've got comment from a",
             level: Level::Info,
+            booking: None,
         };
         let ids = [2, 3].map(UserId).map(|id| write(tx, ctx.now, id, &notice));
         let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
