@@ -17,7 +17,7 @@ use anyhow::{Context as _, anyhow};
 use axum::Router;
 use bellwire_services::{
     kit::{Answer, Fault, Payload, Principal, Service, Settings},
-    sensors,
+    sensors, stations,
 };
 use bellwire_store::{
     log,
@@ -31,7 +31,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     accounts, backup,
     clock::Clock,
-    config::{self, Config, Listen, Scheme, SensorAccess},
+    config::{self, Config, Listen, Scheme},
     control,
     credentials::{Keyring, chance},
     demo,
@@ -301,6 +301,7 @@ async fn run(
         states: config::micros(config.states.history),
         areas: config::micros(config.areas.history),
         notifications: config::micros(config.notifications.history),
+        bookings: config::micros(config.stations.history),
     };
     let housekeeping = housekeeping::run(door.clone(), metrics.clone(), kept);
     let (watcher, watched) = (supervisor.clone(), door.clone());
@@ -330,6 +331,7 @@ async fn run(
             demo::add_area(door).await?;
             let shown = demo::add_devices(door).await?;
             demo::add_talk(door).await?;
+            demo::add_stations(door).await?;
             demo::greet(door, &listeners.url()?).await?;
             tasks.push(tokio::spawn(demo::run(door.clone(), config.demo_speed, shown)));
             None
@@ -402,10 +404,12 @@ struct House {
 impl House {
     /// The product's, with guests as they are set.
     fn of(config: &Config, purpose: Purpose) -> House {
-        let guests = match (purpose, config.sensors.access) {
-            (Purpose::Demo | Purpose::Conformance, _) => Guests::Everywhere,
-            (Purpose::Production, SensorAccess::Open) => Guests::To(vec![sensors::NAME]),
-            (Purpose::Production, SensorAccess::Tokens) => Guests::Nowhere,
+        let guests = match purpose {
+            Purpose::Demo | Purpose::Conformance => Guests::Everywhere,
+            Purpose::Production => Guests::of_open(&[
+                (sensors::NAME, config.sensors.access),
+                (stations::NAME, config.stations.access),
+            ]),
         };
         House { purpose, services: bellwire_services::all(), guests }
     }
@@ -431,6 +435,8 @@ impl Server {
             readings_per_second: config.sensors.rate_max,
             time_zone: config.time_zone.rules().clone(),
             presence_grace_ms: u64::try_from(config.presence.grace.as_millis()).unwrap_or(u64::MAX),
+            booking_hold: config::micros(config.stations.hold),
+            bookings_per_user: config.stations.bookings_per_user,
         };
         let core = Core::open_with(services, &config.data, guests, settings, feeds)?;
         let limits = (purpose == Purpose::Production)

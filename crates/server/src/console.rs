@@ -1,6 +1,7 @@
 //! The console: the pages that this server shows to people. What is in the repository's folder `console`
-//! is served as it lies there, under `/console/`; a release binary has it inside, a debug build reads it
-//! from the folder.
+//! is served as it lies there, under `/console/`, and the client in JavaScript that it is built on under
+//! `/clients/js/src/`: so its modules find each other here as they do in the repository. A release binary
+//! has the files inside, a debug build reads them from the folders.
 
 use axum::{
     Router,
@@ -17,6 +18,10 @@ use crate::{etag::Tags, net::problem};
 #[derive(RustEmbed)]
 #[folder = "../../console"]
 struct Files;
+
+#[derive(RustEmbed)]
+#[folder = "../../clients/js/src"]
+struct Client;
 
 /// Where the console is, beside `/`: where an admin approves what a screen shows, and what screens show, at the
 /// place that document 001 names too.
@@ -38,7 +43,15 @@ const TESTER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
 pub fn add_routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let router = router.route(
         "/console/{*path}",
-        get(async |Path(path): Path<String>, headers: HeaderMap| file(&path, POLICY, &headers)),
+        get(async |Path(path): Path<String>, headers: HeaderMap| {
+            file::<Files>(&path, POLICY, &headers)
+        }),
+    );
+    let router = router.route(
+        "/clients/js/src/{*path}",
+        get(async |Path(path): Path<String>, headers: HeaderMap| {
+            file::<Client>(&path, POLICY, &headers)
+        }),
     );
     let router = CONSOLE.iter().fold(router, |router, place| {
         router.route(place, get(async |headers: HeaderMap| index(&headers)))
@@ -46,14 +59,14 @@ pub fn add_routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router
     TESTER.iter().fold(router, |router, place| {
         router.route(
             place,
-            get(async |headers: HeaderMap| file("index.html", TESTER_POLICY, &headers)),
+            get(async |headers: HeaderMap| file::<Files>("index.html", TESTER_POLICY, &headers)),
         )
     })
 }
 
 /// The document of all pages.
 pub fn index(headers: &HeaderMap) -> Response {
-    file("index.html", POLICY, headers)
+    file::<Files>("index.html", POLICY, headers)
 }
 
 /// What a file is, by its ending; `None`: it is not for browsers.
@@ -71,8 +84,8 @@ fn media_type(path: &str) -> Option<&'static str> {
 
 /// A file with its version. Browsers keep it, and ask each time whether there is another: all files of a
 /// page are of the same version of the server.
-fn file(path: &str, policy: &'static str, headers: &HeaderMap) -> Response {
-    let found = media_type(path).and_then(|media_type| Some((media_type, Files::get(path)?)));
+fn file<Folder: RustEmbed>(path: &str, policy: &'static str, headers: &HeaderMap) -> Response {
+    let found = media_type(path).and_then(|media_type| Some((media_type, Folder::get(path)?)));
     let Some((media_type, found)) = found else {
         return problem::problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here");
     };
@@ -107,13 +120,17 @@ mod tests {
 
     #[test]
     fn every_file_has_a_type_or_is_for_developers() {
-        let mut served = 0;
-        for path in Files::iter() {
-            let for_developers =
-                path.ends_with(".md") || path.ends_with(".d.ts") || path == "jsconfig.json";
-            assert!(media_type(&path).is_some() != for_developers, "{path}");
-            served += usize::from(!for_developers);
+        for (files, served_min) in
+            [(Files::iter().collect::<Vec<_>>(), 20), (Client::iter().collect(), 10)]
+        {
+            let mut served = 0;
+            for path in files {
+                let for_developers =
+                    path.ends_with(".md") || path.ends_with(".d.ts") || path == "jsconfig.json";
+                assert!(media_type(&path).is_some() != for_developers, "{path}");
+                served += usize::from(!for_developers);
+            }
+            assert!(served > served_min, "{served}");
         }
-        assert!(served > 20, "{served}");
     }
 }

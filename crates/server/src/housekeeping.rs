@@ -8,6 +8,7 @@ use bellwire_services::{
     live_sessions, notifications,
     sensors::history,
     states::retention,
+    stations,
 };
 use bellwire_store::log::{Keep, kept_after, prune};
 use tokio::time::{MissedTickBehavior, interval};
@@ -75,6 +76,8 @@ pub struct Kept {
     pub areas: Micros,
     /// Notifications of users, in microseconds.
     pub notifications: Micros,
+    /// Bookings that are over, in microseconds.
+    pub bookings: Micros,
 }
 
 /// Runs until it is aborted.
@@ -97,10 +100,11 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
 
 /// One run: the log, then replies kept for retries, tokens and tickets that ended, connections that were
 /// not recovered while the log surely had what they missed, acknowledgements of what it has no more, pairings
-/// and what clients were told, notifications, conversations that were deleted, then the history of states and of readings.
+/// and what clients were told, notifications, bookings that are over, conversations that were deleted, then the history
+/// of states and of readings.
 pub(crate) async fn tidy(
     door: &Door,
-    Kept { log, states, areas, notifications }: Kept,
+    Kept { log, states, areas, notifications, bookings }: Kept,
     places: &mut Places,
 ) -> Result<(), Fault> {
     loop {
@@ -137,6 +141,10 @@ pub(crate) async fn tidy(
         notifications::forget(tx, now.saturating_sub(notifications), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
+    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+        stations::forget(tx, now.saturating_sub(bookings), SLICE_FORGOTTEN)
+    };
+    while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
     while door.maintain(|tx, now| chat::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
     for _ in 0..SLICES_MAX {
         let from = places.states;
@@ -166,53 +174,99 @@ async fn tidy_readings(door: &Door, place: &mut history::Place) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
-    use bellwire_services::kit::Settings;
+    use bellwire_services::kit::{Role, Settings};
     use serde_json::{Value, json};
-    use tokio::runtime::Builder;
+    use tempfile::TempDir;
+    use tokio::runtime::{Builder, Runtime};
 
     use super::*;
     use crate::{app::Core, door::Guests};
 
+    /// For as long as there is time.
+    const LONG: Micros = i64::MAX / 2;
+    const KEPT: Kept = Kept {
+        log: Keep { time: LONG, events: 10_000, bytes_max: 1 << 30 },
+        states: LONG,
+        areas: LONG,
+        notifications: LONG,
+        bookings: LONG,
+    };
+    /// Of the future, so that all are past it.
+    const OVER: Micros = -1_000_000;
+
+    struct House {
+        core: Core,
+        runtime: Runtime,
+        ann: Principal,
+        _data: TempDir,
+    }
+
+    impl House {
+        /// With a user, Ann.
+        fn new() -> House {
+            let data = tempfile::tempdir().expect("a directory can be made");
+            let settings = Settings::default();
+            let core = Core::open(data.path(), Guests::Nowhere, settings, Vec::new());
+            let core = core.expect("it opens");
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("it can be made");
+            let mut house = House { core, runtime, ann: Principal::nobody(), _data: data };
+            let operator = Principal::operator();
+            house.ask("users.create", &operator, json!({ "username": "ann", "role": "user" }));
+            let token = json!({ "role": "user", "subject": "1", "ttl": 60 });
+            let token = house.ask("tokens.create", &operator, token);
+            house.ann = Principal {
+                id: Principal::user(1),
+                token: token["id"].as_str().expect("it has one").to_owned(),
+                role: Role::User,
+                subject: Some("1".into()),
+                generation: -1,
+                ..Principal::nobody()
+            };
+            house
+        }
+
+        fn ask(&self, name: &str, who: &Principal, fields: Value) -> Value {
+            let fields = fields.as_object().cloned().expect("fields are an object");
+            let reply =
+                self.runtime.block_on(self.core.door.ask(name, fields, Arc::new(who.clone())));
+            serde_json::from_str(reply.expect("it is done").get()).expect("it is JSON")
+        }
+
+        /// How many items a list of Ann's has, after what is past its time is gone.
+        fn left(&self, list: &str, kept: Kept) -> i64 {
+            let tidied = self.runtime.block_on(tidy(&self.core.door, kept, &mut Places::default()));
+            tidied.expect("it is tidy");
+            let listed = self.ask(list, &self.ann, json!({ "limit": 1_000 }));
+            listed["items"].as_array().map_or(0, Vec::len) as i64
+        }
+    }
+
     #[test]
     fn notifications_go_when_their_time_is_over() {
-        let folder = tempfile::tempdir().expect("a directory can be made");
-        let settings = Settings::default();
-        let core = Core::open(folder.path(), Guests::Nowhere, settings, Vec::new());
-        let core = core.expect("it opens");
-        let runtime = Builder::new_current_thread().enable_all().build().expect("it can be made");
-        let ask = |name: &str, who: &Principal, fields: Value| {
-            let fields = fields.as_object().cloned().expect("fields are an object");
-            let reply = runtime.block_on(core.door.ask(name, fields, Arc::new(who.clone())));
-            reply.expect("it is done").get().to_owned()
-        };
-        let operator = Principal::operator();
-        ask("users.create", &operator, json!({ "username": "ann", "role": "user" }));
-        let token = json!({ "role": "user", "subject": "1", "ttl": 60 });
-        let token: Value =
-            serde_json::from_str(&ask("tokens.create", &operator, token)).expect("it is JSON");
-        let ann = Principal {
-            id: Principal::user(1),
-            token: token["id"].as_str().expect("it has one").to_owned(),
-            role: bellwire_services::kit::Role::User,
-            subject: Some("1".into()),
-            generation: -1,
-            ..Principal::nobody()
-        };
+        let house = House::new();
         let notice = json!({ "to": "all", "title": "a", "message": "b" });
         for _ in 0..=SLICE_FORGOTTEN {
-            ask("notifications.send", &operator, notice.clone());
+            house.ask("notifications.send", &Principal::operator(), notice.clone());
         }
-        let left = |history| {
-            let long = i64::MAX / 2;
-            let log = Keep { time: long, ..Keep::default() };
-            let kept = Kept { log, states: long, areas: long, notifications: history };
-            runtime.block_on(tidy(&core.door, kept, &mut Places::default())).expect("it is tidy");
-            let listed = ask("notifications.list", &ann, json!({ "limit": 1_000 }));
-            let listed: Value = serde_json::from_str(&listed).expect("it is JSON");
-            listed["items"].as_array().map_or(0, Vec::len) as i64
-        };
-        assert_eq!(left(i64::MAX / 2), SLICE_FORGOTTEN + 1);
-        // Of the future, so that all are past it.
-        assert_eq!(left(-1_000_000), 0);
+        assert_eq!(house.left("notifications.list", KEPT), SLICE_FORGOTTEN + 1);
+        let kept = Kept { notifications: OVER, ..KEPT };
+        assert_eq!(house.left("notifications.list", kept), 0);
+    }
+
+    #[test]
+    fn bookings_go_when_their_time_is_over_and_they_are() {
+        let house = House::new();
+        let operator = Principal::operator();
+        house.ask("stations.create", &operator, json!({ "name": "a" }));
+        let battery = json!({ "station_id": 1, "name": "b", "model": "c" });
+        house.ask("batteries.add", &operator, battery);
+        for _ in 0..=SLICE_FORGOTTEN {
+            let booking = house.ask("stations.book", &house.ann, json!({ "station_id": 1 }));
+            house.ask("bookings.cancel", &house.ann, json!({ "booking_id": booking["id"] }));
+        }
+        house.ask("stations.book", &house.ann, json!({ "station_id": 1 }));
+        assert_eq!(house.left("bookings.list", KEPT), SLICE_FORGOTTEN + 2);
+        assert_eq!(house.left("bookings.list", Kept { bookings: OVER, ..KEPT }), 1);
     }
 }

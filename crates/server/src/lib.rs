@@ -31,6 +31,7 @@
 //! | [`timers`] | runs what is due |
 //! | [`memory`] | how the allocator gives memory back |
 //! | [`buckets`] | how much somebody may do in a time |
+//! | [`contract`] | what clients are told, as TypeScript and AsyncAPI |
 //! | [`metrics`], [`clock`] | what is measured, and time |
 
 /// In tests, applies a seeded defect when the simulation asks for it; otherwise it is nothing.
@@ -55,6 +56,7 @@ pub mod buckets;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod contract;
 pub mod control;
 pub mod credentials;
 pub mod demo;

@@ -22,11 +22,13 @@ use bellwire_store::{
     change::Offset,
     log::{self, Reason, ReplayLimits, Resume, Wanted},
 };
-use bellwire_wire::frame;
+use bellwire_wire::plain::{self, Form};
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::{
     audience::{Audience, Roots, Streams},
+    contract::words::{Reset, Resumed},
     hub::{
         Held, Opening, holds,
         recent::{Entry, Recent, Speller},
@@ -468,10 +470,14 @@ impl Rows<'_> {
 }
 
 fn resumed(cursor: &str, replayed: usize) -> Bytes {
-    frame::text(&format!(r#"{{"type":"resumed","cursor":"{cursor}","replayed":{replayed}}}"#))
+    said("resumed", &Resumed { cursor, replayed })
 }
 
 fn reset(cursor: &str, reason: Reason) -> Bytes {
-    let reason = reason.as_str();
-    frame::text(&format!(r#"{{"type":"reset","reason":"{reason}","cursor":"{cursor}"}}"#))
+    said("reset", &Reset { reason: reason.as_str(), cursor })
+}
+
+fn said(name: &str, words: &impl Serialize) -> Bytes {
+    let payload = serde_json::to_string(words).expect("texts and numbers serialise");
+    plain::event_frame(name, &payload, Form::Spread, None)
 }

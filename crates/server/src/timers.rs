@@ -105,7 +105,7 @@ impl Complaints {
             let is_told = self.told.contains(&(kind, key.to_owned()));
             if !is_told && self.told.len() < TOLD_MAX {
                 self.told.insert((kind, key.to_owned()));
-                tracing::error!(kind, key, %fault, "what was due failed; it is tried each minute");
+                tracing::error!(kind, key, %fault, "what was due failed; it is tried again");
             } else if !is_told && let Some(left_out) = self.more.admit(clock.elapsed_ms()) {
                 tracing::error!(kind, key, %fault, left_out, "more of what was due fails");
             }

@@ -6,6 +6,7 @@
 
 mod backup;
 mod config;
+mod contract;
 mod serve;
 mod token;
 mod user;
@@ -53,6 +54,9 @@ enum Command {
     /// Checks a configuration, or prints one to begin with.
     #[command(subcommand)]
     Config(config::Config),
+    /// Prints what clients are told, for other programs to read.
+    #[command(subcommand)]
+    Contract(contract::Format),
     /// Sends back what it is sent, for protocol suites: WebSocket at /echo, Engine.IO at /engine.io/,
     /// Socket.IO at /socket.io/.
     #[command(hide = true)]
@@ -172,6 +176,7 @@ pub fn run() -> ExitCode {
         Command::User(user) => user.run(),
         Command::Keep(command) => backup::run(command),
         Command::Config(config) => config.run(),
+        Command::Contract(format) => format.run(),
         Command::ConformanceServer { listen, ping_interval_ms, ping_timeout_ms } => {
             let timing = Timing { ping_interval_ms, ping_timeout_ms };
             load(&Flags::default()).and_then(|_| app::serve_conformance(listen, timing))

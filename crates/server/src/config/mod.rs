@@ -30,9 +30,7 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
 pub use sources::{Flags, Source};
-pub use values::{
-    Format, Host, Listen, Origin, Scheme, SensorAccess, Zone, duration, level, speed,
-};
+pub use values::{Format, Host, Listen, OpenTo, Origin, Scheme, Zone, duration, level, speed};
 
 /// The file that describes every setting, each at its default.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -77,6 +75,8 @@ pub struct Config {
     pub areas: Areas,
     /// Sensors and the devices that carry them.
     pub sensors: Sensors,
+    /// Battery stations.
+    pub stations: Stations,
     /// Notifications.
     pub notifications: Notifications,
     /// Who is online.
@@ -148,9 +148,22 @@ pub struct Areas {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sensors {
     /// Who may read and post sensor data.
-    pub access: SensorAccess,
+    pub access: OpenTo,
     /// How many readings a device may send in a second, 1 to 1,000,000; twice that at once.
     pub rate_max: u32,
+}
+
+/// Battery stations, and bookings there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stations {
+    /// Who may see stations and hear of them.
+    pub access: OpenTo,
+    /// How long a battery is held for who booked it, a second to 30 days.
+    pub hold: Duration,
+    /// How many bookings a user may have at once, 1 to 10,000.
+    pub bookings_per_user: u32,
+    /// How long bookings are kept that are over, a minute at the least.
+    pub history: Duration,
 }
 
 /// What users have to know.
@@ -210,8 +223,14 @@ impl Default for Config {
             states: States { history: Duration::from_secs(10 * 86_400) },
             areas: Areas { history: Duration::from_secs(10 * 86_400) },
             sensors: Sensors {
-                access: SensorAccess::Tokens,
+                access: OpenTo::Tokens,
                 rate_max: Settings::default().readings_per_second,
+            },
+            stations: Stations {
+                access: OpenTo::Anyone,
+                hold: Duration::from_micros(Settings::default().booking_hold.unsigned_abs()),
+                bookings_per_user: Settings::default().bookings_per_user,
+                history: Duration::from_secs(365 * 86_400),
             },
             notifications: Notifications { history: Duration::from_secs(90 * 86_400) },
             presence: Presence {

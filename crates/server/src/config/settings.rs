@@ -45,6 +45,7 @@ fn read_like<T: Value>(_there: &T, given: &Given) -> Option<T> {
     T::read(given)
 }
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -76,6 +77,13 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     sensors.access: "tokens or open";
     sensors.rate_max: "a whole number from 1 to 1000000",
         if |rate: &u32| (1..=1_000_000).contains(rate);
+    stations.access: "tokens or open";
+    stations.hold: "a duration from 1s to 30d, e.g. \"30m\"",
+        if |hold: &Duration| (SECOND..=30 * DAY).contains(hold);
+    stations.bookings_per_user: "a whole number from 1 to 10000",
+        if |bookings: &u32| (1..=10_000).contains(bookings);
+    stations.history: "a duration of 1m or more, e.g. \"365d\"",
+        if |history: &Duration| *history >= MINUTE;
     notifications.history: "a duration of 1m or more, e.g. \"90d\"",
         if |history: &Duration| *history >= MINUTE;
     presence.grace: "a duration to 10m, e.g. \"5s\"",

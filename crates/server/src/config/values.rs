@@ -178,32 +178,32 @@ impl Display for Format {
     }
 }
 
-/// Who may read and post sensor data.
+/// To whom a service is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SensorAccess {
+pub enum OpenTo {
     /// Who holds a token.
     Tokens,
     /// Anybody who reaches the server.
-    Open,
+    Anyone,
 }
 
-impl FromStr for SensorAccess {
+impl FromStr for OpenTo {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<SensorAccess, String> {
+    fn from_str(text: &str) -> Result<OpenTo, String> {
         match text {
-            "tokens" => Ok(SensorAccess::Tokens),
-            "open" => Ok(SensorAccess::Open),
+            "tokens" => Ok(OpenTo::Tokens),
+            "open" => Ok(OpenTo::Anyone),
             _ => Err("tokens or open".to_owned()),
         }
     }
 }
 
-impl Display for SensorAccess {
+impl Display for OpenTo {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SensorAccess::Tokens => "tokens",
-            SensorAccess::Open => "open",
+            OpenTo::Tokens => "tokens",
+            OpenTo::Anyone => "open",
         })
     }
 }
@@ -337,7 +337,7 @@ text_value! {
     Origin: |text| text.parse().ok(), Origin::to_string;
     Host: |text| text.parse().ok(), Host::to_string;
     Format: |text| text.parse().ok(), Format::to_string;
-    SensorAccess: |text| text.parse().ok(), SensorAccess::to_string;
+    OpenTo: |text| text.parse().ok(), OpenTo::to_string;
     Zone: |text| text.parse().ok(), Zone::to_string;
     LevelFilter: |text| level(text).ok(), LevelFilter::to_string;
     Duration: |text| duration(text).ok(), duration_text;

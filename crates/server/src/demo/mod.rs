@@ -6,6 +6,7 @@
 //! | `people` | what the sample users have talked about |
 //! | `weather` | series of weather stations, read from files as they were published |
 //! | `sensors` | devices that show these: what they measured before, and what they measure now |
+//! | `stations` | stations of batteries, some of them booked by sample users |
 //!
 //! Here: whose data directory is a demo's, and what a demo says as it starts.
 //!
@@ -15,6 +16,7 @@
 mod home;
 mod people;
 mod sensors;
+mod stations;
 mod weather;
 
 use std::{io::Read, path::Path, sync::Arc, time::Duration};
@@ -30,6 +32,7 @@ use serde_json::{Value, json};
 pub use home::add_area;
 pub use people::add_talk;
 pub use sensors::{Shown, add_devices};
+pub use stations::add_stations;
 
 use crate::{
     accounts::{SAMPLE_PASSWORD, SAMPLES},

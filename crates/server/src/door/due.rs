@@ -25,6 +25,8 @@ use crate::{
 
 /// How long a row that failed is put off: a minute.
 pub const PUT_OFF_MICROS: Micros = 60_000_000;
+/// How long one is that was undone as it took too long: others were in its way, perhaps, and its time has come.
+pub const PUT_OFF_SOON_MICROS: Micros = 500_000;
 
 /// What came of running what was due.
 #[derive(Debug, Default)]
@@ -140,10 +142,15 @@ impl Door {
         if run.failed.is_empty() {
             return;
         }
-        let failed: Vec<Row> = run.failed.iter().map(|(row, _)| row.clone()).collect();
-        let to = now.saturating_add(PUT_OFF_MICROS);
-        let put_off =
-            move |tx: &mut Tx<'_>, _| failed.iter().try_for_each(|row| due::put_off(tx, row, to));
+        let to = |fault: &Fault| match fault.code {
+            Code::Timeout => now.saturating_add(PUT_OFF_SOON_MICROS),
+            _ => now.saturating_add(PUT_OFF_MICROS),
+        };
+        let failed: Vec<(Row, Micros)> =
+            run.failed.iter().map(|(row, fault)| (row.clone(), to(fault))).collect();
+        let put_off = move |tx: &mut Tx<'_>, _| {
+            failed.iter().try_for_each(|(row, to)| due::put_off(tx, row, *to))
+        };
         if let Err(fault) = self.maintain(put_off).await {
             run.held = Some(fault);
         }

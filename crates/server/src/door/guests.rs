@@ -3,7 +3,7 @@
 use bellwire_services::kit::{Access, Code, Fault, Principal, Role};
 
 use super::{Door, Hears};
-use crate::{audience::Audience, net::caller::NO_CREDENTIAL};
+use crate::{audience::Audience, config::OpenTo, net::caller::NO_CREDENTIAL};
 
 /// Where callers without a credential are admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,15 @@ pub enum Guests {
     To(Vec<&'static str>),
     /// Everywhere, from this machine: the demo.
     Everywhere,
+}
+
+impl Guests {
+    /// To those of these services that are open.
+    pub fn of_open(services: &[(&'static str, OpenTo)]) -> Guests {
+        let open = services.iter().filter(|(_, to)| *to == OpenTo::Anyone);
+        let open: Vec<&'static str> = open.map(|(service, _)| *service).collect();
+        if open.is_empty() { Guests::Nowhere } else { Guests::To(open) }
+    }
 }
 
 impl Door {

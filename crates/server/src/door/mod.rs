@@ -25,7 +25,7 @@ mod tuning;
 pub use acknowledged::{Acknowledgement, Unsettled};
 pub use call::{Call, SlowWork};
 pub use connecting::Wish;
-pub use due::{DueRun, PUT_OFF_MICROS};
+pub use due::{DueRun, PUT_OFF_MICROS, PUT_OFF_SOON_MICROS};
 pub use guests::Guests;
 pub use meters::Meters;
 pub use names::NAMES_MAX;

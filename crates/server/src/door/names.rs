@@ -180,7 +180,7 @@ mod tests {
                 "alarms" => Some(Named::Part(Topic::Borrowed("alarms"))),
                 _ => name.strip_prefix("board/").map(|_| Named::Part(name.to_owned().into())),
             })
-            .event("board", Spelling::Spread);
+            .event::<serde_json::Value>("board", Spelling::Spread);
         Tables::of(vec![states::service(), rooms, posts, boards])
     }
 

@@ -6,7 +6,7 @@ use bellwire_services::kit::{
 use bellwire_wire::socketio::ROOT;
 
 use super::{Kind, Tables, Tuning};
-use crate::audience::{Audience, Streams};
+use crate::audience::{Audience, Filter, Streams};
 
 /// The event by which a client adds topics to those that it hears.
 pub const SUBSCRIBE: &str = "subscribe";
@@ -85,10 +85,23 @@ impl Tables {
         there.filter(hears).map(|own| own.topic.to_owned()).collect()
     }
 
-    /// What a principal is told first on these streams.
-    pub fn greetings(&self, streams: Streams, principal: &Principal, now: Micros) -> Vec<Said> {
-        let heard = streams.numbers().filter_map(|number| self.streams.get(number));
-        heard.filter_map(|stream| (stream.greeting?)(principal, now)).collect()
+    /// What a principal is told first on these streams: at its place of one that has places, and nothing where it
+    /// hears single things only.
+    pub fn greetings(
+        &self,
+        streams: Streams,
+        filter: Option<&Filter>,
+        principal: &Principal,
+        now: Micros,
+    ) -> Vec<Said> {
+        let greeting = |number: usize| {
+            let stream = self.streams.get(number)?;
+            let own = filter.filter(|filter| filter.streams.meets(Streams::one(number)));
+            let place = own.and_then(|filter| filter.place);
+            let is_there = place.is_some() || (own.is_none() && !stream.has_places());
+            (stream.greeting.filter(|_| is_there)?)(principal, place, now)
+        };
+        streams.numbers().filter_map(greeting).collect()
     }
 
     /// What is said of a fault that belongs to no operation, to a principal in a namespace: as the service spells
@@ -187,5 +200,34 @@ mod tests {
         assert_eq!(unasked(0, &screen), ["areas"]);
         assert_eq!(unasked(1, &screen), ["states"]);
         assert_eq!(unasked(2, &Principal::operator()), ["areas"]);
+    }
+
+    #[test]
+    fn who_comes_is_greeted_where_they_are() {
+        let tables = Tables::of(bellwire_services::all());
+        let stream = |path: &str| {
+            let number = tables.streams.iter().position(|stream| stream.path == path);
+            Streams::one(number.expect("it is a stream"))
+        };
+        let (all, one) = (stream("/ws/stations/"), stream("/ws/stations/{station_id}/"));
+        let check = |streams: Streams, filter: Option<Filter>, expected: &[&str]| {
+            let said = tables.greetings(streams, filter.as_ref(), &Principal::guest(), 0);
+            let said: Vec<_> = said.iter().map(|said| said.payload.as_str()).collect();
+            assert_eq!(said, expected);
+        };
+        let everything = r#"{"message":"Connected to all_stations","station_id":null}"#;
+        check(all, None, &[everything]);
+        // All of the service, in its namespace of Socket.IO.
+        check(all.and(one), None, &[everything]);
+        let keys = |streams, place| {
+            let filter = Filter::by_keys(streams, ["7".to_owned()].into());
+            Some(Filter { place, ..filter })
+        };
+        let seventh = r#"{"message":"Connected to station_7","station_id":7}"#;
+        check(one, keys(one, Some(7)), &[seventh]);
+        // Single stations by name have no place.
+        check(all.and(one), keys(all.and(one), None), &[]);
+        let both = all.and(one).and(stream("/ws/notifications/"));
+        check(both, keys(all.and(one), None), &[r#"{"message":"Connected to notifications"}"#]);
     }
 }

@@ -45,6 +45,8 @@ pub struct Tables {
     pub roots: Arc<Roots>,
     /// What rooms are, by what their names begin with.
     pub rooms: Vec<(&'static str, Rooms)>,
+    /// The services whose guests may be pages of any origin.
+    public: Vec<&'static str>,
     /// The calls whose argument is no object.
     pub(super) bare: Vec<&'static str>,
     /// The live endpoints.
@@ -70,6 +72,7 @@ impl Tables {
             due: BTreeMap::new(),
             roots: Arc::default(),
             rooms: Vec::new(),
+            public: Vec::new(),
             bare: Vec::new(),
             streams: Vec::new(),
             spaces: Space::all(&services),
@@ -94,6 +97,7 @@ impl Tables {
             if let Some(rooms) = service.rooms {
                 tables.rooms.extend(service.topics.iter().map(|root| (*root, rooms)));
             }
+            tables.public.extend(service.public.then_some(service.name));
             tables.bare.extend(service.bare);
             roots.extend(service.topics.iter().map(|root| (*root, service.name)));
             tables.streams.extend(service.streams);
@@ -111,6 +115,11 @@ impl Tables {
         assert!(tables.streams.len() <= Streams::MAX, "more streams than a set of them holds");
         let call = |route: &Route| tables.access(route.call).is_some();
         tables.streams.iter().for_each(|stream| tables.check_stream(stream));
+        let by_guests = |command: &&Command| {
+            command.access.admits_guests() && tables.public.contains(&command.service)
+        };
+        let found = tables.commands().find(by_guests).map(|command| command.name);
+        assert!(found.is_none(), "pages of anywhere could change something: {found:?}");
         let lost = tables.routes.iter().find(|route| !call(route));
         assert!(lost.is_none(), "a route leads to no call: {lost:?}");
         tables
@@ -149,6 +158,11 @@ impl Tables {
     /// Whether the argument of this call is no object over Socket.IO.
     pub fn is_bare(&self, call: &str) -> bool {
         self.bare.contains(&call)
+    }
+
+    /// Whether pages of any origin may be guests of this service, where it is open.
+    pub fn is_public(&self, service: &str) -> bool {
+        self.public.contains(&service)
     }
 
     /// All commands.

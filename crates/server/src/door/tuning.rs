@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_services::kit::{Code, Fault, Heard, Micros, Principal, Stream, Topic, Wish};
+use bellwire_services::kit::{Code, Fault, Heard, Micros, Part, Principal, Stream, Topic, Wish};
 use bellwire_store::tx::ReadTx;
 
 use super::Tables;
@@ -66,17 +66,15 @@ impl Tables {
         };
         let options = given(options, query)?;
         let is_plain = !snapshot && options.is_empty();
-        let Heard { topics, cursorless } = hears(&Wish { place, options: &options })?;
+        let Heard { part, cursorless } = hears(&Wish { place, options: &options })?;
         if cursorless && *since != Since::Unasked {
             return Err(Fault::new(Code::Invalid, "since: what is asked for has no cursor"));
         }
-        let mut parts: Vec<Topic> = Vec::new();
-        for topic in topics {
-            if !parts.contains(&topic) {
-                parts.push(topic);
-            }
-        }
-        let filter = Filter::by_topics(Streams::one(stream), parts, false);
+        let own = Streams::one(stream);
+        let filter = match part {
+            Part::Topics(topics) => Filter::by_topics(own, each_once(topics), false),
+            Part::Key(key) => Filter::by_keys(own, [key].into()),
+        };
         let filter = Some(Arc::new(Filter { place, ..filter }));
         Ok(Tuning { stream, filter, rooms, snapshot, is_plain })
     }
@@ -126,6 +124,16 @@ impl Tables {
     }
 }
 
+fn each_once(topics: Vec<Topic>) -> Vec<Topic> {
+    let mut parts: Vec<Topic> = Vec::new();
+    for topic in topics {
+        if !parts.contains(&topic) {
+            parts.push(topic);
+        }
+    }
+    parts
+}
+
 /// The words of the parameter `rooms`, each once.
 fn words(query: &str) -> Result<Vec<String>, Fault> {
     let given = given(&["rooms"], query)?;
@@ -171,7 +179,9 @@ mod tests {
             .stream("/boards/", dialect, Access::Caller, all)
             .stream("/board/{board_id}/", dialect, Access::Caller, all)
             .hears(heard)
-            .options(&["every", "alarms"]);
+            .options(&["every", "alarms"])
+            .stream("/keyed/{board_id}/", dialect, Access::Caller, all)
+            .hears(|wish| Ok(Heard::of_key(wish.place.unwrap_or_default().to_string())));
         Tables::of(vec![boards])
     }
 
@@ -189,7 +199,7 @@ mod tests {
         let alarms = wish.option("alarms") == Some("1");
         let topics = topics.into_iter().chain(alarms.then(|| "alarms".to_owned()));
         let topics = topics.map(Topic::Owned).collect();
-        Ok(Heard { topics, cursorless: wish.option("every").is_some() })
+        Ok(Heard { part: Part::Topics(topics), cursorless: wish.option("every").is_some() })
     }
 
     #[test]
@@ -217,6 +227,14 @@ mod tests {
         check("every=1s&every=1s", Err("every: comes twice"));
         check("alarms=%00", Err("alarms: is no text"));
         check("alarms=%ff", Err("alarms: is no text"));
+    }
+
+    #[test]
+    fn a_place_may_be_heard_by_its_key() {
+        let tuned = tables().tune(2, Some(7), "every=2s", &Since::Now).expect("it has a cursor");
+        let own = Streams::one(2);
+        let expected = Filter { place: Some(7), ..Filter::by_keys(own, ["7".to_owned()].into()) };
+        assert_eq!((tuned.place(), tuned.filter.as_deref()), (Some(7), Some(&expected)));
     }
 
     #[test]

@@ -159,12 +159,9 @@ mod tests {
     impl House {
         fn new(shape: Shape, keys: Option<&str>) -> House {
             let recent = Arc::new(Recent::new(0, 10_000, 1 << 30));
-            let known = |name, asks| Known {
-                name,
-                spelling: Spelling::Spread,
-                asks,
-                namespace: "/es",
-                own: None,
+            let known = |name, asks| {
+                let told = Known::new::<serde_json::Value>(name, Spelling::Spread);
+                Known { asks, namespace: "/es", ..told }
             };
             let speller =
                 Arc::new(Speller::new("epoch", [known("e", true), known("quiet", false)]));

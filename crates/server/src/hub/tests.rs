@@ -487,13 +487,7 @@ fn what_passes_is_coalesced_by_itself() {
 
 #[test]
 fn what_passes_asks_for_nothing() {
-    let known = |asks| bellwire_services::kit::Told {
-        name: "e",
-        spelling: bellwire_services::kit::Spelling::Spread,
-        asks,
-        namespace: "/es",
-        own: None,
-    };
+    let known = |asks| script::told_as("e", asks);
     let frame = |asks, shape| {
         let speller = Arc::new(Speller::new("epoch", [known(asks)]));
         let entry = Passing::after(7, script::event("room", 1.into()), 0);

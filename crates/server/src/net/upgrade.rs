@@ -270,7 +270,7 @@ impl Stranger {
     /// What such a one is at this service; `None` if that is open to nobody.
     pub fn at(self, door: &Door, service: &str) -> Option<Result<Credential, Fault>> {
         let credential = Credential::Guest(household(self.from));
-        door.is_open(service).then(|| match self.may_be_guest {
+        door.is_open(service).then(|| match self.may_be_guest || door.tables.is_public(service) {
             true => Ok(credential),
             false => Err(Fault::new(Code::Forbidden, GUESTS_PAGES)),
         })

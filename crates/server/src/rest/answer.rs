@@ -51,7 +51,7 @@ pub fn accepted(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if status == StatusCode::CREATED
-        && let Some(location) = location(parts, place, json)
+        && let Some(location) = location(route, parts, place, json)
     {
         headers.insert(header::LOCATION, location);
     }
@@ -73,18 +73,22 @@ fn describe(headers: &mut HeaderMap, json: Option<&str>) {
 }
 
 /// Where what was made is found: here, or below by the field that the path there names, or by its `id`.
-fn location(parts: &Parts, place: &Place, json: &str) -> Option<HeaderValue> {
+fn location(route: &Route, parts: &Parts, place: &Place, json: &str) -> Option<HeaderValue> {
     let here = parts.uri.path().trim_end_matches('/');
     if place.shows().is_some() {
         return here.parse().ok();
     }
+    let (list, field) = match route.found_in {
+        Some(list) => (list, "id"),
+        None => (here, place.below?),
+    };
     let made: Payload = serde_json::from_str(json).ok()?;
-    let name = match made.get(place.below?).or_else(|| made.get("id"))? {
+    let name = match made.get(field).or_else(|| made.get("id"))? {
         Value::String(name) => name.clone(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    format!("{here}/{name}").parse().ok()
+    format!("{list}/{name}").parse().ok()
 }
 
 /// What becomes of the session cookie.

@@ -94,7 +94,9 @@ pub fn add_routes(mut router: Router<Arc<Site>>, routes: &[Route]) -> Router<Arc
         let things = places.range(format!("{list}/{{")..).next();
         let found =
             things.filter(|(path, _)| path.rsplit_once('/').is_some_and(|(up, _)| up == list));
-        found.and_then(|(_, place)| Some(place.routes.first()?.1.segments.last()?.name))
+        // Where nothing is shown nothing is found.
+        let (_, pattern) = found.and_then(|(_, place)| place.find(&HttpMethod::GET))?;
+        Some(pattern.segments.last()?.name)
     };
     let below: Vec<_> = places.keys().map(|path| below(path)).collect();
     for ((path, mut place), below) in places.into_iter().zip(below) {
@@ -246,7 +248,8 @@ pub async fn admit(
         Shown::Nothing if access == Access::Visitor => return Ok(nobody(false)),
         Shown::Nothing | Shown::Foreign if everywhere => (guest, false),
         Shown::Nothing | Shown::Foreign if is_open => {
-            if !site.rules.may_be_guest(from, &parts.method, &parts.headers) {
+            let may_be_guest = || site.rules.may_be_guest(from, &parts.method, &parts.headers);
+            if !door.tables.is_public(service) && !may_be_guest() {
                 return Err(forbidden(GUESTS_PAGES));
             }
             (guest, false)

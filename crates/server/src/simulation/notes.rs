@@ -28,7 +28,7 @@ pub struct Note {
 pub fn service() -> Service {
     Service::new("notes", &[], &[])
         .command("sim:note", Access::Operator, note)
-        .event("note", Spelling::Spread)
+        .event::<serde_json::Value>("note", Spelling::Spread)
 }
 
 fn note(_: &mut Tx<'_>, _: &Ctx<'_>, note: &Note) -> Result<Outcome<Json>, Fault> {

@@ -32,6 +32,7 @@ const SLOW: &str = "tests.slow";
 const REFUSE: &str = "tests.refuse";
 const PANIC: &str = "tests.panic";
 const FULL: &str = "tests.full";
+const LATE: &str = "tests.late";
 
 fn service() -> Service {
     Service::new("tests", &[], &[])
@@ -41,6 +42,7 @@ fn service() -> Service {
         .due(REFUSE, refuse)
         .due(PANIC, |_, _, key| panic!("{key} panics"))
         .due(FULL, |_, _, _| Err(Fault::new(Code::Full, "full")))
+        .due(LATE, |_, _, _| Err(Fault::new(Code::Timeout, "it took too long")))
 }
 
 /// Says when it ran.
@@ -263,6 +265,17 @@ fn a_row_that_fails_is_undone_put_off_and_in_nobodys_way() {
     assert_eq!(house.run(101, 9).next, put_off);
     assert_eq!(house.run(100 + PUT_OFF_MICROS, 9).failed.len(), 2, "they are tried again");
     assert_eq!(house.told().len(), 2);
+}
+
+/// Its time has come, and others were in its way, perhaps.
+#[test]
+fn what_took_too_long_is_tried_again_soon() {
+    let house = House::new();
+    house.arm(LATE, "a", 1);
+    house.arm(TELL, "b", 2);
+    let run = house.run(100, 9);
+    assert_eq!((run.failed.len(), keys(&run.done)), (1, vec!["b"]));
+    assert_eq!(house.armed(LATE, "a"), Some(100 + PUT_OFF_SOON_MICROS));
 }
 
 #[test]

@@ -22,13 +22,18 @@ fn entry(name: &'static str, payload: &str) -> Entry {
     Entry::new(Arc::new(Logged { offset: 7, at: 0, event: Some(event), effects: Vec::new() }))
 }
 
+/// An event in which each receiver is named, and one that is the same for all.
+fn told() -> [Told; 2] {
+    [("own", Some("userID")), ("same", None)].map(|(name, own)| Told {
+        namespace: "/chat",
+        own,
+        ..Told::new::<serde_json::Value>(name, Spelling::Spread)
+    })
+}
+
 #[test]
 fn each_receiver_is_named_in_its_own_frame() {
-    let told = |name, own| {
-        let (spelling, asks, namespace) = (Spelling::Spread, false, "/chat");
-        Told { name, spelling, asks, namespace, own }
-    };
-    let speller = Speller::new("ep", [told("own", Some("userID")), told("same", None)]);
+    let speller = Speller::new("ep", told());
     let check = |name, id: &str, payload: &str, shape, expected: &str| {
         let whose = Principal { id: id.into(), ..Principal::nobody() };
         let frame = speller.frame_for(&entry(name, payload), 0, shape, &whose);
@@ -64,15 +69,7 @@ fn each_receiver_is_named_in_its_own_frame() {
 fn each_receiver_is_named_however_slow_it_is() {
     for room in [usize::MAX, 0, 1, 30, 60, 90] {
         let recent = Arc::new(Recent::new(0, 10, 1 << 20));
-        let told = |name, own| Told {
-            name,
-            spelling: Spelling::Spread,
-            asks: false,
-            namespace: "/chat",
-            own,
-        };
-        let speller =
-            Arc::new(Speller::new("ep", [told("own", Some("userID")), told("same", None)]));
+        let speller = Arc::new(Speller::new("ep", told()));
         let mut hub = Hub::new(recent.clone(), speller, Arc::default(), 1 << 20);
         let users = [1, 22].map(|user| {
             let pipe = Pipe::new(Rc::new(Cell::new(0)), room);

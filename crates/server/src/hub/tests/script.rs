@@ -97,17 +97,15 @@ pub struct House {
     pub needs: Vec<String>,
 }
 
+/// An event of this name that is told in the namespace `/es`, and may ask for an acknowledgement.
+pub fn told_as(name: &'static str, asks: bool) -> Told {
+    Told { asks, namespace: "/es", ..Told::new::<serde_json::Value>(name, Spelling::Spread) }
+}
+
 impl House {
     pub fn new(shape: Shape, ring: usize, outbox_len_max: usize) -> House {
         let recent = Arc::new(Recent::new(0, ring, 1 << 20));
-        let told = Told {
-            name: "e",
-            spelling: Spelling::Spread,
-            asks: false,
-            namespace: "/es",
-            own: None,
-        };
-        let speller = Arc::new(Speller::new("epoch", [told]));
+        let speller = Arc::new(Speller::new("epoch", [told_as("e", false)]));
         let mut hub = Hub::new(recent.clone(), speller, Arc::default(), outbox_len_max);
         let pipe = Pipe::new(Rc::new(Cell::new(0)), usize::MAX);
         let line = hub.line(SimSocket(pipe.clone()));

@@ -351,7 +351,8 @@ impl Shard {
     fn greetings(&self, opened: &Opened) -> Vec<Said> {
         let Some(door) = &self.setup.door else { return Vec::new() };
         let now = self.setup.clock.now();
-        let mut greetings = door.tables.greetings(opened.streams, &opened.principal, now);
+        let filter = opened.opening.filter.as_deref();
+        let mut greetings = door.tables.greetings(opened.streams, filter, &opened.principal, now);
         greetings.extend(opened.handed.clone());
         greetings.iter().for_each(|said| self.setup.metrics.told(&said.event, 1));
         greetings

@@ -33,6 +33,7 @@ fn rows_go_once_the_log_may_have_let_go_of_what_they_missed() {
             states: i64::MAX / 2,
             areas: i64::MAX / 2,
             notifications: i64::MAX / 2,
+            bookings: i64::MAX / 2,
         };
         let run = housekeeping::tidy(&house.core.door, kept, &mut place);
         house.runtime.block_on(run).expect("it is tidied");

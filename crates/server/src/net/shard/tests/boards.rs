@@ -80,7 +80,7 @@ fn tables() -> Tables {
     let boards = Service::new("boards", &[], &[])
         .command("put", Access::Caller, put)
         .query("place", Access::Caller, place)
-        .event("put", Spelling::Spread)
+        .event::<serde_json::Value>("put", Spelling::Spread)
         .topics(&["boards", "board"])
         .stream(PATH, DIALECT, Access::Caller, |_, _| Ok(vec![Topic::Borrowed("boards")]))
         .hears(heard)
