@@ -1,6 +1,8 @@
-//! The project's own commands: `cargo xtask test` runs every check there is.
+//! The project's own commands: `cargo xtask test` runs every check there is, `cargo xtask contract` writes what clients
+//! are told.
 //!
 //! - [`test`]: the steps, in order, and what each one runs.
+//! - [`contract`]: files that the code says, written anew.
 //! - [`prerequisites`]: what the tests need besides Rust, and how it is installed.
 //! - [`postgres`]: a private PostgreSQL cluster for the time of the tests.
 //! - [`command`]: running a program, and the sentence when it fails.
@@ -11,6 +13,7 @@
 )]
 
 mod command;
+mod contract;
 #[cfg(test)]
 mod layers;
 mod postgres;
@@ -33,11 +36,14 @@ struct Arguments {
 enum Task {
     /// Run every check and test; install what they need where that is possible
     Test,
+    /// Write what clients are told, as TypeScript and AsyncAPI, the way the code says it
+    Contract,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Test => test::all(),
+        Task::Contract => contract::write(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

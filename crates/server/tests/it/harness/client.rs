@@ -9,6 +9,7 @@ use std::{
 use bellwire_wire::frame::{Flow, Incoming, Limits, Opcode, Reader, Role, encode_masked};
 
 use super::{DEADLINE, Transport};
+use crate::contract;
 
 /// A server may send long messages, such as snapshots.
 const LIMITS: Limits =
@@ -34,6 +35,8 @@ pub enum Got {
 /// One connection.
 pub struct Client {
     stream: Box<dyn Transport>,
+    /// What it asked for, by which it is known what it may hear.
+    target: String,
     reader: Reader,
     got: VecDeque<Got>,
     ended: bool,
@@ -43,10 +46,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client on a stream that was upgraded; `bytes` came already.
-    pub fn new(stream: impl Transport + 'static, mut bytes: Vec<u8>) -> Client {
+    /// A client on a stream that was upgraded by a request for this target; `bytes` came already.
+    pub fn new(stream: impl Transport + 'static, target: &str, mut bytes: Vec<u8>) -> Client {
         let mut client = Client {
             stream: Box::new(stream),
+            target: target.to_owned(),
             reader: Reader::new(Role::Client, 0),
             got: VecDeque::new(),
             ended: false,
@@ -119,8 +123,11 @@ impl Client {
     }
 
     fn take_in(&mut self, bytes: &mut [u8]) {
-        let Client { reader, got, .. } = self;
+        let Client { reader, got, target, .. } = self;
         let result = reader.receive(&LIMITS, bytes, 0, &mut |incoming| {
+            if let Incoming::Text(text) = &incoming {
+                contract::heard(target, text);
+            }
             got.extend(match incoming {
                 Incoming::Text(text) => Some(Got::Text(text.to_owned())),
                 Incoming::Binary(bytes) => Some(Got::Binary(bytes.to_vec())),

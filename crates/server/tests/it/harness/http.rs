@@ -172,7 +172,7 @@ impl Dial {
         let (response, rest) = read_response(&mut stream);
         assert_eq!(response.status, 101, "{}{}", response.head, response.body);
         assert_eq!(response.header("sec-websocket-accept"), accept_key(KEY).as_deref());
-        Client::new(stream, rest)
+        Client::new(stream, &self.path, rest)
     }
 }
 
