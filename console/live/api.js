@@ -1,63 +1,18 @@
-// Requests to the server that served this page.
+// Requests to the server that served this page, and what is said of those that fail.
 
-/** Items of a page of a list: the most that the server gives. */
-const PAGE_LEN = 1_000;
+import { ask as request } from '../../clients/js/src/http.js';
+import { Refused } from '../../clients/js/src/refused.js';
+import { timed } from './clock.js';
 
-/** A request that was answered, and refused: the problem of RFC 9457 that the server told. */
-export class Refused extends Error {
-  /**
-   * @param {number} status
-   * @param {string} words
-   */
-  constructor(status, words) {
-    super(words);
-    this.status = status;
-  }
-}
+export { pages } from '../../clients/js/src/http.js';
+export { Refused };
 
 /**
- * Asks and gives the JSON of the answer, `null` if it has none.
+ * Asks and gives the JSON of the answer, `null` if it has none; the server's clock is noted beside.
  *
- * @param {string} path
- * @param {{ method?: string, body?: object, token?: string | null, signal?: AbortSignal,
- *   credentials?: RequestCredentials }} [options]
- * @returns {Promise<any>}
- * @throws {Refused} if the server says no, and whatever `fetch` throws if it cannot be reached
+ * @type {typeof request}
  */
-export async function ask(path, { method = 'GET', body, token, signal, credentials } = {}) {
-  const headers = new Headers();
-  if (body) headers.set('Content-Type', 'application/json');
-  if (token) headers.set('Authorization', `Bearer ${token}`);
-  const response = await fetch(path, { method, headers, signal, credentials, body: body && JSON.stringify(body) });
-  const text = await response.text();
-  if (!response.ok) throw new Refused(response.status, detail(text) ?? `the server answered ${response.status}`);
-  return text === '' ? null : JSON.parse(text);
-}
-
-/**
- * The pages of a list, one after the other.
- *
- * @param {(path: string) => Promise<any>} ask
- * @param {string} path of the list, without a query
- * @returns {AsyncGenerator<any[]>} the items of each page
- */
-export async function* pages(ask, path) {
-  for (let cursor = ''; cursor !== null; ) {
-    const query = new URLSearchParams({ limit: String(PAGE_LEN), ...(cursor && { cursor }) });
-    const page = await ask(`${path}?${query}`);
-    yield page.items;
-    cursor = page.next;
-  }
-}
-
-/** @param {string} text */
-function detail(text) {
-  try {
-    return JSON.parse(text).detail;
-  } catch {
-    return undefined; // A proxy's own page.
-  }
-}
+export const ask = (place, options) => request(place, { ...options, fetch: timed });
 
 /**
  * What went wrong, in words for whoever sits before it.

@@ -17,8 +17,6 @@ export class Areas extends Watched {
   /** Who is there is told as it is, not as it was: so all is listed after a break. */
   isReplayedWhole = false;
   complete = false;
-  /** @type {string | undefined} */
-  cursor;
   /** Changes when everything was listed anew. */
   listings = 0;
   /** @type {Known<Area>} */
@@ -69,7 +67,7 @@ export class Areas extends Watched {
   forget() {
     for (const known of [this.areas, this.clients, this.pairings]) known.forget();
     this.#presence.clear();
-    [this.complete, this.cursor] = [false, undefined];
+    this.complete = false;
     this.tell();
   }
 

@@ -28,8 +28,6 @@ export class Chat extends Watched {
   /** What is personal is told to those alone who have entered their room: so all is listed after a break. */
   isReplayedWhole = false;
   complete = false;
-  /** @type {string | undefined} */
-  cursor;
   rooms = new Rooms();
   /** Ids of those who are online. @type {Set<string>} */
   online = new Set();
@@ -107,7 +105,7 @@ export class Chat extends Watched {
     this.online.clear();
     this.conversation?.leave();
     [this.conversation, this.#kept] = [null, []];
-    [this.complete, this.cursor] = [false, undefined];
+    this.complete = false;
     this.tell();
   }
 

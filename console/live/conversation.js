@@ -1,5 +1,6 @@
 // One conversation as it is shown: its messages, what waits to be sent, who is writing, how far it was read.
 
+import { newKey as randomId } from '../../clients/js/src/keys.js';
 import { Refused, words } from './api.js';
 import { Lost } from './connection.js';
 import { Messages, NEWEST_LEN, PAGE_LEN, newKey, toldAs } from './messages.js';
@@ -350,10 +351,4 @@ export class Conversation {
     const { me: userID, session } = this.chat;
     this.chat.connection.send({ type, roomID: this.label, user: { userID, username: session.name } });
   }
-}
-
-/** Also where there is no secure origin, and so no `randomUUID`. */
-function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -48,8 +48,6 @@ export class Sensors extends Watched {
   /** Devices and sensors come and go untold: so all is listed after a break. */
   isReplayedWhole = false;
   #complete = false;
-  /** @type {string | undefined} */
-  cursor;
   /** @type {Map<number, Device>} */
   devices = new Map();
   /** @type {Map<number, Sensor>} */
@@ -139,7 +137,7 @@ export class Sensors extends Watched {
   forget() {
     this.devices.clear();
     this.sensors.clear();
-    [this.complete, this.cursor, this.#hasReadings, this.isStale] = [false, undefined, false, false];
+    [this.complete, this.#hasReadings, this.isStale] = [false, false, false];
     this.structure += 1;
     this.tell();
   }

@@ -32,8 +32,6 @@ export class States extends Watched {
   /** @type {Map<string, Entity>} by id */
   entities = new Map();
   complete = false;
-  /** @type {string | undefined} */
-  cursor;
   /** Changes when entities come, go, or are called by another name. */
   structure = 0;
   /** Changes when everything was listed anew: what was missed has its times then. */
@@ -84,7 +82,7 @@ export class States extends Watched {
   forget() {
     this.entities.clear();
     this.#heard.clear();
-    [this.complete, this.cursor] = [false, undefined];
+    this.complete = false;
     this.structure += 1;
     this.tell();
   }

@@ -2,32 +2,13 @@
 
 import { useEffect, useReducer } from '../vendor/htm-preact.js';
 
-/** Something that tells its watchers when it has changed. */
-export class Watched {
-  /** @type {Set<() => void>} */
-  #watchers = new Set();
-
-  /**
-   * Calls `watcher` after each change, until the function that is returned is called.
-   *
-   * @param {() => void} watcher
-   */
-  watch(watcher) {
-    this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
-  }
-
-  /** Tells every watcher. */
-  tell() {
-    for (const watcher of this.#watchers) watcher();
-  }
-}
+export { Watched } from '../../clients/js/src/watched.js';
 
 /**
  * Renders the component that calls it again when one of `things` has changed, at most once per frame: a
  * thousand changes a second are sixty renderings.
  *
- * @param {Watched[]} things
+ * @param {import('../../clients/js/src/watched.js').Watched[]} things
  */
 export function useWatched(...things) {
   const [, render] = useReducer((/** @type {number} */ count, _) => count + 1, 0);

@@ -1,0 +1,9 @@
+/**
+ * The moment that a time of the server stands for. Stations and notifications tell theirs without a zone
+ * (`2024-02-27T10:30:00`), which is UTC; `new Date` would take it for the local time of whoever reads it.
+ *
+ * @param {string} text
+ * @returns {Date}
+ * @throws {RangeError} if it is no time
+ */
+export function utc(text: string): Date;
