@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
 import { ask, sentence, words } from '../live/api.js';
 
-/** @typedef {(method: string, path: string, body?: object) => Promise<any>} Send */
+/** @typedef {(method: string, path: string, body?: object, key?: string) => Promise<any>} Send */
 
 /**
  * Does one thing at a time, and says what was wrong with the last one, in words. Buttons stay as they are meanwhile:
@@ -31,7 +31,7 @@ export function useAct(session) {
     }
   };
   /** @type {Send} */
-  const send = (method, path, body) => ask(path, { method, body, token: session.token });
+  const send = (method, path, body, key) => ask(path, { method, body, idempotencyKey: key, token: session.token });
   return { wrong, act, send };
 }
 

@@ -4,11 +4,11 @@ import { html, useLayoutEffect, useRef } from '../vendor/htm-preact.js';
 import { Wrong, useAct } from './act.js';
 
 /**
- * @param {{ title: string, verb: string, children?: any, session: import('../live/session.js').Session,
+ * @param {{ title: string, verb: string, leave?: string, children?: any, session: import('../live/session.js').Session,
  *   work: (send: import('./act.js').Send) => Promise<unknown>, close: () => void, done?: () => void }} props
- *   `close` when it is not asked any more, `done` when the work is
+ *   `leave`: what it is called to leave all as it is; `close` when it is not asked any more, `done` when the work is
  */
-export function Confirm({ title, verb, children, session, work, close, done }) {
+export function Confirm({ title, verb, leave = 'Cancel', children, session, work, close, done }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const { wrong, act, send } = useAct(session);
   useLayoutEffect(() => dialog.current?.showModal(), []);
@@ -24,7 +24,7 @@ export function Confirm({ title, verb, children, session, work, close, done }) {
       ${children}
       <${Wrong} words=${wrong} />
       <div class="buttons">
-        <button type="button" autofocus onClick=${() => dialog.current?.close()}>Cancel</button>
+        <button type="button" autofocus onClick=${() => dialog.current?.close()}>${leave}</button>
         <button type="button" class="danger" onClick=${confirm}>${verb}</button>
       </div>
     </dialog>

@@ -17,8 +17,8 @@ import { ThemeButton } from './theme-button.js';
 export function Frame({ app }) {
   const [{ route, params }, setPlace] = useState(current);
   const [error] = useErrorBoundary();
-  const { session, connection, areasConnection, sensorsConnection, chat, inbox } = app;
-  useWatched(connection, areasConnection, sensorsConnection, chat.connection, inbox.connection, session);
+  const { session, connection, areasConnection, sensorsConnection, chat, inbox, stations } = app;
+  useWatched(connection, areasConnection, sensorsConnection, chat.connection, inbox.connection, stations.connection, session);
   useEffect(() => {
     const moved = () => setPlace(current());
     addEventListener('hashchange', moved);
@@ -81,7 +81,7 @@ export function Frame({ app }) {
 
 /** What the window is called: by what it shows, and how much was said that is unread. @param {{ app: App, route: import('./routes.js').Route, params: string[] }} props */
 function Title({ app, route, params }) {
-  useWatched(app.chat);
+  useWatched(app.chat, app.stations);
   const title = route.title?.(app, params) || route.name;
   const { unread } = app.chat.rooms;
   useEffect(() => {

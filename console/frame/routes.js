@@ -9,6 +9,7 @@ import { NotificationsPage } from '../notifications/page.js';
 import { Screen } from '../screen/page.js';
 import { SensorsPage, titleOf } from '../sensors/page.js';
 import { ENTITY_ID, States } from '../states/page.js';
+import { StationsPage, titleOf as titleOfStation } from '../stations/page.js';
 import { Tester } from '../tester/page.js';
 import { here } from './address.js';
 import { NotFound } from './not-found.js';
@@ -74,9 +75,18 @@ export const ROUTES = [
     why: 'Who chats does so by name.',
   },
   { name: 'Screen', href: '/screen', place: /^\/(?:screen|pairing)\/?#/, page: Screen, inMenu: false, isBare: true },
-  { name: 'Sign in', href: '/#/sign-in', place: /^\/#\/sign-in$/, page: SignIn, inMenu: false },
+  { name: 'Sign in', href: '/#/sign-in', place: /^\/#\/sign-in(?:\/.*)?$/, page: SignIn, inMenu: false },
   { name: 'Pair a screen', href: '/pair', place: /^\/pair\/?#/, page: PairPage, inMenu: false, followed: ofAdmins },
   { name: 'Areas', href: '/#/areas', place: /^\/#\/areas$/, page: AreasPage, inMenu: true, followed: ofAdmins },
+  {
+    name: 'Stations',
+    href: '/#/stations',
+    place: /^\/#\/stations(?:\/(?:(booking)\/(?=\d))?(\d+|new|bookings))?$/,
+    page: StationsPage,
+    inMenu: true,
+    followed: ({ stations }) => stations.connection,
+    title: titleOfStation,
+  },
   {
     name: 'Sensors',
     href: '/#/sensors',

@@ -29,7 +29,7 @@ export function SignIn({ app: { session, restart }, why }) {
     try {
       await session.signIn(username, password);
       form.current?.reset();
-      if (location.hash === '#/sign-in') go('/');
+      if (isPage()) go(wayBack());
       restart();
     } catch (error) {
       setWrong(words(error));
@@ -57,10 +57,15 @@ export function SignIn({ app: { session, restart }, why }) {
           </div>
         </fieldset>
       `}
-      ${session.kind === 'guest' && html`<a class="button quiet" href=${link('/#/')}>Go on as a guest</a>`}
+      ${session.kind === 'guest' && html`<a class="button quiet" href=${link(`/#${isPage() ? wayBack() : '/'}`)}>Go on as a guest</a>`}
     </form>
   `;
 }
+
+/** `#/sign-in` is a page of its own; what stands behind it is the page that one came from. */
+const PAGE = '#/sign-in';
+const isPage = () => location.hash.startsWith(PAGE);
+const wayBack = () => location.hash.slice(PAGE.length) || '/';
 
 /**
  * @param {HTMLFormElement | null} form

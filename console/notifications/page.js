@@ -5,6 +5,7 @@ import { Wrong, useAct } from '../frame/act.js';
 import { link } from '../frame/address.js';
 import { ago, whole } from '../frame/times.js';
 import { useNow } from '../frame/now.js';
+import { utc } from '../live/clock.js';
 import { useWatched } from '../live/watched.js';
 
 /** @typedef {import('../live/inbox.js').Notification} Notification */
@@ -28,7 +29,7 @@ export function NotificationsPage({ app: { inbox, session } }) {
   }
   const more = async () => {
     setLoading(true);
-    await act(inbox.more);
+    await act(() => inbox.more());
     setLoading(false);
   };
   const { unread } = inbox;
@@ -36,12 +37,12 @@ export function NotificationsPage({ app: { inbox, session } }) {
     <div class=${`notifications-page scrolls${condition === 'live' ? '' : ' stale'}`}>
       <header>
         <h1>Notifications</h1>
-        ${unread > 0 && html`<button type="button" onClick=${() => act(() => inbox.read({ all: true }))}>Mark all as read</button>`}
+        ${unread > 0 && html`<button type="button" onClick=${() => act(() => inbox.markRead('all'))}>Mark all as read</button>`}
       </header>
       <${Wrong} words=${wrong} />
-      ${inbox.all.length === 0 && html`<div id="empty" class="notice"><h2>Nothing yet</h2><p>What you have to know is kept here: groups that you are added to, comments on you, ratings of you.</p></div>`}
+      ${inbox.all.length === 0 && html`<div id="empty" class="notice"><h2>Nothing yet</h2><p>What you have to know is kept here: groups that you are added to, comments on you, ratings of you, and what becomes of your bookings.</p></div>`}
       <ul>
-        ${inbox.all.map((each) => html`<${Row} key=${each.id} notification=${each} read=${() => act(() => inbox.read({ ids: [each.id] }))} />`)}
+        ${inbox.all.map((each) => html`<${Row} key=${each.id} notification=${each} read=${() => act(() => inbox.markRead([each.id]))} />`)}
       </ul>
       ${inbox.next !== null && html`<button type="button" class="quiet more" onClick=${more}>${isLoading ? 'Loading' : 'Show more'}</button>`}
     </div>
@@ -50,17 +51,18 @@ export function NotificationsPage({ app: { inbox, session } }) {
 
 /** @param {{ notification: Notification, read: () => void }} props */
 function Row({ notification, read: markRead }) {
-  const { id, title, message, read, type, level } = notification;
+  const { id, title, message, read, level, battery_info: battery } = notification;
   const at = timeOf(notification);
-  const place = PLACES[type];
+  const place = placeOf(notification);
   return html`
     <li class=${`notification${read ? '' : ' unread'} ${level ?? ''}`} data-notification-id=${id}>
       <div>
-        ${title && title !== message && html`<h2>${title}</h2>`}
+        ${title && title !== message && html`<h2>${title}${level && html` <span class="level">${LEVELS[level] ?? level}</span>`}</h2>`}
         <p class="text">${message}</p>
         <p class="when">
           <time dateTime=${new Date(at).toISOString()} title=${whole(at)}>${ago(at)}</time>
           ${!read && html`<span class="out-of-sight">, unread</span>`}
+          ${battery && html`<span class="battery-info">${battery}</span>`}
           ${place && html`<a href=${link(place.href)} onClick=${() => !read && markRead()}>${place.name}</a>`}
         </p>
       </div>
@@ -69,12 +71,20 @@ function Row({ notification, read: markRead }) {
   `;
 }
 
+/** How much it matters, in words. @type {Record<string, string>} */
+const LEVELS = { info: 'Info', success: 'Success', warning: 'Warning', error: 'Error' };
+
 /** Where what a type of them is about is found. @type {Record<string, { href: string, name: string }>} */
 const PLACES = { chatGroup: { href: '/#/chat', name: 'Chat' }, comment: { href: '/#/houseworkers', name: 'Houseworkers' } };
 
-/** When it was, in ms since 1970: the server says it in UTC, without a zone. @param {Notification} notification */
+/** Where what it is about is found. @param {Notification} notification */
+function placeOf({ type, booking_id: booking, station_name: station }) {
+  return booking && station ? { href: `/#/stations/booking/${booking}`, name: station } : PLACES[type];
+}
+
+/** When it was, in ms since 1970. @param {Notification} notification */
 function timeOf({ timestamp, date: { year, month, day, time } }) {
-  if (timestamp) return Date.parse(/Z$|[+-]\d\d:\d\d$/.test(timestamp) ? timestamp : `${timestamp}Z`);
+  if (timestamp) return utc(timestamp);
   const [hours, minutes] = time.split(':').map(Number);
   return Date.UTC(year, month - 1, day, hours, minutes);
 }

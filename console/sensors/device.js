@@ -6,12 +6,12 @@ import { Wrong } from '../frame/act.js';
 import { go, link } from '../frame/address.js';
 import { Confirm } from '../frame/confirm.js';
 import { useNow } from '../frame/now.js';
+import { Absent, Back, Close } from '../frame/pane.js';
 import { ago, recent, whole } from '../frame/times.js';
 import { useWatched } from '../live/watched.js';
 import { useChange } from './change.js';
 import { Condition, raisedWords } from './row.js';
 import { SensorForm } from './sensor-form.js';
-import { Absent, Back, Close } from './sensor.js';
 import { BoardToken } from './token.js';
 import { Value, nameOf } from './value.js';
 
@@ -29,19 +29,19 @@ export function DevicePane({ app, id }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   const device = sensors.devices.get(id);
-  if (!device) return html`<${Absent} what="device" isKnown=${sensors.complete} heading=${heading} />`;
+  if (!device) return html`<${Absent} what="device" isKnown=${sensors.complete} heading=${heading} to="/sensors" label="Back to all sensors" />`;
   const members = [...sensors.sensors.values()].filter(({ deviceId }) => deviceId === id).sort((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : a.id - b.id));
   const isAdmin = session.role === 'admin';
   const { statusAt, heardAt } = device;
   return html`
     <article class="entity-page device-page" aria-labelledby="entity-name" data-device=${id}>
       <header>
-        <${Back} />
+        <${Back} to="/sensors" label="Back to all sensors" />
         <div class="titles">
           <h2 id="entity-name" ref=${heading} tabindex="-1">${device.name}</h2>
           <p class="of"><${Condition} device=${device} /></p>
         </div>
-        <${Close} />
+        <${Close} to="/sensors" />
       </header>
       <dl class="facts">
         <div><dt>Device</dt><dd>${id}</dd></div>
@@ -160,9 +160,9 @@ export function NewDevice({ app }) {
   return html`
     <article class="entity-page device-page" aria-labelledby="entity-name">
       <header>
-        <${Back} />
+        <${Back} to="/sensors" label="Back to all sensors" />
         <div class="titles"><h2 id="entity-name">New device</h2></div>
-        <${Close} />
+        <${Close} to="/sensors" />
       </header>
       ${session.role === 'admin'
         ? html`

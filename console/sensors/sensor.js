@@ -3,8 +3,8 @@
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
 import { go, link } from '../frame/address.js';
 import { Confirm } from '../frame/confirm.js';
-import { Icon } from '../frame/icon.js';
 import { useNow } from '../frame/now.js';
+import { Absent, Back, Close } from '../frame/pane.js';
 import { ago, recent, whole } from '../frame/times.js';
 import { useWatched } from '../live/watched.js';
 import { Chart } from './chart.js';
@@ -28,47 +28,23 @@ export function SensorPane({ app, id }) {
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   const sensor = sensors.sensors.get(id);
   const device = sensor && sensors.devices.get(sensor.deviceId);
-  if (!sensor || !device) return html`<${Absent} what="sensor" isKnown=${sensors.complete} heading=${heading} />`;
+  if (!sensor || !device) return html`<${Absent} what="sensor" isKnown=${sensors.complete} heading=${heading} to="/sensors" label="Back to all sensors" />`;
   return html`
     <article class="entity-page sensor-page" aria-labelledby="entity-name" data-sensor=${id}>
       <header>
-        <${Back} />
+        <${Back} to="/sensors" label="Back to all sensors" />
         <div class="titles">
           <h2 id="entity-name" ref=${heading} tabindex="-1">${nameOf(sensor.type)}</h2>
           <p class="of">
             <a href=${link(`/#/sensors/device/${device.id}`)}>${device.name}</a> <${Condition} device=${device} />
           </p>
         </div>
-        <${Close} />
+        <${Close} to="/sensors" />
       </header>
       <${Now} sensor=${sensor} />
       <${Chart} app=${app} sensor=${sensor} />
       <${Readings} app=${app} sensor=${sensor} />
       <${Settings} app=${app} sensor=${sensor} device=${device} />
-    </article>
-  `;
-}
-
-export function Back() {
-  return html`<a class="button quiet square back" href=${link('/#/sensors')} aria-label="Back to all sensors" title="Back (Esc)"><${Icon} name="back" /></a>`;
-}
-
-export function Close() {
-  return html`
-    <button type="button" class="quiet square close" aria-label="Close" title="Close (Esc)" onClick=${() => go('/sensors')}><${Icon} name="close" /></button>
-  `;
-}
-
-/** @param {{ what: string, isKnown: boolean, heading: { current: HTMLElement | null } }} props */
-export function Absent({ what, isKnown, heading }) {
-  return html`
-    <article class="entity-page" aria-labelledby="entity-name">
-      <header>
-        <${Back} />
-        <div class="titles"><h2 id="entity-name" ref=${heading} tabindex="-1">${isKnown ? `There is no such ${what}` : 'Loading'}</h2></div>
-        <${Close} />
-      </header>
-      ${isKnown && html`<p class="aside">It was deleted, or was never there.</p>`}
     </article>
   `;
 }
