@@ -1,4 +1,5 @@
-//! The demo's devices: what their sensors have measured before, what they measure now, and a board that posts.
+//! The demo's devices: what their sensors have measured before, what they measure now, and a board that posts. And its
+//! stations.
 
 use std::{
     collections::BTreeMap,
@@ -233,4 +234,46 @@ fn a_board_posts_with_the_token_that_is_printed() {
     let update: Value = serde_json::from_slice(&said.stdout).expect("it prints what is answered");
     assert_eq!((&update["sensor_id"], &update["value"]), (&json!(1), &json!(25.5)), "{update}");
     demo.0.stop();
+}
+
+/// Stations are there with the first start; a later one puts nothing back.
+#[test]
+fn stations_are_there_once() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let demo = Demo::serve(folder.path());
+    let downtown = json!({
+        "id": 1, "name": "Downtown Station", "status": "online",
+        "available_batteries": 15, "booked_batteries": 3, "total_batteries": 18,
+    });
+    let airport = json!({
+        "id": 2, "name": "Airport Station", "status": "online",
+        "available_batteries": 8, "booked_batteries": 0, "total_batteries": 8,
+    });
+    assert_eq!(demo.get("/api/stations")["items"], json!([downtown, airport]));
+    let ask = |demo: &Demo, login: &str, method: &str, path: &str| {
+        let body = json!({ "username": login, "password": "demo" });
+        let signed_in =
+            Ask::new(demo.0.address(), "POST", "/api/auth/login").json(&body).expect(200);
+        let token = signed_in["token"].as_str().expect("it is a text");
+        Ask::new(demo.0.address(), method, path).bearer(token)
+    };
+    for (booking, login, user) in [(1, "john_doe", "1"), (2, "jane", "2"), (3, "sara_cleaner", "3")]
+    {
+        let booked = ask(&demo, login, "GET", "/api/bookings").expect(200);
+        let expected = json!([{
+            "id": booking, "station_id": 1, "battery_id": 15 + booking, "user_id": user,
+            "status": "confirmed", "expires_at": null,
+        }]);
+        assert_eq!(booked["items"], expected, "{login}");
+    }
+    assert_eq!(ask(&demo, "admin", "DELETE", "/api/stations/2").send().status, 204);
+    ask(&demo, "john_doe", "POST", "/api/bookings/1/collect").expect(200);
+    demo.0.stop();
+    let demo = Demo::serve(folder.path());
+    let stations = demo.get("/api/stations")["items"].clone();
+    assert_eq!(stations.as_array().map(Vec::len), Some(1), "{stations}");
+    assert_eq!(
+        (&stations[0]["booked_batteries"], &stations[0]["total_batteries"]),
+        (&json!(2), &json!(17))
+    );
 }

@@ -4,8 +4,8 @@
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
 //! cursor that belong to it; `schema-2` has a user too, with a session and tokens, and `schema-3` the
 //! table of connections that may be recovered. `schema-4` has a paired client with an area, and what it was told and has
-//! acknowledged, `schema-5` a sensor with readings, and `schema-6` two users who talk. The newest is made again with
-//! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
+//! acknowledged, `schema-5` a sensor with readings, `schema-6` two users who talk, and `schema-7` a station and bookings. The
+//! newest is made again with `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
 //! files and a row of its own; those of earlier ones stay as they are. How versions follow each other,
 //! the store's own tests show with services made for that.
 
@@ -290,6 +290,53 @@ fn check_talk(server: &Process, talk: &Value) {
     assert!(said.contains(r#""success":true"#), "{said}");
 }
 
+/// A station with a battery that was collected, one that is booked and one that is not.
+fn write_station(server: &Process, admin: &str) -> Value {
+    let ask = |path: &str, token: &str, body: Value, status: u16| {
+        Ask::new(server.address(), "POST", path).bearer(token).json(&body).expect(status)
+    };
+    let user = json!({ "username": "eve", "role": "user", "email": "eve@example.com" });
+    let id = ask("/api/users", admin, user, 201)["userId"].clone();
+    let token = json!({ "role": "user", "subject": id, "ttl": TEN_YEARS_S });
+    let token = ask("/api/tokens", admin, token, 201)["token"].clone();
+    let eve = token.as_str().expect("it is a text");
+    ask("/api/stations", admin, json!({ "name": SAID }), 201);
+    for _ in 0..3 {
+        let battery = json!({ "name": SAID, "model": "S2" });
+        ask("/api/stations/1/batteries", admin, battery, 201);
+    }
+    for _ in 0..2 {
+        ask("/api/stations/1/bookings", eve, json!({}), 201);
+    }
+    ask("/api/bookings/1/collect", eve, json!({}), 200);
+    json!({ "eve": token })
+}
+
+/// What was booked is long over, as its user is told once the server is there; and it can be booked again.
+fn check_station(server: &Process, station: &Value) {
+    let eve = station["eve"].as_str().expect("it is a text");
+    let ask = |method: &str, path: &str| Ask::new(server.address(), method, path).bearer(eve);
+    let counts = || {
+        let shown = ask("GET", "/api/stations/1").expect(200);
+        ["available_batteries", "booked_batteries"].map(|key| shown[key].clone())
+    };
+    until("the hold is over", || counts() == [json!(2), json!(0)]);
+    assert_eq!(ask("GET", "/api/stations/1").expect(200)["name"], SAID);
+    let bookings = ask("GET", "/api/bookings").expect(200);
+    let bookings = bookings["items"].as_array().expect("a list has items");
+    let statuses: Vec<_> = bookings.iter().map(|booking| &booking["status"]).collect();
+    assert_eq!(statuses, ["expired", "collected"]);
+    let inbox = ask("GET", "/api/notifications").expect(200);
+    let newest = &inbox["items"][0];
+    let info = format!("{SAID} - S2");
+    assert_eq!(
+        (&newest["type"], &newest["booking_id"], &newest["battery_info"]),
+        (&json!("booking_expired"), &json!(2), &json!(info))
+    );
+    let booked = ask("POST", "/api/stations/1/bookings").expect(201);
+    assert_eq!((&booked["id"], &booked["battery_id"]), (&json!(3), &json!(2)));
+}
+
 /// Makes the fixture of the schema as it is now.
 fn write_fixture(name: &str) {
     let folder = directory();
@@ -297,6 +344,8 @@ fn write_fixture(name: &str) {
     let [admin, revoked] = ["admin", "user"].map(|role| process::token(data, role, TEN_YEARS_S));
     let mut program = bellwire();
     program.env("BELLWIRE_LOGIN__SESSION", "3650d");
+    // What is booked is over when the fixture is served, and not before.
+    program.env("BELLWIRE_STATIONS__HOLD", "5s");
     let server = Process::serve_by(program, data, ANY_PORT, &[]);
     let _ = process::operate("tokens.revoke", json!({ "id": "tok_2" }), data);
     let connect = |query| traffic::open(server.address(), &admin, query).expect("it is there");
@@ -316,13 +365,14 @@ fn write_fixture(name: &str) {
     drop((writer, reader));
     let user = write_user(&server, data);
     let client = write_client(&server, &admin);
+    let station = write_station(&server, &admin);
     server.stop();
     let database = fs::read(data.join("bellwire.db")).expect("it can be read");
     let file = File::create(fixtures().join(format!("{name}.db.gz"))).expect("it can be made");
     let mut gzip = GzEncoder::new(file, Compression::best());
     gzip.write_all(&database).and_then(|()| gzip.finish()?.sync_all()).expect("it can be written");
     let beside = json!({ "admin": admin, "revoked": revoked, "cursor": cursor, "user": user,
-                         "client": client, "sensor": sensor, "talk": talk });
+                         "client": client, "sensor": sensor, "talk": talk, "station": station });
     fs::write(fixtures().join(format!("{name}.json")), format!("{beside:#}\n"))
         .expect("it is written");
 }
@@ -356,6 +406,9 @@ fn check(name: &str) {
     }
     if let Some(talk) = beside.get("talk") {
         check_talk(&server, talk);
+    }
+    if let Some(station) = beside.get("station") {
+        check_station(&server, station);
     }
     let mut reader = connect(&admin, &format!("?since={}", text("cursor")));
     let greeting: Value = serde_json::from_str(&reader.text()).expect("frames are JSON");
@@ -393,7 +446,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-6");
+        write_fixture("schema-7");
     }
-    (1..=6).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
+    (1..=7).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
 }
