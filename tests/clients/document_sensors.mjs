@@ -12,6 +12,7 @@
 import { readFile } from 'node:fs/promises';
 import { launch } from './browser.mjs';
 import { check, doing, requests, same, script, short } from './client.mjs';
+import { Devtools } from './devtools.mjs';
 
 const ADDRESS_IN_DOCUMENT = 'ws://127.0.0.1:8000/ws/sensor-data/';
 const LAST_STATEMENT = /^socket\.send\([^]*\);$/m;
@@ -19,48 +20,6 @@ const LAST_STATEMENT = /^socket\.send\([^]*\);$/m;
 const VALUE = -271.5;
 const DEVICE = { name: 'Hydroponic System 1' };
 const SENSOR = { device_id: 1, sensor_type: 'temperature', unit: 'celsius' };
-
-/** What a page prints. */
-class Printed {
-  #lines = [];
-  #wake = () => {};
-
-  constructor(page) {
-    page.on('console', (message) => {
-      this.#lines.push({ text: message.text(), object: message.args()[1] });
-      this.#wake();
-    });
-  }
-
-  /** Forgets what was printed so far. */
-  forget() {
-    this.#lines = [];
-  }
-
-  /** Waits for a line of this text. */
-  line(text) {
-    return this.#waits(`the line "${text}"`, (line) => line.text === text || undefined);
-  }
-
-  /** Waits for a frame of which this holds. */
-  received(holds) {
-    return this.#waits('a frame', async ({ text, object }) => {
-      if (!text.startsWith('Received:')) return undefined;
-      const frame = await object.jsonValue();
-      return holds(frame) ? frame : undefined;
-    });
-  }
-
-  /** Looks at each line once, from the first on; the script's deadline bounds it. */
-  async #waits(what, look) {
-    doing(() => `it was waiting for ${what}; ${this.#lines.length} lines were printed`);
-    for (let at = 0; ; at += 1) {
-      while (at === this.#lines.length) await new Promise((resolve) => (this.#wake = resolve));
-      const found = await look(this.#lines[at]);
-      if (found !== undefined) return found;
-    }
-  }
-}
 
 await script(60, {}, async ({ address, token }) => {
   const source = await readFile(new URL('document-002/browser.js', import.meta.url), 'utf8');
@@ -76,23 +35,18 @@ await script(60, {}, async ({ address, token }) => {
   doing('opening the page');
   const browser = await launch();
   const page = await (await browser.newContext()).newPage();
-  const printed = new Printed(page);
+  const devtools = await Devtools.of(page);
   await page.goto(`http://${address}/`);
-  const devtools = await page.context().newCDPSession(page);
-  const enter = async (expression) => {
-    const { exceptionDetails } = await devtools.send('Runtime.evaluate', { expression });
-    return exceptionDetails?.exception?.description;
-  };
 
   const query = token ? `?token=${encodeURIComponent(token)}` : '';
-  const thrown = await enter(source.replace(ADDRESS_IN_DOCUMENT, `ws://${address}/ws/sensor-data/${query}`));
+  const thrown = await devtools.enters(source.replace(ADDRESS_IN_DOCUMENT, `ws://${address}/ws/sensor-data/${query}`));
   check(/InvalidStateError.*CONNECTING/s.test(thrown), `the last statement throws ${short(thrown)}`);
-  await printed.line('WebSocket connected');
+  await devtools.line('WebSocket connected');
 
   // Somebody else's reading, as REST answers it to them.
   const posted = await send('POST', '/api/readings', { sensor_id: 1, value: VALUE });
   same(posted.status, 201, 'POST /api/readings');
-  const received = await printed.received((frame) => frame.value === VALUE);
+  const received = await devtools.prints('Received:', (frame) => frame.value === VALUE);
   const update = { type: 'sensor_data_update', ...posted.body };
   same(JSON.stringify(received), JSON.stringify(update), 'what was received, its keys in their order');
   const shape = {
@@ -108,7 +62,7 @@ await script(60, {}, async ({ address, token }) => {
   same(JSON.stringify(received), JSON.stringify(shape), 'what was received, as the document has it');
   check(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(received.timestamp), `its time is ${short(received.timestamp)}`);
   if (token) {
-    const status = await printed.received((frame) => frame.type === 'device_status');
+    const status = await devtools.prints('Received:', (frame) => frame.type === 'device_status');
     const { timestamp, ...rest } = status;
     const shape = { type: 'device_status', device_id: 1, device_name: DEVICE.name, status: 'active' };
     same(JSON.stringify(rest), JSON.stringify(shape), 'what became of the device');
@@ -116,12 +70,12 @@ await script(60, {}, async ({ address, token }) => {
 
   const [lastStatement] = LAST_STATEMENT.exec(source) ?? [];
   check(lastStatement, 'document-002/browser.js: its last statement sends');
-  printed.forget();
-  same(await enter(lastStatement), undefined, 'what the last statement throws, once the connection is there');
-  await printed.received((frame) => frame.sensor_id === 1 && frame.value === 25.5);
+  devtools.forget();
+  same(await devtools.enters(lastStatement), undefined, 'what the last statement throws, once the connection is there');
+  await devtools.prints('Received:', (frame) => frame.sensor_id === 1 && frame.value === 25.5);
 
-  same(await enter('socket.close()'), undefined, 'what closing throws');
-  await printed.line('WebSocket disconnected');
+  same(await devtools.enters('socket.close()'), undefined, 'what closing throws');
+  await devtools.line('WebSocket disconnected');
   await browser.close();
   return "ok: the document's own client in a browser received and sent readings";
 });

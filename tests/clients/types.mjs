@@ -1,15 +1,20 @@
-// The console's own types: its modules are checked by TypeScript as their comments declare them.
+// Types: the modules of the console and of the packages under `clients` are checked by TypeScript as their comments declare
+// them, and what applications in TypeScript see of the packages is what is declared.
 //
-//   node types.mjs
+//   node types.mjs [--write]
+//
+// With --write the declarations are written anew.
 
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { check, script } from './client.mjs';
+import { script } from './client.mjs';
+import { compile, declarations, place } from './declarations.mjs';
 
-await script(120, { address: { type: 'string' } }, async () => {
-  const compiler = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
-  const project = fileURLToPath(new URL('../../console/jsconfig.json', import.meta.url));
-  const { status, stdout } = spawnSync(process.execPath, [compiler, '--project', project], { encoding: 'utf8' });
-  check(status === 0, stdout);
+const OPTIONS = { address: { type: 'string' }, write: { type: 'boolean' } };
+
+/** Each is a project of TypeScript. The packages' own modules are checked while their declarations are made. */
+const PROJECTS = ['console', 'clients/js/test', 'clients/react/test'];
+
+await script(145, OPTIONS, async ({ write }) => {
+  await declarations(write);
+  for (const project of PROJECTS) compile('--project', place(`${project}/jsconfig.json`));
   return 'ok: the types hold';
 });

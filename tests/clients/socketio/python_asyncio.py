@@ -96,7 +96,7 @@ class Peer:
 if __name__ == "__main__":
     given = steps.arguments()
     try:
-        asyncio.run(asyncio.wait_for(steps.Test(Peer, given).play(), steps.LIMIT_S))
+        steps.play(steps.Test(Peer, given), "asyncio")
     except steps.Difference as difference:
         sys.exit(str(difference))
     except TimeoutError:

@@ -8,7 +8,6 @@ what differs.
 """
 
 import argparse
-import asyncio
 import faulthandler
 import os
 import pathlib
@@ -24,6 +23,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 import chat_cast as chat  # noqa: E402
 from chat_cast import NAMES, Cast, Difference  # noqa: E402
 
+PEERS = {"threads": python_sync.Peer, "asyncio": python_asyncio.Peer}
 DONE = ({"success": True},)
 
 
@@ -190,31 +190,17 @@ class Test:
             same(peer.unheard("/"), [], f"what else {NAMES[number]} was told")
 
 
-def play(given):
-    """Plays every step with the library that was asked for."""
-    if given.library == "asyncio":
-        return asyncio.run(asyncio.wait_for(Test(python_asyncio.Peer, given).play(), steps.LIMIT_S))
-    # As in `python_sync.py`: threads that are not interrupted, and steps that never give way.
-    sys.setswitchinterval(steps.LIMIT_S)
-    playing = Test(python_sync.Peer, given).play()
-    try:
-        playing.send(None)
-    except StopIteration:
-        return None
-    raise AssertionError("a step gave way")
-
-
 def main():
     """Plays the steps; the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", required=True)
     parser.add_argument("--token")
-    parser.add_argument("--with", dest="library", required=True, choices=["threads", "asyncio"])
+    parser.add_argument("--with", dest="library", required=True, choices=PEERS)
     parser.add_argument("--transport", required=True, choices=steps.TRANSPORTS)
     given = parser.parse_args()
     faulthandler.dump_traceback_later(steps.LIMIT_S + steps.WAIT_S, exit=True)
     try:
-        play(given)
+        steps.play(Test(PEERS[given.library], given), given.library)
     except steps.Difference as difference:
         print(difference, file=sys.stderr, flush=True)
         return 1

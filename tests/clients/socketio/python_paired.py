@@ -9,7 +9,6 @@ line that says what differs.
 """
 
 import argparse
-import asyncio
 import faulthandler
 import json
 import os
@@ -22,6 +21,7 @@ import python_sync
 import steps
 from steps import Difference, keys, same
 
+PEERS = {"threads": python_sync.Peer, "asyncio": python_asyncio.Peer}
 NAMESPACES = ["/", "/areas"]
 AREA_KEYS = ["areaId", "name", "entityIds", "isEnabled", "message", "timestamp"]
 FEATURES = ["area_updates", "area_assignments", "token_revocation", "pairing", "event_history"]
@@ -245,31 +245,17 @@ async def quiet(peer):
         await steps.settles(peer, namespace)
 
 
-def play(given):
-    """Plays every step with the library that was asked for."""
-    if given.library == "asyncio":
-        return asyncio.run(asyncio.wait_for(Test(python_asyncio.Peer, given).play(), steps.LIMIT_S))
-    # As in `python_sync.py`: threads that are not interrupted, and steps that never give way.
-    sys.setswitchinterval(steps.LIMIT_S)
-    playing = Test(python_sync.Peer, given).play()
-    try:
-        playing.send(None)
-    except StopIteration:
-        return None
-    raise AssertionError("a step gave way")
-
-
 def main():
     """Plays the steps; the exit code."""
     parser = argparse.ArgumentParser()
     for name in ["address", "direct", "token"]:
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--with", dest="library", required=True, choices=["threads", "asyncio"])
+    parser.add_argument("--with", dest="library", required=True, choices=PEERS)
     parser.add_argument("--transport", required=True, choices=steps.TRANSPORTS)
     given = parser.parse_args()
     faulthandler.dump_traceback_later(steps.LIMIT_S + steps.WAIT_S, exit=True)
     try:
-        play(given)
+        steps.play(Test(PEERS[given.library], given), given.library)
     except Difference as difference:
         print(difference, file=sys.stderr, flush=True)
         return 1

@@ -13,6 +13,7 @@ differs.
 """
 
 import argparse
+import asyncio
 import re
 import sys
 
@@ -255,6 +256,21 @@ class Test:
         """Has whoever started this program do what it names."""
         print(f"please {what}", flush=True)
         same(sys.stdin.readline(), "done\n", f'standard input after "please {what}"')
+
+
+def play(test, library):
+    """Plays every step of a test with a library: `threads` or `asyncio`."""
+    if library == "asyncio":
+        return asyncio.run(asyncio.wait_for(test.play(), LIMIT_S))
+    # The library hands each packet to a thread of its own. A thread that is not interrupted is done with an event's
+    # text before the next one gets the bytes that belong to it.
+    sys.setswitchinterval(LIMIT_S)
+    playing = test.play()
+    try:
+        playing.send(None)
+    except StopIteration:
+        return None
+    raise AssertionError("a step gave way")
 
 
 async def refusal(peer, auth):

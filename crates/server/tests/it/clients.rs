@@ -99,6 +99,12 @@ fn the_types_of_the_page() {
 }
 
 #[test]
+fn the_packages_in_javascript() {
+    let said = Script::new("libraries.mjs").passes();
+    assert_eq!(said, "ok: the packages do what their tests say\n");
+}
+
+#[test]
 fn the_page_of_areas() {
     with_password("areas.mjs", "ok: areas, clients and pairings are looked after\n");
 }
@@ -116,6 +122,25 @@ fn the_pages_of_people() {
     let said = Script::new("chat.mjs").to(server.address(), Some(&token)).passes();
     assert_eq!(said, "ok: people write to one another, in private and in groups, and rate\n");
     server.stop();
+}
+
+/// Over a restart, after which batteries are held for a few seconds alone.
+#[test]
+fn the_pages_of_stations() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let server = Process::serve(data, ANY_PORT, &["--demo"]);
+    let address = server.address();
+    let token = process::token(data, "admin", 3_600);
+    let mut second = None;
+    let said = Script::new("stations.mjs").to(address, Some(&token)).passes_over(|| {
+        server.stop();
+        let mut program = process::bellwire();
+        program.env("BELLWIRE_STATIONS__HOLD", "8s");
+        second = Some(Process::serve_by(program, data, &address.to_string(), &["--demo"]));
+    });
+    assert!(said.ends_with("ok: batteries are booked, collected and looked after\n"), "{said}");
+    second.expect("it was restarted").stop();
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn ask(server: &Server, method: &str, path: &str, headers: &str) -> Response {
 }
 
 /// Every file, and how its text begins.
-const FILES: [(&str, &str, &str); 20] = [
+const FILES: [(&str, &str, &str); 22] = [
     ("/", "text/html; charset=utf-8", "<!doctype html>"),
     ("/websocket-test", "text/html; charset=utf-8", "<!doctype html>"),
     ("/websocket-test/", "text/html; charset=utf-8", "<!doctype html>"),
@@ -33,6 +33,8 @@ const FILES: [(&str, &str, &str); 20] = [
     ("/console/vendor/uPlot.css", "text/css; charset=utf-8", ".uplot"),
     ("/console/icon.svg", "image/svg+xml", "<svg "),
     ("/console/vendor/htm.LICENSE.txt", "text/plain; charset=utf-8", ""),
+    ("/clients/js/src/index.js", "text/javascript; charset=utf-8", "// What the package offers"),
+    ("/clients/js/src/stream.js", "text/javascript; charset=utf-8", "// One live stream"),
 ];
 
 #[test]
@@ -105,6 +107,14 @@ fn nothing_else_is_served() {
         "/console/jsconfig.json",
         "/console/vendor/README.md",
         "/console/vendor/uPlot.d.ts",
+        "/clients/js/src/",
+        "/clients/js/src/events.d.ts",
+        "/clients/js/src/missing.js",
+        "/clients/js/src/../package.json",
+        "/clients/js/src/%2e%2e/package.json",
+        "/clients/js/src/..%2fpackage.json",
+        "/clients/js/src/..%2ftest%2fscripted.mjs",
+        "/clients/js/package.json",
         "/console/../tests/clients/document-000.js",
         "/console/%2e%2e/tests/clients/document-000.js",
         "/console/..%2ftests%2fclients%2fdocument-000.js",

@@ -71,7 +71,7 @@ macro_rules! notes {
             .rest(concat!($name, "_note"), Route::post(concat!("/api/", $name)))
             .rest(concat!($name, "_secret"), Route::post(concat!("/api/", $name, "/secret")))
             .rest(concat!($name, "_who"), Route::get(concat!("/api/", $name)))
-            .event(concat!($name, "_noted"), Spelling::Spread)
+            .event::<serde_json::Value>(concat!($name, "_noted"), Spelling::Spread)
             .topics(&[$name])
             .stream(
                 concat!("/ws/", $name, "/"),

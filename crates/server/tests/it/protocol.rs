@@ -308,7 +308,7 @@ fn every_operation_and_event_is_documented() {
 }
 
 /// Where the operations and events of each service stand.
-const HEADINGS: [(&str, &[&str], &[&str]); 5] = [
+const HEADINGS: [(&str, &[&str], &[&str]); 6] = [
     ("states", &["Operations"], &["Events"]),
     ("areas", &["Operations of areas"], &["Events of areas"]),
     ("sensors", &["Operations of sensors"], &["Events of sensors"]),
@@ -317,6 +317,7 @@ const HEADINGS: [(&str, &[&str], &[&str]); 5] = [
         &["Operations of chat", "Operations of the marketplace"],
         &["Events of chat", "Events of the marketplace"],
     ),
+    ("stations", &["Operations of stations"], &["Events of stations"]),
     ("notifications", &["Operations of notifications"], &["Events of notifications"]),
 ];
 

@@ -73,7 +73,7 @@ pub fn open(address: SocketAddr, token: &str, query: &str) -> Option<Client> {
     loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let rest = bytes.split_off(at + 4);
-            return bytes.starts_with(b"HTTP/1.1 101 ").then(|| Client::new(stream, rest));
+            return bytes.starts_with(b"HTTP/1.1 101 ").then(|| Client::new(stream, &path, rest));
         }
         match stream.read(&mut buffer).ok()? {
             0 => return None,

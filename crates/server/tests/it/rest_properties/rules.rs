@@ -120,11 +120,14 @@ pub fn may_come(request: &Request) -> bool {
         // Who knows a password signs in, whatever else they show.
         _ if call == Some("auth.login") => true,
         Who::Bad(_) => false,
-        // A screen that has no credential yet asks for one.
-        Who::Nobody => call == Some("pairing.start"),
+        // A screen that has no credential yet asks for one, and anybody may see stations.
+        Who::Nobody => call.is_some_and(|call| FOR_ANYBODY.contains(&call)),
         _ => true,
     }
 }
+
+/// The calls that nobody needs a credential for.
+const FOR_ANYBODY: [&str; 4] = ["pairing.start", "stations.list", "stations.get", "batteries.list"];
 
 /// What HTTP itself does not read is answered before there is anything to be asked for.
 fn is_bare(request: &Request, reply: &Reply) -> bool {
