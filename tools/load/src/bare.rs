@@ -2,8 +2,8 @@
 //!
 //! One thread, epoll and `send`; no rights, no storage, no queue, no timer. What a path asks for
 //! decides what a connection is: [`CONTROL`] gives orders, [`ECHO`] gets its messages back,
-//! [`ROOM`] is told what is said there, [`POLL`] is HTTP and asks for each event anew, everything
-//! else listens. It is written as tightly as we know how: a slow floor would flatter whatever
+//! [`ROOM`] is told what is said there, [`TELL`] tells a room from outside, [`POLL`] is HTTP and asks
+//! for each event anew, everything else listens. It is written as tightly as we know how: a slow floor would flatter whatever
 //! stands on it. Where a real server would have to cope, it gives up with a message, since a
 //! measurement in which that happened is void.
 
@@ -25,6 +25,9 @@ pub const POLL: &str = "/poll";
 /// How the path of a connection in a room begins; the room's number follows. Whatever one there says
 /// is told to all in the room, as the [`Script`] says.
 pub const ROOM: &str = "/room/";
+/// The path of connections that have something told to a room, and to all that listen everywhere: what,
+/// the message says ([`telling`]).
+pub const TELL: &str = "/tell";
 
 /// Largest input of one connection in one read: no message here is longer.
 const READ_LEN_MAX: usize = 64 * 1024;
@@ -51,6 +54,13 @@ impl Order {
         let both = u64::from_be_bytes(payload);
         Ok(Self { copies: (both >> 32) as u32, payload_len: both as u32 })
     }
+}
+
+/// A binary message that has `texts` told in a room, in one `send` to each there: the room's number, and
+/// the frames.
+pub fn telling(room: u32, texts: &[String]) -> Vec<u8> {
+    let frames = texts.iter().map(|text| frame::encode_server(frame::TEXT, text.as_bytes()));
+    std::iter::once(room.to_be_bytes().to_vec()).chain(frames).flatten().collect()
 }
 
 /// What is told when somebody speaks in a room, word for word. The control connection says it, as a
@@ -110,7 +120,7 @@ struct Bare {
     input: Vec<u8>,
 }
 
-/// What the last order sends.
+/// What is sent, most of it by the last order.
 struct Encoded {
     order: Order,
     /// To a listener.
@@ -121,6 +131,8 @@ struct Encoded {
     to_speaker: Vec<u8>,
     /// To the others there.
     to_others: Vec<u8>,
+    /// To who gives orders.
+    answer: Vec<u8>,
 }
 
 /// A connection that polls.
@@ -144,6 +156,8 @@ enum Role {
     /// Holds what came of an order so far.
     Control(Vec<u8>),
     Echo,
+    /// Holds what came of a message so far.
+    Teller(Vec<u8>),
     /// Its room.
     Member(usize),
     /// Its place among the pollers.
@@ -168,6 +182,7 @@ impl Bare {
                 response: Vec::new(),
                 to_speaker: Vec::new(),
                 to_others: Vec::new(),
+                answer: frame::encode_server(frame::TEXT, dialect::BARE_REPLY),
             },
             input: vec![0; READ_LEN_MAX],
         })
@@ -228,6 +243,15 @@ impl Bare {
                 let room = *room;
                 self.tell(descriptor as RawFd, room, len)
             }
+            Role::Teller(pieces) => {
+                pieces.extend_from_slice(&self.input[..len]);
+                let said = std::mem::take(pieces);
+                let rest = self.tell_on(descriptor as RawFd, said)?;
+                if let Some(Peer { role: Role::Teller(pieces), .. }) = &mut self.peers[descriptor] {
+                    *pieces = rest;
+                }
+                Ok(())
+            }
             Role::Control(pieces) => {
                 pieces.extend_from_slice(&self.input[..len]);
                 let Some(said) = frame::unmask_client(pieces)? else {
@@ -240,8 +264,7 @@ impl Bare {
                     frame::TEXT => self.learn(&Script::decode(payload)?),
                     _ => self.obey(Order::decode(payload)?)?,
                 }
-                let answer = frame::encode_server(frame::TEXT, dialect::BARE_REPLY);
-                send_whole(descriptor as RawFd, &answer)
+                send_whole(descriptor as RawFd, &self.encoded.answer)
             }
             // A pong, at most.
             Role::Listener => Ok(()),
@@ -287,6 +310,7 @@ impl Bare {
         *role = match (path.as_str(), room.context("a room without a number")?) {
             (CONTROL, _) => Role::Control(Vec::new()),
             (ECHO, _) => Role::Echo,
+            (TELL, _) => Role::Teller(Vec::new()),
             (_, Some(room)) => {
                 ensure!(room < ROOMS_MAX, "room {room} is none");
                 if self.rooms.len() <= room {
@@ -343,6 +367,28 @@ impl Bare {
             }
         }
         Ok(())
+    }
+
+    /// Tells rooms, and whoever listens everywhere, what a teller says, and answers it; returns what is
+    /// left: the beginning of a message.
+    fn tell_on(&mut self, teller: RawFd, mut said: Vec<u8>) -> Result<Vec<u8>> {
+        let mut used = 0;
+        while let Some(message) = frame::unmask_client(&mut said[used..])? {
+            let payload = &said[used..][message.payload.clone()];
+            used += message.payload.end;
+            if message.opcode != frame::BINARY {
+                continue;
+            }
+            let (room, frames) = payload.split_first_chunk().context("no room")?;
+            // Nobody may be there.
+            let room = self.rooms.get(u32::from_be_bytes(*room) as usize).into_iter().flatten();
+            for listener in room.chain(&self.listeners) {
+                send_whole(*listener, frames)?;
+            }
+            send_whole(teller, &self.encoded.answer)?;
+        }
+        said.drain(..used);
+        Ok(said)
     }
 
     /// Carries out an order.

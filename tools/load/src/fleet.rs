@@ -16,6 +16,8 @@ use crate::speech::Speech;
 const CONNECTIONS_PER_SOURCE: usize = 4096;
 /// The same of connections that stay with HTTP, of which a server may allow one address fewer.
 const POLLS_PER_SOURCE: usize = 500;
+/// The same of connections without a credential, of which a server may allow one address fewer still.
+const GUESTS_PER_SOURCE: usize = 250;
 /// Longest pause inside a wait before the run's end is looked for.
 const GLANCE: Duration = Duration::from_millis(100);
 const READ_LEN_MAX: usize = 256 * 1024;
@@ -147,6 +149,7 @@ fn source(index: usize, opening: Opening<'_>) -> Ipv4Addr {
     let shared_by = match opening {
         Opening::Plain { .. } | Opening::SocketIo { .. } => CONNECTIONS_PER_SOURCE,
         Opening::Polling { .. } | Opening::BarePoll => POLLS_PER_SOURCE,
+        Opening::Guest { .. } => GUESTS_PER_SOURCE,
     };
     let host = 1 + index / shared_by;
     Ipv4Addr::new(127, 0, 0, host.min(250) as u8)

@@ -10,8 +10,9 @@
 //! servers ([`child`], [`bare`], [`peer`]) and pairs clients with them ([`pairing`]); [`audience`]
 //! and [`dialogue`] are the two kinds of traffic on top of a [`fleet`] of connections ([`opening`],
 //! [`speech`]), [`feed`] is that of sensors ([`boards`], [`readings`]; [`month`] is what is stored of
-//! one), [`talk`] and [`herd`] are that of chat ([`people`], [`chat`]); [`rounds`], [`stat`], [`proc`]
-//! and [`report`] turn rounds into rows. The server's own crates are not used: the tool is an
+//! one), [`talk`] and [`herd`] are that of chat ([`people`], [`chat`]), [`rush`] and [`desk`] are that of
+//! stations ([`depot`], [`bookings`]); [`rounds`], [`stat`], [`proc`] and [`report`] turn rounds into rows.
+//! [`disk`], [`sqlite`] and [`ledger`] are what durable writes stand beside. The server's own crates are not used: the tool is an
 //! independent witness.
 //!
 //! Errors are `anyhow` throughout: each has one meaning here, that there is no measurement, and
@@ -26,8 +27,11 @@ mod audience;
 mod bare;
 mod bench;
 mod boards;
+mod bookings;
 mod chat;
 mod child;
+mod depot;
+mod desk;
 mod dialect;
 mod dialogue;
 mod disk;
@@ -40,6 +44,7 @@ mod herd;
 mod http;
 mod interrupt;
 mod lane;
+mod ledger;
 mod month;
 mod opening;
 mod os;
@@ -51,6 +56,7 @@ mod proc;
 mod readings;
 mod report;
 mod rounds;
+mod rush;
 mod scenario;
 mod socketio;
 mod speech;
@@ -67,7 +73,8 @@ use clap::{Parser, Subcommand};
 use bench::Bench;
 use report::Report;
 use scenario::{
-    All, Areas, Burst, Chat, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Sensors, Start, Writes,
+    All, Areas, Burst, Chat, Echo, Fanout, Idle, Peers, Polling, Selfcheck, Sensors, Start,
+    Stations, Writes,
 };
 
 /// Measures a Bellwire server against a bare epoll loop in the same run.
@@ -104,6 +111,8 @@ enum Command {
     Start(Start),
     /// Messages in rooms, and everybody coming at once.
     Chat(Chat),
+    /// Batteries booked at a steady pace, with watchers; and as many a second as possible.
+    Stations(Stations),
     /// Ours beside other Socket.IO servers, which are installed first.
     Peers(Peers),
     /// The bare loop against itself: the ratio has to be 1.
@@ -152,6 +161,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Command::Sensors(sensors) => sensors.run(bench, &mut report),
         Command::Start(start) => start.run(bench, &mut report),
         Command::Chat(chat) => chat.run(bench, &mut report),
+        Command::Stations(stations) => stations.run(bench, &mut report),
         Command::Peers(peers) => peers.run(bench, &mut report),
         Command::Selfcheck(selfcheck) => selfcheck.run(bench, &mut report),
         Command::Bare { .. } => Ok(()),

@@ -26,6 +26,11 @@ pub enum Opening<'a> {
         /// Who asks.
         token: Option<&'a str>,
     },
+    /// The same without a credential: a server may allow one address few of these a minute.
+    Guest {
+        /// The path.
+        path: &'a str,
+    },
     /// Socket.IO over WebSocket on a namespace, with `auth.token` if one is given.
     SocketIo {
         /// The namespace.
@@ -50,7 +55,7 @@ impl std::fmt::Display for Opening<'_> {
     /// Where it leads, without the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Plain { path, .. } => write!(f, "{path}"),
+            Self::Plain { path, .. } | Self::Guest { path } => write!(f, "{path}"),
             Self::SocketIo { namespace, .. } => write!(f, "Socket.IO on {namespace}"),
             Self::Polling { namespace, .. } => write!(f, "Socket.IO polling on {namespace}"),
             Self::BarePoll => write!(f, "{POLL}"),
@@ -75,6 +80,10 @@ impl Opening<'_> {
         let speech = match self {
             Self::Plain { path, token } => {
                 line.upgrade(path, token)?;
+                Speech::WebSocket
+            }
+            Self::Guest { path } => {
+                line.upgrade(path, None)?;
                 Speech::WebSocket
             }
             Self::SocketIo { namespace, token, topic } => {

@@ -20,6 +20,7 @@ mod polling;
 mod selfcheck;
 mod sensors;
 mod start;
+mod stations;
 mod writes;
 
 pub use all::All;
@@ -34,4 +35,5 @@ pub use polling::Polling;
 pub use selfcheck::Selfcheck;
 pub use sensors::Sensors;
 pub use start::Start;
+pub use stations::Stations;
 pub use writes::Writes;
