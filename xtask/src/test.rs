@@ -36,7 +36,9 @@ pub fn all() -> Result<()> {
     step("tests", || {
         let mut tests = cargo();
         match installed.runner {
-            Runner::Nextest => tests.args(["nextest", "run", "--workspace"]),
+            Runner::Nextest => {
+                tests.args(["nextest", "run", "--workspace", "--test-threads", &threads()])
+            }
             Runner::Cargo => {
                 tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"])
             }
@@ -46,6 +48,13 @@ pub fn all() -> Result<()> {
     })?;
     eprintln!("All checks and tests passed in {}.", seconds(start.elapsed()));
     Ok(())
+}
+
+/// How many tests run at once: half as many again as there are processors, as many of them wait for browsers, deadlines
+/// and disks.
+fn threads() -> String {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (processors * 3 / 2).max(2).to_string()
 }
 
 /// Runs one step between a line with its name and a line with its time.
