@@ -3,26 +3,27 @@
 //! The tests run last, so that their summary ends the output; the documentation is not built here, its
 //! examples are run.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::command::{cargo, root, run, succeeds};
+use crate::command::{cargo, run, succeeds};
 use crate::postgres::Cluster;
 use crate::prerequisites::{Installed, Runner};
 
 /// Runs all steps; the first one that fails ends the run. The last line says that none did.
 pub fn all() -> Result<()> {
     let start = Instant::now();
-    let installed = step("prerequisites", Installed::ensure)?;
-    step("formatting", || run(cargo().args(["fmt", "--all", "--check"])))?;
-    step("clippy", || {
-        run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
-    })?;
-    step("dependencies", dependencies)?;
+    // What is installed comes from afar, and is not needed before.
+    let (installed, checked) = thread::scope(|scope| {
+        let installing = scope.spawn(|| step("prerequisites", Installed::ensure));
+        let checked = checks();
+        (installing.join().expect("installing gives errors and does not panic"), checked)
+    });
+    checked?;
+    let installed = installed?;
     let cluster = step("PostgreSQL for the tests", || Cluster::start(&installed.postgres))?;
     let environment = |command: &mut Command| {
         command
@@ -50,10 +51,19 @@ pub fn all() -> Result<()> {
     Ok(())
 }
 
+/// What the sources say by themselves.
+fn checks() -> Result<()> {
+    step("formatting", || run(cargo().args(["fmt", "--all", "--check"])))?;
+    step("clippy", || {
+        run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    })?;
+    step("dependencies", dependencies)
+}
+
 /// How many tests run at once: half as many again as there are processors, as many of them wait for browsers, deadlines
 /// and disks.
 fn threads() -> String {
-    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let processors = thread::available_parallelism().map_or(2, usize::from);
     (processors * 3 / 2).max(2).to_string()
 }
 
@@ -82,52 +92,11 @@ fn dependencies() -> Result<()> {
     run(cargo().args(["deny", "check", "licenses", "bans", "sources"]))
 }
 
-/// Runs the examples in documentation comments of each library that has any. Nextest does not run them.
+/// Runs the examples in documentation comments, which nextest does not. All of the workspace together: with the same
+/// features as for the tests everything is built once.
 fn documentation_examples(environment: &dyn Fn(&mut Command)) -> Result<()> {
-    for library in libraries()? {
-        if !has_example(&library.join("src"))? {
-            continue;
-        }
-        let mut doctest = cargo();
-        doctest
-            .args(["test", "--quiet", "--doc", "--manifest-path"])
-            .arg(library.join("Cargo.toml"));
-        environment(&mut doctest);
-        run(&mut doctest)?;
-    }
-    Ok(())
-}
-
-/// The folders of the workspace's libraries.
-fn libraries() -> Result<Vec<PathBuf>> {
-    let crates = root().join("crates");
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&crates).with_context(|| crates.display().to_string())? {
-        let folder = entry?.path();
-        if folder.join("src/lib.rs").is_file() {
-            found.push(folder);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Whether a documentation comment below this folder opens a code block.
-fn has_example(folder: &Path) -> Result<bool> {
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let found = if path.is_dir() {
-            has_example(&path)?
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            let mut lines = text.lines().map(str::trim_start);
-            lines.any(|line| line.starts_with("//! ```") || line.starts_with("/// ```"))
-        } else {
-            false
-        };
-        if found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut doctest = cargo();
+    doctest.args(["test", "--quiet", "--workspace", "--doc"]);
+    environment(&mut doctest);
+    run(&mut doctest)
 }

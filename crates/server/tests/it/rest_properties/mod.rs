@@ -1,7 +1,7 @@
 //! REST, asked whatever can be asked: for every route of the services' tables requests are drawn by
 //! chance, valid ones and hostile ones, and what holds for every answer is checked.
 //!
-//! A run draws `BELLWIRE_TEST_REST_CASES` requests (3,000 if it is not set), or as many as 20 seconds allow
+//! A run draws `BELLWIRE_TEST_REST_CASES` requests (2,000 if it is not set), or as many as 20 seconds allow
 //! then. One that fails prints its seed; `BELLWIRE_TEST_REST_SEED` runs that again.
 //!
 //! | module | what is in it |
@@ -31,7 +31,7 @@ use self::{
 use crate::harness::{Canary, Reply, Talk};
 
 /// How many requests a run draws, and how long it may take, if nothing is said.
-const CASES: u32 = 3_000;
+const CASES: u32 = 2_000;
 const TIME_MAX: Duration = Duration::from_secs(20);
 /// After so many requests it is looked after the canary, and what has gone is put back.
 const ROUND: u32 = 100;
