@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use serde_json::json;
 
 use super::{BOSS, JOHN, NAMES};
-use crate::harness::{Client, Got, Heard, Over, Server, Session, at};
+use crate::harness::{Client, Got, Heard, Over, Server, Session, answer_of, at, without_cursor};
 
 /// What a call is answered that has nothing else to say.
 pub const DONE: &str = r#"{"success":true}"#;
@@ -50,6 +50,11 @@ impl Form {
     /// The form of the other dialect.
     pub fn other(self) -> Form {
         if self == Form::Plain { ROOT } else { Form::Plain }
+    }
+
+    /// The namespace of Socket.IO; `None`: it is plain.
+    fn socket_io(self) -> Option<&'static str> {
+        (self != Form::Plain).then(|| self.namespace())
     }
 
     fn namespace(self) -> &'static str {
@@ -397,7 +402,7 @@ impl Line {
             Way::Gone => gone(),
         };
         self.raw.push(text.clone());
-        match answer_of(self.form, &text) {
+        match answer_of(self.form.socket_io(), &text) {
             Some((number, answer)) => drop(self.answers.insert(number, answer)),
             None => {
                 let text = if self.has_cursors { self.without_cursor(&text) } else { text };
@@ -407,16 +412,14 @@ impl Line {
     }
 
     /// Keeps the cursor that an event bears, and takes it away.
-    #[track_caller]
     fn without_cursor(&mut self, text: &str) -> String {
-        let (before, end, close) = match self.form {
-            Form::Plain => (r#","cursor":""#, r#""}"#, "}"),
-            _ => (r#",""#, r#""]"#, "]"),
-        };
-        let Some((rest, cursor)) = text.rsplit_once(before) else { return text.to_owned() };
-        let Some(cursor) = cursor.strip_suffix(end) else { return text.to_owned() };
-        self.cursor = Some(cursor.to_owned());
-        format!("{rest}{close}")
+        match without_cursor(self.form == Form::Plain, text) {
+            Some((rest, cursor)) => {
+                self.cursor = Some(cursor);
+                rest
+            }
+            None => text.to_owned(),
+        }
     }
 }
 
@@ -427,20 +430,6 @@ fn plain(call: &str, payload: &str, id: &str) -> String {
         Some(members) => format!(r#"{{"type":"{call}"{id},{members}"#),
         None => format!(r#"{{"type":"{call}","data":{payload}{id}}}"#),
     }
-}
-
-/// The call that a text answers, and the answer spelled as an acknowledgement is.
-fn answer_of(form: Form, text: &str) -> Option<(u64, String)> {
-    if form == Form::Plain {
-        let (rest, number) = text.rsplit_once(r#","id":"q"#)?;
-        let number = number.strip_suffix(r#""}"#)?.parse().ok()?;
-        let (kind, members) = rest.strip_prefix(r#"{"type":""#)?.split_once(r#"","#)?;
-        let is_answer = kind == "error" || kind.ends_with(":response");
-        return is_answer.then(|| (number, format!("{{{members}}}")));
-    }
-    let rest = text.strip_prefix("43")?.strip_prefix(&*at(form.namespace()))?;
-    let (number, arguments) = rest.split_once('[')?;
-    Some((number.parse().ok()?, arguments.strip_suffix(']')?.to_owned()))
 }
 
 /// An event as `EVENT PAYLOAD`, whose spelling must be exactly that of its form.

@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::House;
-use crate::harness::{Ask, Client, Got, Heard, Over, Session, at};
+use crate::harness::{Ask, Client, Got, Heard, Over, Session, answer_of, at, without_cursor};
 
 /// The stream of all stations.
 pub const ALL: Form = Form::Plain("/ws/stations/");
@@ -39,6 +39,11 @@ pub enum Form {
 }
 
 impl Form {
+    /// The namespace of Socket.IO; `None`: it is plain.
+    fn socket_io(self) -> Option<&'static str> {
+        (!matches!(self, Form::Plain(_))).then(|| self.namespace())
+    }
+
     fn namespace(self) -> &'static str {
         if matches!(self, Form::Space(..)) { "/stations" } else { "/" }
     }
@@ -374,7 +379,7 @@ impl Line {
             },
         };
         self.raw.push(text.clone());
-        match answer_of(self.form, &text) {
+        match answer_of(self.form.socket_io(), &text) {
             Some((number, answer)) => drop(self.answers.insert(number, answer)),
             None => {
                 let text = if self.has_cursors { self.without_cursor(&text) } else { text };
@@ -385,14 +390,13 @@ impl Line {
 
     /// Keeps the cursor that an event bears, and takes it away.
     fn without_cursor(&mut self, text: &str) -> String {
-        let (before, end, close) = match self.form {
-            Form::Plain(_) => (r#","cursor":""#, r#""}"#, "}"),
-            _ => (r#",""#, r#""]"#, "]"),
-        };
-        let Some((rest, cursor)) = text.rsplit_once(before) else { return text.to_owned() };
-        let Some(cursor) = cursor.strip_suffix(end) else { return text.to_owned() };
-        self.cursor = Some(cursor.to_owned());
-        format!("{rest}{close}")
+        match without_cursor(matches!(self.form, Form::Plain(_)), text) {
+            Some((rest, cursor)) => {
+                self.cursor = Some(cursor);
+                rest
+            }
+            None => text.to_owned(),
+        }
     }
 }
 
@@ -409,20 +413,6 @@ fn plain(call: &str, fields: &Value, id: &str) -> String {
     let members = &fields[1..fields.len() - 1];
     let comma = if members.is_empty() { "" } else { "," };
     format!(r#"{{"type":"{call}"{comma}{members}{id}}}"#)
-}
-
-/// The call that a text answers, and the answer spelled as an acknowledgement is.
-fn answer_of(form: Form, text: &str) -> Option<(u64, String)> {
-    if let Form::Plain(_) = form {
-        let (rest, number) = text.rsplit_once(r#","id":"q"#)?;
-        let number = number.strip_suffix(r#""}"#)?.parse().ok()?;
-        let (kind, members) = rest.strip_prefix(r#"{"type":""#)?.split_once(r#"","#)?;
-        let is_answer = kind == "error" || kind.ends_with(":response");
-        return is_answer.then(|| (number, format!("{{{members}}}")));
-    }
-    let rest = text.strip_prefix("43")?.strip_prefix(&*at(form.namespace()))?;
-    let (number, arguments) = rest.split_once('[')?;
-    Some((number.parse().ok()?, arguments.strip_suffix(']')?.to_owned()))
 }
 
 /// An event, whose spelling must be exactly that of its form.
