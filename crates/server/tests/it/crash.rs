@@ -6,10 +6,14 @@ use std::{path::Path, sync::mpsc, thread};
 use crate::{
     harness::DEADLINE,
     process::{self, ANY_PORT, Process},
+    town::Town,
     traffic::{self, Book, Create, Reader, answered, reply, rows},
 };
 
+/// How often a server is killed, if `BELLWIRE_TEST_CRASH_ROUNDS` says nothing else.
 const ROUNDS: usize = 20;
+/// The same with all services at work.
+const TOWN_ROUNDS: usize = 6;
 const WRITERS: usize = 3;
 /// The acknowledgements after which a round ends: at least, and at most.
 const ACKNOWLEDGED: (u64, u64) = (60, 500);
@@ -29,14 +33,43 @@ impl Chance {
     }
 }
 
+fn rounds(otherwise: usize) -> usize {
+    let rounds = std::env::var("BELLWIRE_TEST_CRASH_ROUNDS").ok();
+    rounds.map_or(otherwise, |rounds| rounds.parse().expect("a number"))
+}
+
+/// A server that is killed while all services are used, at any moment, also while it starts again.
+#[test]
+fn nothing_is_lost_or_done_twice_in_any_service_over_sigkill() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path();
+    let mut chance = Chance(20_261_129);
+    let mut server = Process::serve(data, ANY_PORT, &[]);
+    let mut town = Town::found(data, server.address());
+    for _ in 0..rounds(TOWN_ROUNDS) {
+        let answers = chance.up_to(12) as usize;
+        town.works(server.address(), |progress| {
+            progress.acknowledged(answers);
+            server.kill();
+        });
+        if chance.up_to(4) == 1 {
+            Process::serve(data, ANY_PORT, &[]).kill();
+        }
+        server = Process::serve(data, ANY_PORT, &[]);
+    }
+    town.settles(server.address());
+    server.stop();
+}
+
 #[test]
 fn what_was_acknowledged_survives_sigkill() {
+    let rounds = rounds(ROUNDS);
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path();
     let token = process::token(data, "admin", 3_600);
     let (mut book, mut chance) = (Book::default(), Chance(20_261_120));
     let (mut steady, mut restless) = (Reader::default(), Reader::default());
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let retries = retries(&book);
         let mut server = Process::serve(data, ANY_PORT, &[]);
         if round == 0 {
@@ -66,9 +99,9 @@ fn what_was_acknowledged_survives_sigkill() {
         assert!(reader.read(server.address(), &token, rows.len() - reader.told.len()));
         book.balances(&rows, reader);
     }
-    assert!(steady.resumed >= ROUNDS, "{}", steady.resumed);
-    assert!(restless.resumed > 2 * ROUNDS, "{}", restless.resumed);
-    assert!(book.acknowledged().count() > 10 * ROUNDS * RETRIES);
+    assert!(steady.resumed >= rounds, "{}", steady.resumed);
+    assert!(restless.resumed > 2 * rounds, "{}", restless.resumed);
+    assert!(book.acknowledged().count() > 10 * rounds * RETRIES);
     drop(client);
     server.stop();
 }

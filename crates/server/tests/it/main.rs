@@ -62,6 +62,7 @@ mod supervisor;
 mod tester_clients;
 mod tickets;
 mod tls;
+mod town;
 mod traffic;
 mod upgrade;
 mod user_rights;

@@ -110,6 +110,11 @@ impl Client {
         }
     }
 
+    /// Gives something back that is to come next.
+    pub fn put_back(&mut self, got: Got) {
+        self.got.push_front(got);
+    }
+
     fn fill(&mut self, time: Duration) {
         self.stream.tcp().set_read_timeout(Some(time)).expect("a socket takes options");
         let mut buffer = vec![0; 64 << 10];

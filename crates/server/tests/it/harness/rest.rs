@@ -1,7 +1,8 @@
 //! Requests of REST.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::{Dial, Response};
@@ -33,6 +34,11 @@ impl Ask {
     /// From 127.0.0.`host`: limits count by address.
     pub fn from(self, host: u8) -> Ask {
         Ask { dial: self.dial.from(host), ..self }
+    }
+
+    /// Over TLS.
+    pub fn tls(self, config: &Arc<ClientConfig>) -> Ask {
+        Ask { dial: self.dial.tls(config), ..self }
     }
 
     /// To this name of the server, instead of `localhost`.
