@@ -138,7 +138,9 @@ impl World {
             format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{}", self.headers(plan));
         let mut bytes = head.into_bytes();
         bytes.extend(framed(plan.framing, &body));
-        let found = self.routes.iter().filter(|route| name(route.method) == method);
+        // HEAD is asked where GET is.
+        let asked = if method == "HEAD" { "GET" } else { method };
+        let found = self.routes.iter().filter(|route| name(route.method) == asked);
         let place = target.split('?').next().map(|path| path.strip_suffix('/').unwrap_or(path));
         let found = found.filter(|route| place.is_some_and(|place| is_at(path(route), place)));
         // Of two that fit, the one with the fixed segment is meant.
