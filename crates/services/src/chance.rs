@@ -1,5 +1,7 @@
 //! Chance in tests, from a seed.
 
+use std::ops::Range;
+
 /// What chance does next. What it chooses from, a test adds to it.
 pub(crate) struct Chance(pub u64);
 
@@ -19,5 +21,15 @@ impl Chance {
     /// So many of a hundred times.
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
+    }
+}
+
+/// The seeds that this variable names, one (`17`) or several (`0..500`); otherwise the usual ones.
+pub(crate) fn seeds(variable: &str, usual: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var(variable) else { return usual };
+    let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{variable}: {text}"));
+    match text.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&text)..number(&text) + 1,
     }
 }

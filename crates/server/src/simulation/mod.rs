@@ -23,7 +23,8 @@
 //!
 //! ```text
 //! BELLWIRE_SIM_SEED=17 cargo nextest run -p bellwire --lib simulation::seeds      one seed
-//! BELLWIRE_SIM_ROUNDS=2000 cargo nextest run -p bellwire --lib simulation::seeds  many
+//! BELLWIRE_SIM_ROUNDS=2000 cargo nextest run -p bellwire --lib simulation::seeds  many, from 0
+//! BELLWIRE_SIM_FROM=2000 cargo nextest run -p bellwire --lib simulation::seeds     others
 //! ```
 //!
 //! A seed that fails is run again, with a trace of all that happened.
@@ -160,8 +161,9 @@ fn seeds() {
         return;
     }
     let rounds = number("BELLWIRE_SIM_ROUNDS").unwrap_or(ROUNDS);
+    let from = number("BELLWIRE_SIM_FROM").unwrap_or(0);
     let mut all = Tally::default();
-    for seed in 0..rounds {
+    for seed in from..from + rounds {
         let (result, _) = run(seed, false);
         let Ok(tally) = result else { show(seed) };
         tally.0.into_iter().for_each(|(what, count)| all.add(what, count));

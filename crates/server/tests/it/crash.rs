@@ -4,7 +4,7 @@
 use std::{path::Path, sync::mpsc, thread};
 
 use crate::{
-    harness::DEADLINE,
+    harness::{Chance, DEADLINE},
     process::{self, ANY_PORT, Process},
     town::Town,
     traffic::{self, Book, Create, Reader, answered, reply, rows},
@@ -16,22 +16,11 @@ const ROUNDS: usize = 20;
 const TOWN_ROUNDS: usize = 6;
 const WRITERS: usize = 3;
 /// The acknowledgements after which a round ends: at least, and at most.
-const ACKNOWLEDGED: (u64, u64) = (60, 500);
+const ACKNOWLEDGED: (usize, usize) = (60, 500);
 /// The events after which a reader drops its connection, at most.
-const EVENTS_MAX: u64 = 200;
+const EVENTS_MAX: usize = 200;
 /// How many acknowledged writes are sent again in each round, as if their answers had been lost.
 const RETRIES: usize = 5;
-
-/// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
-struct Chance(u64);
-
-impl Chance {
-    fn up_to(&mut self, max: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % max + 1
-    }
-}
 
 fn rounds(otherwise: usize) -> usize {
     let rounds = std::env::var("BELLWIRE_TEST_CRASH_ROUNDS").ok();
@@ -47,12 +36,12 @@ fn nothing_is_lost_or_done_twice_in_any_service_over_sigkill() {
     let mut server = Process::serve(data, ANY_PORT, &[]);
     let mut town = Town::found(data, server.address());
     for _ in 0..rounds(TOWN_ROUNDS) {
-        let answers = chance.up_to(12) as usize;
+        let answers = 1 + chance.below(12);
         town.works(server.address(), |progress| {
             progress.acknowledged(answers);
             server.kill();
         });
-        if chance.up_to(4) == 1 {
+        if chance.below(4) == 0 {
             Process::serve(data, ANY_PORT, &[]).kill();
         }
         server = Process::serve(data, ANY_PORT, &[]);
@@ -123,12 +112,12 @@ fn one_round(
 ) -> Vec<Create> {
     let address = server.address();
     let connect = || traffic::open(address, token, "").expect("the server is there");
-    let answers = ACKNOWLEDGED.0 + chance.up_to(ACKNOWLEDGED.1 - ACKNOWLEDGED.0);
+    let answers = ACKNOWLEDGED.0 + chance.below(ACKNOWLEDGED.1 - ACKNOWLEDGED.0);
     let (acknowledged, acknowledgements) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| steady.read(address, token, usize::MAX));
-        let mut cut = Chance(chance.up_to(1 << 30));
-        scope.spawn(move || while restless.read(address, token, cut.up_to(EVENTS_MAX) as usize) {});
+        let mut cut = Chance(chance.below(1 << 30) as u64);
+        scope.spawn(move || while restless.read(address, token, 1 + cut.below(EVENTS_MAX)) {});
         let mut retries = Some(retries);
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {

@@ -2,7 +2,7 @@
 //! then, and watchers come and go. Every watcher is told the log, in order, each thing once; it follows frame by frame,
 //! and comes to what is to be seen over HTTP.
 //!
-//! `BELLWIRE_TEST_BOOKINGS_SEED=17` does other things than the usual ones.
+//! `BELLWIRE_TEST_BOOKINGS_SEED=17` does other things than the usual ones, `0..50` many.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,31 +15,16 @@ use super::{
     number,
     tally::Tally,
 };
-use crate::harness::{Over, until};
+use crate::harness::{Chance, Over, seeds, until};
 
-const SEEDS: [u64; 2] = [1, 20_240_227];
+const SEEDS: std::ops::Range<u64> = 1..3;
 const LIVES: usize = 4;
-const STEPS: u64 = 45;
+const STEPS: usize = 45;
 /// Steps whose answers are lost in a crash.
-const BURST: u64 = 6;
+const BURST: usize = 6;
 /// The token that speaks for nobody.
 const ADMIN: usize = 0;
 const USERS: [usize; 4] = [JOHN, JANE, OLGA, UENAL];
-
-/// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
-    fn of<T: Copy>(&mut self, some: &[T]) -> Option<T> {
-        (!some.is_empty()).then(|| some[self.below(some.len() as u64) as usize])
-    }
-}
 
 /// What somebody asks for.
 #[derive(Debug, Clone)]
@@ -64,24 +49,24 @@ struct Book {
 impl Book {
     /// The next step, by chance.
     fn step(&self, chance: &mut Chance) -> Step {
-        let station = 1 + chance.below(2);
+        let station = 1 + chance.below(2) as u64;
         let live: Vec<i64> = self
             .bookings
             .iter()
             .filter(|(_, booking)| booking.2.is_none())
             .map(|(id, _)| *id)
             .collect();
-        let some = chance.of(&live);
+        let some = chance.of(&live).copied();
         let owner = some.map_or(JOHN, |id| self.bookings[&id].0);
         let by = json!({ "booking_id": some.unwrap_or(999) });
-        let user = chance.of(&USERS).expect("there are some");
-        let staff = chance.of(&[ADMIN, OLGA]).expect("there are some");
-        let anybody = chance.of(&[owner, owner, staff, user]).expect("there are some");
+        let user = chance.of(&USERS).copied().expect("there are some");
+        let staff = chance.of(&[ADMIN, OLGA]).copied().expect("there are some");
+        let anybody = chance.of(&[owner, owner, staff, user]).copied().expect("there are some");
         let step = |who, call, fields| Step { who, call, fields };
         match chance.below(20) {
             0..=6 => step(user, "stations.book", json!({ "station_id": station })),
             7 => {
-                let battery = 1 + chance.below(8);
+                let battery = 1 + chance.below(8) as u64;
                 let fields = json!({ "station_id": station, "battery_id": battery });
                 step(user, "stations.book", fields)
             }
@@ -92,22 +77,22 @@ impl Book {
                 // A new one, or one that comes back.
                 let mut fields = json!({ "station_id": station, "name": "New", "model": "X" });
                 let away: Vec<i64> = self.collected.iter().copied().collect();
-                if let Some(battery) = chance.of(&away).filter(|_| chance.below(3) > 0) {
+                if let Some(battery) = chance.of(&away).copied().filter(|_| chance.below(3) > 0) {
                     fields["battery_id"] = battery.into();
                 }
                 step(staff, "batteries.add", fields)
             }
             17 => {
-                let battery = 1 + chance.below(12);
+                let battery = 1 + chance.below(12) as u64;
                 let fields = json!({ "station_id": station, "battery_id": battery });
                 step(staff, "batteries.remove", fields)
             }
             18 => {
-                let name = ["Downtown Station", "Uptown"][chance.below(2) as usize];
+                let name = ["Downtown Station", "Uptown"][chance.below(2)];
                 step(ADMIN, "stations.change", json!({ "station_id": 1, "name": name }))
             }
             _ => {
-                let to = chance.of(&["online", "online", "offline", "maintenance"]);
+                let to = chance.of(&["online", "online", "offline", "maintenance"]).copied();
                 let fields = json!({ "station_id": station, "status": to });
                 step(staff, "stations.change", fields)
             }
@@ -262,7 +247,7 @@ fn life(
         let answer = line.asks(step.call, &keyed(&step, *key));
         book.enter(&house, &step, &answer);
         if chance.below(3) == 0 {
-            let n = chance.below(watchers.len() as u64) as usize;
+            let n = chance.below(watchers.len());
             watchers[n].does_something(&house, chance);
         }
     }
@@ -272,7 +257,7 @@ fn life(
             (book.step(chance), *key)
         })
         .collect();
-    let answered = chance.below(BURST) as usize;
+    let answered = chance.below(BURST);
     let mut asked = Vec::new();
     for (step, key) in &steps {
         let line = who.get_mut(&step.who).expect("they have one");
@@ -412,8 +397,5 @@ fn inboxes(house: &House, told: &[Told]) {
 
 #[test]
 fn every_watcher_is_told_the_log() {
-    match std::env::var("BELLWIRE_TEST_BOOKINGS_SEED") {
-        Ok(seed) => check(seed.parse().expect("a seed is a number")),
-        Err(_) => SEEDS.into_iter().for_each(check),
-    }
+    seeds("BELLWIRE_TEST_BOOKINGS_SEED", SEEDS).for_each(check);
 }

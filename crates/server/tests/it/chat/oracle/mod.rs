@@ -1,15 +1,16 @@
 //! People come and go, talk, leave and come back, by chance, over real connections, against a [model](model) that says
 //! who is told what: whatever is told is expected, and whatever is expected is told, in order, once.
 //!
-//! A run is a seed; one that fails prints its own. `BELLWIRE_TEST_PEOPLE_SEED=17` runs that alone.
+//! A run is a seed; one that fails prints its own. `BELLWIRE_TEST_PEOPLE_SEED=17` runs that alone, `0..500` so many.
 
 mod model;
 mod script;
 
-use std::{ops::Range, panic, thread};
+use std::{panic, thread};
 
 use self::script::Script;
 use super::House;
+use crate::harness::{Chance, seeds};
 
 /// How many seeds there are, and how many steps each has.
 const SEEDS: u64 = 30;
@@ -19,39 +20,13 @@ const CRASHED: u64 = 4;
 const CRASHES: usize = 3;
 /// How many of the seeds run side by side.
 const BESIDE: u64 = 3;
-
-/// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
-pub struct Chance(u64);
-
-impl Chance {
-    /// A number below this.
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-
-    /// One of these.
-    pub fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
-        (!all.is_empty()).then(|| &all[self.below(all.len())])
-    }
-}
-
-/// The seeds that are run, if nothing is said.
-fn seeds(count: u64) -> Range<u64> {
-    match std::env::var("BELLWIRE_TEST_PEOPLE_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("a seed is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..count,
-    }
-}
+/// Names other seeds.
+const SEED: &str = "BELLWIRE_TEST_PEOPLE_SEED";
 
 /// Runs what is to say its seed when it fails.
 fn told_when_it_fails<T>(seed: u64, run: impl FnOnce() -> T) -> T {
     panic::catch_unwind(panic::AssertUnwindSafe(run)).unwrap_or_else(|why| {
-        eprintln!("run it again with BELLWIRE_TEST_PEOPLE_SEED={seed}");
+        eprintln!("run it again with {SEED}={seed}");
         panic::resume_unwind(why)
     })
 }
@@ -66,21 +41,21 @@ fn whatever_happens_everybody_hears_what_is_theirs() {
         script.heard
     };
     let runs = |from: u64| -> usize {
-        let seeds = seeds(SEEDS).skip(from as usize).step_by(BESIDE as usize);
+        let seeds = seeds(SEED, 0..SEEDS).skip(from as usize).step_by(BESIDE as usize);
         seeds.map(|seed| told_when_it_fails(seed, || run(seed))).sum()
     };
     let heard: usize = thread::scope(|scope| {
         let all: Vec<_> = (0..BESIDE).map(|from| scope.spawn(move || runs(from))).collect();
         all.into_iter().map(|runs| runs.join().expect("all goes as it should")).sum()
     });
-    let least = seeds(SEEDS).count() * STEPS / 2;
+    let least = seeds(SEED, 0..SEEDS).count() * STEPS / 2;
     assert!(heard > least, "only {heard} events");
 }
 
 /// The same over crashes: who comes back into its rooms has missed nothing, and is in no others.
 #[test]
 fn whatever_happens_and_over_crashes() {
-    for seed in seeds(CRASHED) {
+    for seed in seeds(SEED, 0..CRASHED) {
         told_when_it_fails(seed, || {
             let mut house = House::new();
             let mut script = Script::new(&house, Chance(seed + SEEDS));
