@@ -1,7 +1,9 @@
 //! The project's own commands: `cargo xtask test` runs every check there is, `cargo xtask contract` writes what clients
-//! are told.
+//! are told,
+//! `cargo xtask soak` runs for long what goes by chance.
 //!
 //! - [`test`]: the steps, in order, and what each one runs.
+//! - [`soak`]: tests by chance in their long forms, and the page that says what came of it.
 //! - [`contract`]: files that the code says, written anew.
 //! - [`prerequisites`]: what the tests need besides Rust, and how it is installed.
 //! - [`postgres`]: a private PostgreSQL cluster for the time of the tests.
@@ -18,6 +20,7 @@ mod contract;
 mod layers;
 mod postgres;
 mod prerequisites;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -36,6 +39,8 @@ struct Arguments {
 enum Task {
     /// Run every check and test; install what they need where that is possible
     Test,
+    /// Run the tests that go by chance for long, and write what came of it to docs/soak.md
+    Soak(soak::Options),
     /// Write what clients are told, as TypeScript and AsyncAPI, the way the code says it
     Contract,
 }
@@ -43,6 +48,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Test => test::all(),
+        Task::Soak(options) => soak::run_all(&options),
         Task::Contract => contract::write(),
     };
     match result {

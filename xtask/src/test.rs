@@ -25,14 +25,7 @@ pub fn all() -> Result<()> {
     checked?;
     let installed = installed?;
     let cluster = step("PostgreSQL for the tests", || Cluster::start(&installed.postgres))?;
-    let environment = |command: &mut Command| {
-        command
-            .env("BELLWIRE_TEST_PG", cluster.connection())
-            .env("BELLWIRE_TEST_NODE_DIR", &installed.node_dir)
-            .env("BELLWIRE_TEST_PYTHON", &installed.python)
-            .env("BELLWIRE_TEST_RUST_SOCKETIO", &installed.rust_socketio)
-            .env("BELLWIRE_TEST_CHROMIUM", &installed.chromium);
-    };
+    let environment = |command: &mut Command| environment(command, &cluster, &installed);
     step("examples in the documentation", || documentation_examples(&environment))?;
     step("tests", || {
         let mut tests = cargo();
@@ -49,6 +42,16 @@ pub fn all() -> Result<()> {
     })?;
     eprintln!("All checks and tests passed in {}.", seconds(start.elapsed()));
     Ok(())
+}
+
+/// Tells tests where what they need is.
+pub fn environment(command: &mut Command, cluster: &Cluster, installed: &Installed) {
+    command
+        .env("BELLWIRE_TEST_PG", cluster.connection())
+        .env("BELLWIRE_TEST_NODE_DIR", &installed.node_dir)
+        .env("BELLWIRE_TEST_PYTHON", &installed.python)
+        .env("BELLWIRE_TEST_RUST_SOCKETIO", &installed.rust_socketio)
+        .env("BELLWIRE_TEST_CHROMIUM", &installed.chromium);
 }
 
 /// What the sources say by themselves.

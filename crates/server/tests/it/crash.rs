@@ -22,9 +22,14 @@ const EVENTS_MAX: usize = 200;
 /// How many acknowledged writes are sent again in each round, as if their answers had been lost.
 const RETRIES: usize = 5;
 
-fn rounds(otherwise: usize) -> usize {
-    let rounds = std::env::var("BELLWIRE_TEST_CRASH_ROUNDS").ok();
-    rounds.map_or(otherwise, |rounds| rounds.parse().expect("a number"))
+/// How often, and what chance does.
+fn rounds(otherwise: usize) -> (usize, Chance) {
+    let number = |variable| {
+        let text = std::env::var(variable).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{variable}: {text}")))
+    };
+    let rounds = number("BELLWIRE_TEST_CRASH_ROUNDS").map_or(otherwise, |rounds| rounds as usize);
+    (rounds, Chance(number("BELLWIRE_TEST_CRASH_SEED").unwrap_or(20_261_120)))
 }
 
 /// A server that is killed while all services are used, at any moment, also while it starts again.
@@ -32,10 +37,10 @@ fn rounds(otherwise: usize) -> usize {
 fn nothing_is_lost_or_done_twice_in_any_service_over_sigkill() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path();
-    let mut chance = Chance(20_261_129);
+    let (rounds, mut chance) = rounds(TOWN_ROUNDS);
     let mut server = Process::serve(data, ANY_PORT, &[]);
     let mut town = Town::found(data, server.address());
-    for _ in 0..rounds(TOWN_ROUNDS) {
+    for _ in 0..rounds {
         let answers = 1 + chance.below(12);
         town.works(server.address(), |progress| {
             progress.acknowledged(answers);
@@ -52,11 +57,11 @@ fn nothing_is_lost_or_done_twice_in_any_service_over_sigkill() {
 
 #[test]
 fn what_was_acknowledged_survives_sigkill() {
-    let rounds = rounds(ROUNDS);
+    let (rounds, mut chance) = rounds(ROUNDS);
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path();
     let token = process::token(data, "admin", 3_600);
-    let (mut book, mut chance) = (Book::default(), Chance(20_261_120));
+    let mut book = Book::default();
     let (mut steady, mut restless) = (Reader::default(), Reader::default());
     for round in 0..rounds {
         let retries = retries(&book);
