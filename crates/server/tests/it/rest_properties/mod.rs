@@ -1,7 +1,7 @@
 //! REST, asked whatever can be asked: for every route of the services' tables requests are drawn by
 //! chance, valid ones and hostile ones, and what holds for every answer is checked.
 //!
-//! A run draws `BELLWIRE_TEST_REST_CASES` requests (2,000 if it is not set), or as many as 20 seconds allow
+//! A run draws `BELLWIRE_TEST_REST_CASES` requests (1,200 if it is not set), or as many as 20 seconds allow
 //! then, from `BELLWIRE_TEST_REST_SEED`. One that fails prints its seed.
 //!
 //! | module | what is in it |
@@ -32,7 +32,7 @@ use crate::harness::{Canary, Reply, Talk};
 
 /// The seed, how many requests a run draws, and how long it may take, if nothing is said.
 const SEED: u64 = 20_261_129;
-const CASES: u32 = 2_000;
+const CASES: u32 = 1_200;
 const TIME_MAX: Duration = Duration::from_secs(20);
 /// After so many requests it is looked after the canary, and what has gone is put back.
 const ROUND: u32 = 100;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::harness::{Chance, Over, seeds, until};
 
-const SEEDS: std::ops::Range<u64> = 1..3;
+const SEEDS: std::ops::Range<u64> = 1..2;
 const LIVES: usize = 4;
 const STEPS: usize = 45;
 /// Steps whose answers are lost in a crash.

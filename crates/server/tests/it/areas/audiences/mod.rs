@@ -28,12 +28,12 @@ use reader::{Kind, Reader};
 use crate::harness::seeds;
 
 /// The seeds, one for each life, and what names others.
-const SEEDS: Range<u64> = 1..9;
+const SEEDS: Range<u64> = 1..6;
 const SEED: &str = "BELLWIRE_TEST_AREAS_SEED";
 /// Steps in one life of a server.
 const STEPS: usize = 250;
 /// How long all lives may take.
-const TIME_MAX: Duration = Duration::from_secs(12);
+const TIME_MAX: Duration = Duration::from_secs(8);
 /// The entity whose states are a fence for who does not listen to areas.
 const FENCE_ENTITY: &str = "sensor.fence";
 /// The most areas beside the fence.

@@ -13,10 +13,10 @@ use super::House;
 use crate::harness::{Chance, seeds};
 
 /// How many seeds there are, and how many steps each has.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 18;
 const STEPS: usize = 60;
 /// How many runs there are over crashes, and how many crashes each has.
-const CRASHED: u64 = 4;
+const CRASHED: u64 = 2;
 const CRASHES: usize = 3;
 /// How many of the seeds run side by side.
 const BESIDE: u64 = 3;
