@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     door::Door,
     logging::{DISK_FULL_INTERVAL_MS, Throttle},
+    memory,
     metrics::Metrics,
 };
 
@@ -89,6 +90,7 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
     loop {
         ticks.tick().await;
         metrics.sum_up();
+        memory::trim();
         if let Err(fault) = tidy(&door, kept, &mut places).await {
             let now_ms = door.clock.elapsed_ms();
             if fault.code != Code::Full || disk_full.admit(now_ms).is_some() {

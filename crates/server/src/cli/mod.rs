@@ -169,7 +169,7 @@ fn list(data: &Path, call: &str) -> anyhow::Result<()> {
 
 /// Runs the program to its end.
 pub fn run() -> ExitCode {
-    memory::give_back();
+    memory::hoard_nothing();
     let result = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),

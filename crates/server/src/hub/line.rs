@@ -248,6 +248,27 @@ impl<S: Write> Hub<S> {
         }
     }
 
+    /// While more than this waits for all sockets and is in memory for one line alone, cuts off the lines that have most
+    /// of it: many who ask and never read are bounded together, too.
+    pub fn cut_hoarders(&mut self, own_len_max: usize) {
+        if self.queued_bytes() <= own_len_max {
+            return;
+        }
+        let own_len =
+            |slot: u32| self.lines[slot as usize].outbox.as_ref().map(|outbox| outbox.own_len());
+        let open = self.blocked.iter().filter(|&&slot| !self.lines[slot as usize].ending);
+        let mut hoards: Vec<(usize, u32)> =
+            open.filter_map(|&slot| Some((own_len(slot)?, slot))).collect();
+        let mut all: usize = hoards.iter().map(|(len, _)| len).sum();
+        hoards.sort_unstable();
+        while all > own_len_max
+            && let Some((len, slot)) = hoards.pop()
+        {
+            all -= len;
+            self.cut_off(slot);
+        }
+    }
+
     /// Forgets a line and its sessions, and gives its sink back.
     pub fn drop_line(&mut self, line: LineId) -> Option<S> {
         let slot = self.line_at(line)?;

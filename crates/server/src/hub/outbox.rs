@@ -17,6 +17,9 @@ use super::recent::{Entry, Shape, Speller};
 
 /// The most that waits for one socket, in bytes, unless the hub is told otherwise.
 pub const LEN_MAX: usize = 1 << 20;
+/// The most that waits for all sockets of a server and is in memory for one of them alone, in bytes: answers and
+/// snapshots. Past it those are cut off first for whom most of it waits.
+pub const OWN_LEN_MAX: usize = 128 << 20;
 /// How long a socket may take nothing while something waits for it.
 pub const STALLED_MAX_MS: u64 = 10_000;
 /// What a waiting frame takes beside its bytes: its place in the queue, and in the map of keys. So
@@ -158,6 +161,12 @@ impl Outbox {
     /// How many bytes wait.
     pub fn queued_len(&self) -> usize {
         self.bytes
+    }
+
+    /// How many bytes wait that are in memory for this line alone: what tells no row. Rows are there once for all.
+    pub fn own_len(&self) -> usize {
+        let own = self.frames.iter().filter(|waiting| waiting.frame.row.is_none());
+        own.map(|waiting| waiting.frame.bytes.len()).sum()
     }
 
     /// Whether the socket has not taken anything for too long, or too much waits.

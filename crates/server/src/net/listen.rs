@@ -60,10 +60,17 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    // Its connections have it, too.
+    socket.set_tcp_notsent_lowat(UNSENT_LEN_MAX)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
+
+/// The most that the system keeps for a socket and has not sent yet, in bytes. What a reader does not take waits here,
+/// where newer values replace older ones and the whole is bounded, instead of in some MiB of the system's own (tcp(7),
+/// `tcp_wmem`). What is sent and not acknowledged does not count: far and fast readers are not slowed.
+const UNSENT_LEN_MAX: u32 = 128 << 10;
 
 /// The other end of a connection; each request has it as [`ConnectInfo`].
 #[derive(Debug, Clone, Copy)]

@@ -53,10 +53,13 @@ use crate::{
         Hub, LineId, Need, SessionId,
         recent::{Recent, Speller},
     },
+    memory,
     metrics::Metrics,
     sequencer::{Feed, Item, ReplyTo},
 };
 
+/// How often it is looked for whom much waits.
+const HOARDS_INTERVAL_MS: u64 = 50;
 /// The token of the waker; sockets have their slot's number.
 const WAKER: Token = Token(usize::MAX);
 /// How long sockets are read before what came from other threads gets its turn: who sends what is slow
@@ -93,6 +96,8 @@ pub struct Setup {
     pub limits: Limits,
     /// The most that waits for one socket, in bytes.
     pub outbox_len_max: usize,
+    /// The most that waits for all sockets of this shard and is in memory for one of them alone, in bytes.
+    pub own_len_max: usize,
 }
 
 pub use engine::{Asks, Request};
@@ -125,6 +130,8 @@ pub struct Shard {
     /// Principals by id, so that many connections of one share it.
     principals: HashMap<String, Arc<Principal>>,
     drain: Option<Drain>,
+    /// When it was last looked for whom much waits.
+    hoards_seen_ms: u64,
 }
 
 impl Shard {
@@ -152,6 +159,7 @@ impl Shard {
             greetings: VecDeque::new(),
             principals: HashMap::new(),
             drain: None,
+            hoards_seen_ms: 0,
         }
     }
 
@@ -179,6 +187,7 @@ impl Shard {
             self.needs(now_ms);
             self.finish();
             self.ticks(now_ms);
+            self.cut_hoarders(now_ms);
             self.account();
             if more {
                 // There are further messages: come back at once.
@@ -399,12 +408,22 @@ impl Shard {
                     Need::Hand { session, words, claims } => self.hand(session, &words, &claims),
                     Need::Slow(line) => {
                         self.setup.metrics.slow_readers.increment(1);
+                        memory::much_is_freed();
                         self.close(line, None, 4408, "slow reader", now_ms);
                     }
                     Need::Gone(line) => self.drop_conn(line),
                 }
             }
             self.hub.flush(now_ms);
+        }
+    }
+
+    /// Looks now and then whether too much is kept for those who do not read.
+    fn cut_hoarders(&mut self, now_ms: u64) {
+        if now_ms >= self.hoards_seen_ms + HOARDS_INTERVAL_MS {
+            self.hoards_seen_ms = now_ms;
+            self.hub.cut_hoarders(self.setup.own_len_max);
+            self.needs(now_ms);
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     limits::ConnectionLimits,
     shard::{Inlet, Load, Message, Setup, Shard},
 };
-use crate::{door::Door, metrics::Metrics, sequencer::Feed};
+use crate::{door::Door, hub::outbox, metrics::Metrics, sequencer::Feed};
 
 /// The threads of the shards.
 pub struct Shards {
@@ -74,6 +74,7 @@ impl Shards {
         let handle = |inlet: &Inlet| (inlet.feed.clone(), inlet.load.clone());
         let handles =
             Handles { shards: inlets.iter().map(handle).collect(), turn: AtomicUsize::new(0) };
+        let own_len_max = outbox::OWN_LEN_MAX / inlets.len().max(1);
         let peers: Arc<[Feed]> = inlets.iter().map(|inlet| inlet.feed.clone()).collect();
         let start = |(number, inlet): (usize, Inlet)| {
             let Common {
@@ -100,6 +101,7 @@ impl Shards {
                 peers: peers.clone(),
                 limits,
                 outbox_len_max,
+                own_len_max,
             };
             let thread = thread::Builder::new().name(format!("shard-{number}"));
             thread.spawn(move || run_or_exit(move || Shard::new(setup, inlet).run()))

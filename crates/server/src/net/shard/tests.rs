@@ -67,6 +67,7 @@ impl House {
             roots: core.door.tables.roots.clone(),
             limits: Limits::DEFAULT,
             outbox_len_max: outbox::LEN_MAX,
+            own_len_max: outbox::OWN_LEN_MAX,
         };
         let mut shard = Shard::new(setup, inlet);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
