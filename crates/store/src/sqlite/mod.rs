@@ -7,7 +7,8 @@
 //!   out, so nothing here waits for a stranger.
 //! - **The threads only loop.** [`Writer`] and [`Reader`] are the whole of it without threads, and
 //!   a simulation drives those; [`Store`] puts bounded queues before them.
-//! - **A failed fsync is the end.** See [`writer`](Writer).
+//! - **A failed fsync is the end.** See [`writer`](Writer). The next process checks all that is there, and writes the
+//!   WAL once more before it builds upon it.
 //! - **Another process may read.** [`backup`] and [`check`] need no lock of ours and write nothing.
 //!
 //! What is *not* here: what a table means, and when to prune.
@@ -20,6 +21,7 @@ pub(crate) mod file;
 mod open;
 mod queue;
 mod readers;
+mod rewrite;
 mod store;
 pub(crate) mod watch;
 mod writer;
@@ -28,6 +30,7 @@ pub use backup::{BackupError, BackupReport, backup};
 pub(crate) use check::STATEMENTS as CHECK_STATEMENTS;
 pub use check::{CheckReport, check};
 pub use checkpoint::Checkpoint;
+#[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use open::Testing;
 pub use open::{OpenError, Options};

@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::{file, watch::Watch};
+use super::{file, rewrite, watch::Watch};
 use crate::{
     change::Micros,
     log::{self, Extent},
@@ -63,13 +63,16 @@ pub struct Options {
     pub fatal: Box<dyn FnOnce(String) + Send>,
     /// Told, on a reader's thread, why a read was answered `Internal` or `Timeout`.
     pub report: Arc<dyn Fn(String) + Send + Sync>,
-    /// For tests of this crate: what no program sets.
+    /// For tests: what no program sets.
     #[doc(hidden)]
+    #[cfg(debug_assertions)]
     pub testing: Testing,
 }
 
-/// What only tests set.
+/// What only tests set. A release build has neither this type nor a place for one: all that reads it is under
+/// the same `cfg`, and [`Options`] has no such field there, which the compiler checks in every release build.
 #[doc(hidden)]
+#[cfg(debug_assertions)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Testing {
     /// The name of a registered VFS to go through.
@@ -99,10 +102,35 @@ impl Options {
             reader_cache_kib: 16 * 1024,
             fatal: Box::new(|_| {}),
             report: Arc::new(|_| {}),
+            #[cfg(debug_assertions)]
             testing: Testing::default(),
         }
     }
 }
+
+/// A release build has these options and no others: none that leads to a failing disk or a weaker promise.
+#[cfg(not(debug_assertions))]
+const _: fn(Options) = |options| {
+    let Options {
+        path: _,
+        epoch: _,
+        now: _,
+        readers: _,
+        write_queue_max: _,
+        read_queue_max: _,
+        replay_queue_max: _,
+        long_read_queue_max: _,
+        long_read_time_max: _,
+        batch_time_max: _,
+        batch_rows_max: _,
+        command_time_max: _,
+        read_time_max: _,
+        writer_cache_kib: _,
+        reader_cache_kib: _,
+        fatal: _,
+        report: _,
+    } = options;
+};
 
 /// Why a database could not be opened: one sentence for the operator, a variant per remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +150,7 @@ impl OpenError {
     pub(crate) fn of(path: &Path, doing: &str, error: &rusqlite::Error) -> OpenError {
         let sentence = format!("The database {} failed while {doing}: {error}.", path.display());
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 OpenError::Damaged(format!("{sentence} Restore a backup."))
             }
             _ => OpenError::Other(sentence),
@@ -171,10 +199,20 @@ pub(crate) fn writer(
         OpenError::Other(format!("The database {} cannot be created: {e}.", path.display()))
     })?;
     let failed = |doing: &'static str| move |e: rusqlite::Error| OpenError::of(path, doing, &e);
-    let mut conn = connect(options, Role::Writer).map_err(failed("opening it"))?;
+    let mut conn = connect(options, Role::Writer).map_err(|e| {
+        if e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            file::mark(path);
+        }
+        failed("opening it")(e)
+    })?;
     check(&conn, path)?;
-    migrate::run(&mut conn, path, services, options.now)?;
-    let epoch = epoch(&conn, options).map_err(failed("reading its epoch"))?;
+    let written = migrate::run(&mut conn, path, services, options.now)
+        .and_then(|()| epoch(&conn, options).map_err(failed("reading its epoch")));
+    if matches!(written, Err(OpenError::Other(_))) {
+        // Perhaps the disk failed to keep this, as it may fail to keep any write.
+        file::mark(path);
+    }
+    let epoch = written?;
     let watch = Watch::new(&mut conn, epoch).map_err(failed("opening it"))?;
     let extent = Extent::read(&ReadTx::new(&conn, &watch));
     let extent = extent.map_err(|_| {
@@ -201,10 +239,7 @@ pub(crate) fn checkpointer(options: &Options) -> Result<Connection, OpenError> {
 
 fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = match options.testing.vfs {
-        Some(vfs) => Connection::open_with_flags_and_vfs(&options.path, flags, vfs)?,
-        None => Connection::open_with_flags(&options.path, flags)?,
-    };
+    let conn = open_file(options, flags)?;
     conn.busy_timeout(BUSY_TIME_MAX)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     // Closing must not touch the files: after a failed fsync that would be a retry.
@@ -215,20 +250,23 @@ fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     // Statements are planned once: without it SQLite plans some anew for each bound value.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    // To its end, behind the row: if the file was in another mode, that is where its header is committed.
+    let modes: rusqlite::Result<Vec<String>> =
+        conn.prepare("PRAGMA journal_mode = WAL")?.query_map([], |row| row.get(0))?.collect();
+    let mode = modes?.pop().unwrap_or_default();
     if mode != "wal" {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
         let message = format!("it has no write-ahead log, but journal mode {mode}");
         return Err(rusqlite::Error::SqliteFailure(code, Some(message)));
     }
-    let normal = options.testing.synchronous_normal;
+    let (synchronous, number) = synchronous(options);
     let cache_kib = match role {
         Role::Writer => options.writer_cache_kib,
         Role::Reader => options.reader_cache_kib,
         Role::Checkpointer => 64,
     };
     conn.execute_batch(&format!(
-        "PRAGMA synchronous = {};
+        "PRAGMA synchronous = {synchronous};
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA wal_autocheckpoint = 0;
@@ -238,16 +276,33 @@ fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -{cache_kib};
          PRAGMA query_only = {};",
-        if normal { "NORMAL" } else { "FULL" },
         u64::from(super::checkpoint::BOUND_PAGES) * 4096,
         if role == Role::Reader { "ON" } else { "OFF" },
     ))?;
-    let synchronous: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
-    assert!(synchronous == if normal { 1 } else { 2 }, "synchronous stands as it was set");
+    let set: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    assert!(set == number, "synchronous stands as it was set");
     Ok(conn)
 }
 
-/// If the disk failed when the database was last open, reads all of it.
+/// Opens the file by the platform's VFS, or by the one of a test.
+fn open_file(options: &Options, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    #[cfg(debug_assertions)]
+    if let Some(vfs) = options.testing.vfs {
+        return Connection::open_with_flags_and_vfs(&options.path, flags, vfs);
+    }
+    Connection::open_with_flags(&options.path, flags)
+}
+
+/// How COMMIT waits for the disk, as SQLite has it in words and as a number.
+fn synchronous(_options: &Options) -> (&'static str, i64) {
+    #[cfg(debug_assertions)]
+    if _options.testing.synchronous_normal {
+        return ("NORMAL", 1);
+    }
+    ("FULL", 2)
+}
+
+/// If the disk failed when the database was last open, reads all of it, and has the disk keep what it did not.
 fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     if !file::is_marked(path) {
         return Ok(());
@@ -261,12 +316,13 @@ fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
         ))
     };
     match found {
-        Ok(text) if text == "ok" => file::unmark(path).map_err(|e| {
-            OpenError::Other(format!("The marker beside {} stays: {e}.", path.display()))
-        }),
-        Ok(text) => Err(damaged(&text)),
-        Err(e) => Err(damaged(&e)),
+        Ok(text) if text == "ok" => {}
+        Ok(text) => return Err(damaged(&text)),
+        Err(e) => return Err(damaged(&e)),
     }
+    rewrite::wal(conn).map_err(|e| OpenError::of(path, "writing its WAL once more", &e))?;
+    file::unmark(path)
+        .map_err(|e| OpenError::Other(format!("The marker beside {} stays: {e}.", path.display())))
 }
 
 /// The database's epoch; a new database gets the one that was given.

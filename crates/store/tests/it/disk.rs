@@ -181,6 +181,65 @@ fn after_a_failed_write_or_sync_nothing_is_acknowledged_that_is_not_there() {
     }
 }
 
+/// The same for what opening writes: the tables of a new version.
+#[test]
+fn what_a_disk_did_not_keep_of_a_new_version_is_not_built_upon() {
+    for kind in [Kind::Sync, Kind::Write] {
+        for n in 1.. {
+            let (before, after) =
+                (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+            let disk = Disk::under(before.path(), n);
+            let options = options(before.path());
+            disk.fail_at(kind, n);
+            let opened = Writer::open(&options, &[testing::MIGRATIONS]);
+            if !disk.has_failed() {
+                assert!(opened.is_ok() && n > 3, "{n} calls of {kind:?}");
+                break;
+            }
+            let is_open = opened.is_ok();
+            drop(opened);
+            let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+            writer.batch(vec![thing(1)]).expect("a sound disk");
+            disk.cut_now();
+            disk.restore(after.path());
+            assert!(!is_open, "{kind:?} {n} failed, and nobody said so");
+            assert_eq!(survivors(after.path()), [1], "{kind:?} {n}");
+        }
+    }
+}
+
+/// A sync that failed may leave what it was for in the page cache alone. Who starts again reads it from there, and would
+/// build upon it: what is acknowledged from then on must not hang on what the disk never had.
+#[test]
+fn what_a_failed_disk_did_not_keep_is_not_built_upon() {
+    for kind in [Kind::Sync, Kind::Write] {
+        for n in 1.. {
+            let (before, after) =
+                (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+            let disk = Disk::under(before.path(), n);
+            let options = options(before.path());
+            let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+            disk.fail_at(kind, n);
+            let end = life(&mut writer, &mut Vec::new());
+            drop(writer);
+            if !disk.has_failed() {
+                assert!(end.is_ok() && n > 10, "{n} calls of {kind:?}");
+                break;
+            }
+            // The process starts again, on the same machine.
+            let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+            let mut reader = Reader::open(&options).expect("it opens");
+            for id in 900..903 {
+                writer.batch(vec![thing(id)]).expect("a sound disk");
+            }
+            let there = reader.read(look).expect("it reads");
+            disk.cut_now();
+            disk.restore(after.path());
+            assert_eq!(survivors(after.path()), there, "{kind:?} {n}");
+        }
+    }
+}
+
 #[test]
 fn a_store_stops_and_says_so_when_a_sync_fails() {
     let folder = tempfile::tempdir().expect("room");

@@ -3,30 +3,40 @@
 //!
 //! - [`Disk::cut_at`]: at the nth write or sync the power goes. What was not synced is there in
 //!   part, in sectors, or not at all; [`Disk::restore`] writes what is left into another folder.
-//! - [`Disk::fail_at`]: the nth write or sync from now fails. A sync that fails makes nothing
-//!   durable and forgets what was to become so, as Linux does: a second one would lie.
-//! - [`Disk::fill`]: writes that make a file longer find no room.
+//! - [`Disk::photograph`]: the same at many moments of one run, which goes on: before and after each sync, and at some
+//!   of the writes. A [`Photo`] is what a power cut would have left then.
+//! - [`Disk::fail_at`]: the nth write or sync from now fails. A sync that fails makes some sectors durable or none, and
+//!   forgets the rest of what was to become so, as Linux does: a second one would lie. What was written can still be
+//!   read, from the page cache.
+//! - [`Disk::fill`], [`Disk::fill_at`]: writes that make a file longer find no room, from now or from the nth write on.
+//!
+//! What is in the folder when a file is first opened is durable.
+//!
+//! The tests of this crate and the simulation of the server have it in common, so not each uses all of it.
 //!
 //! Locks and shared memory are the real ones. The real sync is left out, for nothing here outlives
 //! the test's process.
 
+#![allow(dead_code, reason = "two crates have it in common, and neither uses all of it")]
+
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ffi::{CStr, c_char, c_int, c_void},
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak},
 };
 
-use libsqlite3_sys as ffi;
+use rusqlite::ffi;
 
 /// The name that `Testing::vfs` takes.
 pub const NAME: &str = "bellwire-test";
 const C_NAME: &CStr = c"bellwire-test";
 const SECTOR: usize = 512;
 
-/// The disks by folder. A test makes one; SQLite's callbacks find it by the path they are given.
-static DISKS: Mutex<Vec<(PathBuf, Arc<Disk>)>> = Mutex::new(Vec::new());
+/// The disks by folder, as long as a test or an open file has them. SQLite's callbacks find them by the path they are
+/// given.
+static DISKS: Mutex<Vec<(PathBuf, Weak<Disk>)>> = Mutex::new(Vec::new());
 /// The files that SQLite has open, by the address of its handle.
 static OPEN: Mutex<Option<HashMap<usize, Open>>> = Mutex::new(None);
 static REGISTER: Once = Once::new();
@@ -47,12 +57,39 @@ struct State {
     /// Writes and syncs so far.
     ops: u64,
     cut_at: Option<u64>,
-    image: Option<HashMap<PathBuf, Vec<u8>>>,
+    image: Option<Photo>,
+    /// Of how many writes one is photographed, if anything is.
+    photograph: Option<u64>,
+    photos: Vec<Photo>,
     chance: u64,
     /// Countdown to the failure of a call of this kind.
     fail: Option<(Kind, u64)>,
     failed: bool,
     full: bool,
+    /// Writes until the disk is full.
+    fill: Option<u64>,
+    /// Writes that found no room.
+    refused: u64,
+}
+
+/// What a power cut leaves at one moment.
+#[derive(Debug, Clone)]
+pub struct Photo {
+    /// When: `before a sync`, `after a sync`, `at a write` or `between`.
+    pub moment: &'static str,
+    /// Writes and syncs before it.
+    pub ops: u64,
+    /// The files by name.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Photo {
+    /// Writes it into a folder.
+    pub fn restore(&self, to: &Path) {
+        for (name, content) in &self.files {
+            fs::write(to.join(name), content).expect("room");
+        }
+    }
 }
 
 #[derive(Default, Clone)]
@@ -84,7 +121,9 @@ impl Disk {
         let state = State { chance: seed.wrapping_mul(2).wrapping_add(1), ..State::default() };
         let disk = Arc::new(Disk(Mutex::new(state)));
         let folder = folder.canonicalize().expect("the folder is there");
-        lock(&DISKS).push((folder, Arc::clone(&disk)));
+        let mut disks = lock(&DISKS);
+        disks.retain(|(_, disk)| disk.strong_count() > 0);
+        disks.push((folder, Arc::downgrade(&disk)));
         disk
     }
 
@@ -102,8 +141,23 @@ impl Disk {
     pub fn cut_now(&self) {
         let mut state = self.state();
         if state.image.is_none() {
-            state.cut();
+            state.image = Some(state.photo("between"));
         }
+    }
+
+    /// What a power cut would leave now.
+    pub fn photo(&self) -> Photo {
+        self.state().photo("between")
+    }
+
+    /// Takes photos from now on: before and after each sync, and at one of so many writes.
+    pub fn photograph(&self, one_write_in: u64) {
+        self.state().photograph = Some(one_write_in);
+    }
+
+    /// Those that were taken since they were last asked for.
+    pub fn take_photos(&self) -> Vec<Photo> {
+        std::mem::take(&mut self.state().photos)
     }
 
     /// Whether the power has gone.
@@ -124,16 +178,23 @@ impl Disk {
 
     /// Whether there is no room for a file to grow.
     pub fn fill(&self, full: bool) {
-        self.state().full = full;
+        let mut state = self.state();
+        (state.full, state.fill) = (full, None);
+    }
+
+    /// There is no room from the nth write on, counted from 1.
+    pub fn fill_at(&self, n: u64) {
+        self.state().fill = Some(n);
+    }
+
+    /// Writes that found no room so far.
+    pub fn refused(&self) -> u64 {
+        self.state().refused
     }
 
     /// Writes what the power cut left into another folder.
     pub fn restore(&self, to: &Path) {
-        let state = self.state();
-        for (path, content) in state.image.as_ref().expect("the power has gone") {
-            let name = path.file_name().expect("a file has a name");
-            fs::write(to.join(name), content).expect("room");
-        }
+        self.state().image.as_ref().expect("the power has gone").restore(to);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -153,37 +214,73 @@ impl State {
     fn count(&mut self) {
         self.ops += 1;
         if self.cut_at == Some(self.ops) && self.image.is_none() {
-            self.cut();
+            self.image = Some(self.photo("at an operation"));
+        }
+    }
+
+    /// Takes a photo of a sync, if that is wanted.
+    fn photograph_sync(&mut self, moment: &'static str) {
+        if self.photograph.is_some() {
+            let photo = self.photo(moment);
+            self.photos.push(photo);
+        }
+    }
+
+    /// Takes a photo at a write, if it is one of those.
+    fn photograph_write(&mut self) {
+        let Some(one_in) = self.photograph else { return };
+        if self.random().is_multiple_of(one_in) {
+            let photo = self.photo("at a write");
+            self.photos.push(photo);
         }
     }
 
     /// What is on the disk without power: all that was synced, and of the rest some sectors.
-    fn cut(&mut self) {
-        let mut image = HashMap::new();
-        let files = self.files.clone();
-        // Nothing of it, all of it, or each sector for itself.
-        let share = [0, 4, 8, 15, 16][(self.random() % 5) as usize];
-        for (path, content) in files {
+    fn photo(&mut self, moment: &'static str) -> Photo {
+        let share = self.share();
+        let mut files = BTreeMap::new();
+        for (path, content) in self.files.clone() {
             let mut bytes = content.durable;
-            for change in content.unsynced {
-                match change {
-                    Change::Write(at, data) => {
-                        for (i, sector) in data.chunks(SECTOR).enumerate() {
-                            if self.random() % 16 < share {
-                                write_at(&mut bytes, at + i * SECTOR, sector);
-                            }
-                        }
-                    }
-                    Change::Length(len) => {
+            self.keep(&content.unsynced, share, &mut bytes);
+            files.insert(path.file_name().expect("a file has a name").into(), bytes);
+        }
+        Photo { moment, ops: self.ops, files }
+    }
+
+    /// How much of what was not synced is kept, in sixteenths: nothing of it, all of it, or each sector for itself.
+    fn share(&mut self) -> u64 {
+        [0, 4, 8, 15, 16][(self.random() % 5) as usize]
+    }
+
+    /// Makes a share of the changes.
+    fn keep(&mut self, changes: &[Change], share: u64, bytes: &mut Vec<u8>) {
+        for change in changes {
+            match change {
+                Change::Write(at, data) => {
+                    for (i, sector) in data.chunks(SECTOR).enumerate() {
                         if self.random() % 16 < share {
-                            bytes.resize(len, 0);
+                            write_at(bytes, at + i * SECTOR, sector);
                         }
                     }
                 }
+                Change::Length(len) => {
+                    if self.random() % 16 < share {
+                        bytes.resize(*len, 0);
+                    }
+                }
             }
-            image.insert(path, bytes);
         }
-        self.image = Some(image);
+    }
+
+    /// Counts a write down to the one from which on there is no room.
+    fn fills(&mut self) {
+        self.fill = match self.fill {
+            Some(0 | 1) => {
+                self.full = true;
+                None
+            }
+            left => left.map(|left| left - 1),
+        };
     }
 
     /// Whether this call is the one that fails.
@@ -201,8 +298,12 @@ impl State {
         }
     }
 
+    /// A file; what it has when it is first seen is durable.
     fn content(&mut self, path: &Path) -> &mut Content {
-        self.files.entry(path.to_owned()).or_default()
+        self.files.entry(path.to_owned()).or_insert_with(|| Content {
+            durable: fs::read(path).unwrap_or_default(),
+            unsynced: Vec::new(),
+        })
     }
 }
 
@@ -255,7 +356,7 @@ fn register() {
 fn disk_of(path: &Path) -> Option<Arc<Disk>> {
     let found = lock(&DISKS);
     let of = found.iter().rev().find(|(folder, _)| path.starts_with(folder));
-    of.map(|(_, disk)| Arc::clone(disk))
+    of.and_then(|(_, disk)| disk.upgrade())
 }
 
 /// Opens a file with the real VFS, then puts our methods before its own.
@@ -326,15 +427,18 @@ unsafe extern "C" fn write(
         let real_write = (*open.real).xWrite.expect("a file is written");
         let mut state = open.disk.state();
         let fails = state.fails(Kind::Write);
+        state.fills();
         let full = state.full;
         let content = state.content(&open.path);
         if full && offset + len_bytes > content.len() {
+            state.refused += 1;
             return ffi::SQLITE_FULL;
         }
         // A write that fails may have done a part of its work.
         let done = if fails { len_bytes / 2 } else { len_bytes };
         content.unsynced.push(Change::Write(offset, bytes[..done].to_vec()));
         state.count();
+        state.photograph_write();
         let code = real_write(file, data, done as c_int, at);
         if fails { ffi::SQLITE_IOERR_WRITE } else { code }
     }
@@ -353,11 +457,18 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int 
     let open = opened(file);
     let mut state = open.disk.state();
     state.count();
+    state.photograph_sync("before a sync");
     if state.fails(Kind::Sync) {
-        state.content(&open.path).unsynced.clear();
+        let content = state.content(&open.path);
+        let (unsynced, mut bytes) =
+            (std::mem::take(&mut content.unsynced), std::mem::take(&mut content.durable));
+        let share = state.share();
+        state.keep(&unsynced, share, &mut bytes);
+        state.content(&open.path).durable = bytes;
         return ffi::SQLITE_IOERR_FSYNC;
     }
     state.content(&open.path).sync();
+    state.photograph_sync("after a sync");
     ffi::SQLITE_OK
 }
 
