@@ -33,6 +33,8 @@
 
 pub mod chance;
 mod crash;
+#[cfg(debug_assertions)]
+mod disk;
 mod ear;
 mod node;
 mod notes;

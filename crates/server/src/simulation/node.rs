@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use bellwire_services::{
     identity,
     kit::{
-        Answer, BoundCommand, Command, Ctx, Fault, Ids, Micros, Payload, Principal, Reply as _,
-        Service, Settings, Stream, Told,
+        Answer, BoundCommand, Command, Ctx, Decision, Fault, Ids, Micros, Payload, Principal,
+        Reply as _, Service, Settings, Stream, Told,
     },
 };
 use bellwire_store::{
@@ -85,6 +85,22 @@ impl Default for Tables {
     }
 }
 
+impl Tables {
+    /// The schema of all of them.
+    pub fn migrations(&self) -> &[Migrations] {
+        &self.migrations
+    }
+
+    /// Reads a call, as the door does, and gives what decides it.
+    pub fn bind(&self, name: &str, payload: Payload) -> Result<Decision, String> {
+        let command = self.commands.get(name).ok_or_else(|| format!("there is no {name}"))?;
+        match (command.bind)(payload).map_err(|fault| format!("{name}: {fault}"))? {
+            BoundCommand::Decide(decision) => Ok(decision),
+            BoundCommand::Prepare(_) => Err(format!("{name} is slow")),
+        }
+    }
+}
+
 /// A read that is under way.
 pub enum Read {
     /// It has not begun.
@@ -155,14 +171,9 @@ impl Node {
         (now, seed): (Micros, [u8; 32]),
         to: ReplyTo,
     ) -> Result<(), String> {
-        let mut bound = Vec::new();
-        for (name, payload) in calls {
-            let command = &tables.commands[name];
-            match (command.bind)(payload).map_err(|fault| format!("{name}: {fault}"))? {
-                BoundCommand::Decide(decision) => bound.push(decision),
-                BoundCommand::Prepare(_) => return Err(format!("{name} is slow")),
-            }
-        }
+        let bound: Result<Vec<Decision>, String> =
+            calls.into_iter().map(|(name, payload)| tables.bind(name, payload)).collect();
+        let bound = bound?;
         let run = move |tx: &mut bellwire_services::kit::Tx<'_>| {
             let changed = identity::check(tx, &principal, now)?;
             let principal = changed.as_ref().unwrap_or(&principal);

@@ -1,0 +1,59 @@
+//! Promises 1 and 2 on a disk that fails, for all services together.
+//!
+//! A seeded sequence of commands of all services goes through the store's [`Writer`](bellwire_store::sqlite::Writer),
+//! in batches, with what is due, what is forgotten in time, and checkpoints between; below it is the disk of the
+//! store's own tests (`vfs`). After each batch the whole content is known as a digest of every table. Then:
+//!
+//! - **the power goes** (`cuts`): before and after each sync and at some of the writes. What is left is whole, is opened as the
+//!   server does it, and holds exactly what it held after the last batch that was acknowledged, or after the one that was under
+//!   way;
+//! - **a write or a sync fails** (`failures`): each one, from the first to the last. Nothing is acknowledged that is not
+//!   there, nothing is tried again, the next start checks, and what it builds upon the disk has;
+//! - **there is no room** (`full`): what is refused has no effect, all else has its own, reads go on, nothing that is due is
+//!   lost, and with room writing goes on.
+//!
+//! ```text
+//! BELLWIRE_TEST_DISK_SEED=17 cargo nextest run -p bellwire --lib simulation::disk     one seed
+//! BELLWIRE_TEST_DISK_SEEDS=200 cargo nextest run -p bellwire --lib simulation::disk   many
+//! ```
+
+mod content;
+mod cuts;
+mod failures;
+mod full;
+mod house;
+#[path = "../../../../store/tests/it/vfs.rs"]
+mod vfs;
+mod work;
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use super::number;
+
+/// The seeds of a test: those that it has by default, with more of them or another one if the environment says so.
+fn seeds(default: RangeInclusive<u64>) -> Vec<u64> {
+    if let Some(seed) = number("BELLWIRE_TEST_DISK_SEED") {
+        return vec![seed];
+    }
+    match number("BELLWIRE_TEST_DISK_SEEDS") {
+        Some(count) => default.chain(5..=count).collect(),
+        None => default.collect(),
+    }
+}
+
+/// How often what was done succeeded, by name.
+#[derive(Debug, Default)]
+struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    fn count(&mut self, name: &'static str) {
+        *self.0.entry(name).or_default() += 1;
+    }
+
+    /// All of these have to have been done, or the seeds prove little. One seed alone need not come to all.
+    fn expect(&self, names: &[&str]) {
+        let missing: Vec<_> = names.iter().filter(|name| !self.0.contains_key(**name)).collect();
+        let is_one = number("BELLWIRE_TEST_DISK_SEED").is_some();
+        assert!(is_one || missing.is_empty(), "{missing:?} never succeeded");
+    }
+}
