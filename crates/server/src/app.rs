@@ -113,6 +113,10 @@ impl Core {
         let clock = Arc::new(Clock::new());
         let metrics = Arc::new(Metrics::new());
         let mut options = sqlite::Options::new(data.join(backup::DATABASE), epoch(), clock.now());
+        #[cfg(all(test, debug_assertions))]
+        {
+            options.testing = crate::simulation::disk::testing(data);
+        }
         options.report = Arc::new(|incident| tracing::error!(cause = %incident, "a query failed"));
         options.fatal = Box::new(|cause| {
             tracing::error!(cause, "the database failed: nothing more can be acknowledged");

@@ -268,16 +268,18 @@ async fn note(door: &Door, noted: &mut usize) -> bool {
     if changes == Changes::default() && !is_far(listeners, *noted) {
         return false;
     }
-    *noted = listeners;
     let fields = json!({ "came": changes.came, "went": changes.went, "listeners": listeners });
     let payload: Payload = serde_json::from_value(fields).expect("it is an object");
-    if let Err(fault) = door.ask("chat.present", payload, Arc::new(Principal::system())).await {
-        // A full disk is told elsewhere.
-        if fault.code != Code::Full {
-            tracing::warn!(%fault, "who is online is noted later");
+    match door.ask("chat.present", payload, Arc::new(Principal::system())).await {
+        Ok(_) => *noted = listeners,
+        Err(fault) => {
+            // A full disk is told elsewhere.
+            if fault.code != Code::Full {
+                tracing::warn!(%fault, "who is online is noted later");
+            }
+            door.online.give_back(changes);
+            wait(TRY_AGAIN).await;
         }
-        door.online.give_back(changes);
-        wait(TRY_AGAIN).await;
     }
     true
 }

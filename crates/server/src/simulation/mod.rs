@@ -34,7 +34,7 @@
 pub mod chance;
 mod crash;
 #[cfg(debug_assertions)]
-mod disk;
+pub mod disk;
 mod ear;
 mod node;
 mod notes;

@@ -359,6 +359,11 @@ fn disk_of(path: &Path) -> Option<Arc<Disk>> {
     of.and_then(|(_, disk)| disk.upgrade())
 }
 
+/// Whether a disk is under this folder, which is there.
+pub fn is_under(folder: &Path) -> bool {
+    folder.canonicalize().is_ok_and(|folder| disk_of(&folder).is_some())
+}
+
 /// Opens a file with the real VFS, then puts our methods before its own.
 unsafe extern "C" fn open(
     vfs: *mut ffi::sqlite3_vfs,

@@ -113,9 +113,4 @@ impl Album {
         self.known.insert(key, content.clone());
         Ok(content)
     }
-
-    /// How many were different.
-    pub fn kinds(&self) -> usize {
-        self.known.len()
-    }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::simulation::chance::Chance;
 
 /// Batches and checkpoints of a run.
-const STEPS: usize = 40;
+const STEPS: usize = 30;
 
 /// Both houses.
 struct Both {

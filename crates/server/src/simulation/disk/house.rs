@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use super::{
     content::Content,
     vfs::{self, Disk},
-    work::{Job, Round, call},
+    work::{Job, Round, begin_connection, call},
 };
 use crate::{accounts::SAMPLES, simulation::node::Tables};
 
@@ -67,7 +67,7 @@ pub struct Base {
     /// Who operates the house.
     pub operator: Arc<Principal>,
     /// The database.
-    file: Vec<u8>,
+    pub file: Vec<u8>,
 }
 
 /// A folder in memory, if the machine has that: thousands of small files are written.
@@ -161,6 +161,7 @@ fn things(base: &Base) -> Vec<Vec<Job>> {
             battery(),
         ],
         vec![
+            Job::Own("a connection begins", begin_connection),
             by(0, "stations.book", json!({ "station_id": 1 })),
             by(1, "stations.book", json!({ "station_id": 1 })),
             by(0, "message", json!({ "data": { "roomID": "1:2", "message": "hello" } })),
@@ -247,7 +248,7 @@ impl House {
 }
 
 /// Somebody who leaves the files as they are, also as the last who closes them.
-fn look(path: &Path) -> Connection {
+pub fn look(path: &Path) -> Connection {
     let conn = Connection::open(path).expect("it opens");
     let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     conn.set_db_config(config, true).expect("it can be set");

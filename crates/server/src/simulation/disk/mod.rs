@@ -10,7 +10,8 @@
 //! - **a write or a sync fails** (`failures`): each one, from the first to the last. Nothing is acknowledged that is not
 //!   there, nothing is tried again, the next start checks, and what it builds upon the disk has;
 //! - **there is no room** (`full`): what is refused has no effect, all else has its own, reads go on, nothing that is due is
-//!   lost, and with room writing goes on.
+//!   lost, and with room writing goes on;
+//! - the same for a **server with its threads and tasks** (`tasks`), which starts without room.
 //!
 //! ```text
 //! BELLWIRE_TEST_DISK_SEED=17 cargo nextest run -p bellwire --lib simulation::disk     one seed
@@ -22,13 +23,21 @@ mod cuts;
 mod failures;
 mod full;
 mod house;
+mod tasks;
 #[path = "../../../../store/tests/it/vfs.rs"]
 mod vfs;
 mod work;
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
+
+use bellwire_store::sqlite::Testing;
 
 use super::number;
+
+/// How the store of a server is opened: by the disk that is under its data directory, if one is.
+pub fn testing(data: &Path) -> Testing {
+    Testing { vfs: vfs::is_under(data).then_some(vfs::NAME), ..Testing::default() }
+}
 
 /// The seeds of a test: those that it has by default, with more of them or another one if the environment says so.
 fn seeds(default: RangeInclusive<u64>) -> Vec<u64> {

@@ -317,6 +317,24 @@ fn people(base: &Base, chance: &mut Chance) -> Job {
     }
 }
 
+/// A connection that may be recovered, and acknowledges.
+pub fn begin_connection(tx: &mut Tx<'_>, ctx: &Ctx<'_>) -> Result<(), Fault> {
+    let (pid, sid) = (ctx.ids.text(), ctx.ids.text());
+    let reader = acknowledgements::Reader::new("client/client_1", "areas");
+    acknowledgements::begin(tx, &reader, tx.head()?)?;
+    let session = LiveSession {
+        pid: pid[..live_sessions::PID_LEN].to_owned(),
+        sid,
+        principal: Principal::user(1),
+        namespace: "/".to_owned(),
+        topics: Vec::new(),
+        rooms: Vec::new(),
+        at: tx.head()?,
+        left_at: None,
+    };
+    live_sessions::insert(tx, &session)
+}
+
 /// A minute, after which things are forgotten here.
 const MINUTE: Micros = 60 * SECOND;
 
@@ -341,22 +359,7 @@ const OWN: &[(&str, Own)] = &[
         chat::forget(tx, ctx.now, 200)?;
         history::forget(tx, 2_000).map(drop)
     }),
-    ("a connection begins", |tx, ctx| {
-        let (pid, sid) = (ctx.ids.text(), ctx.ids.text());
-        let reader = acknowledgements::Reader::new("client/client_1", "areas");
-        acknowledgements::begin(tx, &reader, tx.head()?)?;
-        let session = LiveSession {
-            pid: pid[..live_sessions::PID_LEN].to_owned(),
-            sid,
-            principal: Principal::user(1),
-            namespace: "/".to_owned(),
-            topics: Vec::new(),
-            rooms: Vec::new(),
-            at: tx.head()?,
-            left_at: None,
-        };
-        live_sessions::insert(tx, &session)
-    }),
+    ("a connection begins", |tx, ctx| begin_connection(tx, ctx)),
     ("connections end", |tx, ctx| {
         live_sessions::leave_all(tx, ctx.now, 200)?;
         live_sessions::prune(tx, ctx.now - MINUTE, 200)?;
