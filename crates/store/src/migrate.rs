@@ -86,7 +86,7 @@ pub(crate) fn run(
             ))
         })?;
     }
-    apply(conn, &behind, &found, now).map_err(|e| OpenError::of(path, "upgrading it", &e))
+    apply(conn, &behind, &found, now).map_err(|e| OpenError::of_writing(path, "upgrading it", &e))
 }
 
 /// Whether the database is one of this program, at versions that it knows; gives the versions.

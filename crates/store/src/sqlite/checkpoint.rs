@@ -15,9 +15,12 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, wal::CheckpointMode};
+use rusqlite::{Connection, ErrorCode, ffi, wal::CheckpointMode};
 
-use super::writer::{Fatal, Writer};
+use super::{
+    wal,
+    writer::{Fatal, Writer},
+};
 
 /// Pages (of 4 KiB) that are to be copied before the thread starts: 32 MiB. A page that many
 /// commits have written is then copied once. Less costs more fsyncs; more makes the WAL file grow
@@ -183,12 +186,19 @@ fn checkpoint(conn: &Connection, mode: CheckpointMode) -> Result<Checkpoint, Str
             copied: u32::try_from(copied).unwrap_or(0),
         }),
         Err(e) => match e.sqlite_error_code() {
+            Some(ErrorCode::SystemIoFailure) if is_over_quota(conn, &e) => Ok(Checkpoint::NONE),
             Some(
                 ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase,
             ) => Err(format!("a checkpoint failed: {e}")),
             _ => Ok(Checkpoint::NONE),
         },
     }
+}
+
+/// Whether the database could not be written because a quota is used up.
+fn is_over_quota(conn: &Connection, error: &rusqlite::Error) -> bool {
+    let failed = error.sqlite_error().map(|error| error.extended_code);
+    failed == Some(ffi::SQLITE_IOERR_WRITE) && wal::is_over_quota(conn, wal::File::Database)
 }
 
 #[cfg(test)]

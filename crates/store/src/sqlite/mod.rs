@@ -21,8 +21,8 @@ pub(crate) mod file;
 mod open;
 mod queue;
 mod readers;
-mod rewrite;
 mod store;
+mod wal;
 pub(crate) mod watch;
 mod writer;
 

@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::{file, rewrite, watch::Watch};
+use super::{file, wal, watch::Watch};
 use crate::{
     change::Micros,
     log::{self, Extent},
@@ -146,6 +146,15 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// An error of SQLite while `doing` something that writes to the database. If the disk failed to keep that, the
+    /// next open checks, as after any other write.
+    pub(crate) fn of_writing(path: &Path, doing: &str, error: &rusqlite::Error) -> OpenError {
+        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            file::mark(path);
+        }
+        OpenError::of(path, doing, error)
+    }
+
     /// An error of SQLite while `doing` something with the database.
     pub(crate) fn of(path: &Path, doing: &str, error: &rusqlite::Error) -> OpenError {
         let sentence = format!("The database {} failed while {doing}: {error}.", path.display());
@@ -199,20 +208,12 @@ pub(crate) fn writer(
         OpenError::Other(format!("The database {} cannot be created: {e}.", path.display()))
     })?;
     let failed = |doing: &'static str| move |e: rusqlite::Error| OpenError::of(path, doing, &e);
-    let mut conn = connect(options, Role::Writer).map_err(|e| {
-        if e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
-            file::mark(path);
-        }
-        failed("opening it")(e)
-    })?;
+    let mut conn = connect(options, Role::Writer)
+        .map_err(|e| OpenError::of_writing(path, "opening it", &e))?;
     check(&conn, path)?;
-    let written = migrate::run(&mut conn, path, services, options.now)
-        .and_then(|()| epoch(&conn, options).map_err(failed("reading its epoch")));
-    if matches!(written, Err(OpenError::Other(_))) {
-        // Perhaps the disk failed to keep this, as it may fail to keep any write.
-        file::mark(path);
-    }
-    let epoch = written?;
+    migrate::run(&mut conn, path, services, options.now)?;
+    let epoch = epoch(&conn, options)
+        .map_err(|e| OpenError::of_writing(path, "writing its epoch", &e))?;
     let watch = Watch::new(&mut conn, epoch).map_err(failed("opening it"))?;
     let extent = Extent::read(&ReadTx::new(&conn, &watch));
     let extent = extent.map_err(|_| {
@@ -320,7 +321,7 @@ fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
         Ok(text) => return Err(damaged(&text)),
         Err(e) => return Err(damaged(&e)),
     }
-    rewrite::wal(conn).map_err(|e| OpenError::of(path, "writing its WAL once more", &e))?;
+    wal::rewrite(conn).map_err(|e| OpenError::of(path, "writing its WAL once more", &e))?;
     file::unmark(path)
         .map_err(|e| OpenError::Other(format!("The marker beside {} stays: {e}.", path.display())))
 }

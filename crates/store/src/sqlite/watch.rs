@@ -11,7 +11,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::clock;
+use super::{clock, wal};
 use crate::change::{Code, Fault};
 
 /// How many steps of SQLite's virtual machine pass between two looks at the clock: some 20 us.
@@ -96,7 +96,7 @@ impl Watch {
 
     /// Keeps the first failure of a command, for [`end`](Watch::end) to report.
     pub(crate) fn fail(&self, conn: &Connection, sql: &str, error: &rusqlite::Error) -> Fault {
-        let mut failed = Failed::of(error, sql);
+        let mut failed = Failed::of(conn, error, sql);
         if failed.harm == Harm::Command && conn.is_autocommit() {
             failed.harm = Harm::Transaction;
         }
@@ -108,13 +108,15 @@ impl Watch {
 
 impl Failed {
     /// Judges an error of SQLite.
-    pub(crate) fn of(error: &rusqlite::Error, sql: &str) -> Failed {
+    pub(crate) fn of(conn: &Connection, error: &rusqlite::Error, sql: &str) -> Failed {
         let (code, extended) = match error {
             rusqlite::Error::SqliteFailure(e, _) => (Some(e.code), e.extended_code),
             _ => (None, 0),
         };
         // The shared-memory file could not grow: SQLite reports a full disk there as an I/O error.
-        let no_room = extended == ffi::SQLITE_IOERR_SHMSIZE;
+        // And a quota that is used up, wherever that is.
+        let no_room = extended == ffi::SQLITE_IOERR_SHMSIZE
+            || (extended == ffi::SQLITE_IOERR_WRITE && wal::is_over_quota(conn, wal::File::Wal));
         let fault = match code {
             _ if no_room => full(),
             Some(ErrorCode::DiskFull) => full(),
@@ -123,6 +125,8 @@ impl Failed {
         };
         let harm = match (code, extended) {
             (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => Harm::Database,
+            // Large commands write before COMMIT.
+            (_, ffi::SQLITE_IOERR_WRITE) if !no_room => Harm::Database,
             (Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), _) => Harm::Database,
             _ => Harm::Command,
         };

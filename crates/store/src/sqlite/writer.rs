@@ -411,7 +411,7 @@ impl Writer {
                 self.committed = self.extent;
                 Ok(())
             }
-            Err(error) => Err(ended_by_commit(&error)),
+            Err(error) => Err(ended_by_commit(&self.conn, &error)),
         }
     }
 
@@ -426,7 +426,7 @@ impl Writer {
 
     fn control(&self, sql: &'static str) -> Result<(), Ended> {
         execute(&self.conn, sql).map_err(|error| {
-            let failed = Failed::of(&error, sql);
+            let failed = Failed::of(&self.conn, &error, sql);
             match failed.harm {
                 Harm::Database => Ended::Fatal(failed.cause),
                 Harm::Command | Harm::Transaction => Ended::Failed(failed),
@@ -441,8 +441,8 @@ fn execute(conn: &Connection, sql: &'static str) -> rusqlite::Result<()> {
 }
 
 /// A COMMIT that failed for want of room may be tried again; one that failed in the disk may not.
-fn ended_by_commit(error: &rusqlite::Error) -> Ended {
-    let failed = Failed::of(error, "COMMIT");
+fn ended_by_commit(conn: &Connection, error: &rusqlite::Error) -> Ended {
+    let failed = Failed::of(conn, error, "COMMIT");
     let io = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
     if failed.harm == Harm::Database || (io && failed.fault.code != Code::Full) {
         return Ended::Fatal(failed.cause);

@@ -144,12 +144,14 @@ fn life(writer: &mut Writer, acknowledged: &mut Vec<i64>) -> Result<(), Fatal> {
 
 #[test]
 fn after_a_failed_write_or_sync_nothing_is_acknowledged_that_is_not_there() {
-    for kind in [Kind::Sync, Kind::Write] {
+    // With few pages in memory, most are written before COMMIT.
+    for (kind, cache_kib) in [(Kind::Sync, 1_024), (Kind::Write, 1_024), (Kind::Write, 8)] {
         for n in 1.. {
             let (before, after) =
                 (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
             let disk = Disk::under(before.path(), n);
-            let options = options(before.path());
+            let mut options = options(before.path());
+            options.writer_cache_kib = cache_kib;
             let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
             let mut acknowledged = Vec::new();
             writer.batch(vec![thing(1)]).expect("a sound disk");
@@ -287,8 +289,20 @@ fn a_damaged_database_is_not_opened_after_a_failed_disk() {
 
 #[test]
 fn a_full_disk_refuses_writes_alone_and_only_while_it_is_full() {
+    without_room(false);
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_a_full_disk() {
+    without_room(true);
+}
+
+fn without_room(has_quota: bool) {
     let folder = tempfile::tempdir().expect("room");
     let disk = Disk::under(folder.path(), 1);
+    if has_quota {
+        disk.has_quota();
+    }
     let options = options(folder.path());
     let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
     let mut reader = Reader::open(&options).expect("it opens");

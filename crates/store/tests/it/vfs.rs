@@ -33,6 +33,8 @@ use rusqlite::ffi;
 pub const NAME: &str = "bellwire-test";
 const C_NAME: &CStr = c"bellwire-test";
 const SECTOR: usize = 512;
+/// The system's number for a quota that is used up.
+const EDQUOT: c_int = 122;
 
 /// The disks by folder, as long as a test or an open file has them. SQLite's callbacks find them by the path they are
 /// given.
@@ -66,6 +68,8 @@ struct State {
     fail: Option<(Kind, u64)>,
     failed: bool,
     full: bool,
+    /// Want of room is told as of a quota that is used up.
+    quota: bool,
     /// Writes until the disk is full.
     fill: Option<u64>,
     /// Writes that found no room.
@@ -180,6 +184,11 @@ impl Disk {
     pub fn fill(&self, full: bool) {
         let mut state = self.state();
         (state.full, state.fill) = (full, None);
+    }
+
+    /// What there is no room for is over a quota from now on.
+    pub fn has_quota(&self) {
+        self.state().quota = true;
     }
 
     /// There is no room from the nth write on, counted from 1.
@@ -389,6 +398,7 @@ unsafe extern "C" fn open(
         methods.xWrite = Some(write);
         methods.xTruncate = Some(truncate);
         methods.xSync = Some(sync);
+        methods.xFileControl = Some(control);
         methods.xClose = Some(close);
         (*file).pMethods = Box::leak(methods);
         disk.state().content(&path);
@@ -437,7 +447,7 @@ unsafe extern "C" fn write(
         let content = state.content(&open.path);
         if full && offset + len_bytes > content.len() {
             state.refused += 1;
-            return ffi::SQLITE_FULL;
+            return if state.quota { ffi::SQLITE_IOERR_WRITE } else { ffi::SQLITE_FULL };
         }
         // A write that fails may have done a part of its work.
         let done = if fails { len_bytes / 2 } else { len_bytes };
@@ -475,6 +485,23 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int 
     state.content(&open.path).sync();
     state.photograph_sync("after a sync");
     ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn control(
+    file: *mut ffi::sqlite3_file,
+    opcode: c_int,
+    argument: *mut c_void,
+) -> c_int {
+    let open = opened(file);
+    let quota = open.disk.state().quota;
+    // SAFETY: for this opcode SQLite hands over a place for a number; `real` is the table the file came with.
+    unsafe {
+        if opcode == ffi::SQLITE_FCNTL_LAST_ERRNO && quota {
+            argument.cast::<c_int>().write(EDQUOT);
+            return ffi::SQLITE_OK;
+        }
+        (*open.real).xFileControl.expect("a file is controlled")(file, opcode, argument)
+    }
 }
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
