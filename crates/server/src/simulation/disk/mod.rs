@@ -14,8 +14,8 @@
 //! - the same for a **server with its threads and tasks** (`tasks`), which starts without room.
 //!
 //! ```text
-//! BELLWIRE_TEST_DISK_SEED=17 cargo nextest run -p bellwire --lib simulation::disk     one seed
-//! BELLWIRE_TEST_DISK_SEEDS=200 cargo nextest run -p bellwire --lib simulation::disk   many
+//! BELLWIRE_TEST_DISK_SEED=17 cargo nextest run -p bellwire --lib simulation::disk       one seed
+//! BELLWIRE_TEST_DISK_SEED=0..200 cargo nextest run -p bellwire --lib simulation::disk   many
 //! ```
 
 mod content;
@@ -28,27 +28,27 @@ mod tasks;
 mod vfs;
 mod work;
 
-use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use bellwire_store::sqlite::Testing;
-
-use super::number;
 
 /// How the store of a server is opened: by the disk that is under its data directory, if one is.
 pub fn testing(data: &Path) -> Testing {
     Testing { vfs: vfs::is_under(data).then_some(vfs::NAME), ..Testing::default() }
 }
 
-/// The seeds of a test: those that it has by default, with more of them or another one if the environment says so.
-fn seeds(default: RangeInclusive<u64>) -> Vec<u64> {
-    if let Some(seed) = number("BELLWIRE_TEST_DISK_SEED") {
-        return vec![seed];
-    }
-    match number("BELLWIRE_TEST_DISK_SEEDS") {
-        Some(count) => default.chain(5..=count).collect(),
-        None => default.collect(),
+/// The seeds that the environment names, one (`17`) or several (`0..500`); otherwise the usual ones.
+fn seeds(usual: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var(SEED) else { return usual };
+    let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{SEED}: {text}"));
+    match text.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&text)..number(&text) + 1,
     }
 }
+
+/// The variable with other seeds.
+const SEED: &str = "BELLWIRE_TEST_DISK_SEED";
 
 /// How often what was done succeeded, by name.
 #[derive(Debug, Default)]
@@ -59,10 +59,10 @@ impl Tally {
         *self.0.entry(name).or_default() += 1;
     }
 
-    /// All of these have to have been done, or the seeds prove little. One seed alone need not come to all.
+    /// All of these have to have been done, or the usual seeds prove little.
     fn expect(&self, names: &[&str]) {
         let missing: Vec<_> = names.iter().filter(|name| !self.0.contains_key(**name)).collect();
-        let is_one = number("BELLWIRE_TEST_DISK_SEED").is_some();
-        assert!(is_one || missing.is_empty(), "{missing:?} never succeeded");
+        let usual = std::env::var(SEED).is_err();
+        assert!(!usual || missing.is_empty(), "{missing:?} never succeeded");
     }
 }
