@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are read from the real clock")]
 
 mod abuse;
+mod adversary;
 mod areas;
 mod areas_clients;
 mod backup;

@@ -52,6 +52,12 @@ impl Talk {
         Talk { address, stream: None }
     }
 
+    /// On this connection first, which may be from another address of this machine: limits count by address.
+    pub fn over(stream: TcpStream) -> Talk {
+        let address = stream.peer_addr().expect("it is connected");
+        Talk { address, stream: Some(stream) }
+    }
+
     /// Sends a request and reads its response; `None` if the connection ended instead.
     ///
     /// # Errors
