@@ -21,6 +21,7 @@ mod trades;
 mod writer;
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     net::SocketAddr,
     path::Path,
@@ -48,6 +49,8 @@ use crate::{
 
 /// How long anything in a town may take that is bound to come: what fails beneath it may last for a while.
 const TOWN_DEADLINE: Duration = Duration::from_secs(60);
+/// How long nothing comes to who has heard everything.
+const QUIET: Duration = Duration::from_secs(1);
 /// Between two looks at what others have achieved.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -208,13 +211,18 @@ impl Town {
                 let marks: BTreeSet<&str> = writer.expect("a trade has a writer").marks().collect();
                 scope.spawn(move || {
                     let began = Instant::now();
+                    let last = Cell::new((0, began));
                     listener.listens(address, tls, people, progress, |listener| {
+                        // What is known by no mark may come behind the last that has one.
+                        if last.get().0 != listener.heard.len() {
+                            last.set((listener.heard.len(), Instant::now()));
+                        }
                         let missing = listener.is_missing(&marks);
                         assert!(
                             missing.is_empty() || began.elapsed() < TOWN_DEADLINE,
                             "{listener} was never told of {missing:?}"
                         );
-                        missing.is_empty()
+                        missing.is_empty() && last.get().1.elapsed() > QUIET
                     });
                 });
             }
