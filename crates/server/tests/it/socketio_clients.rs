@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use crate::{
     harness::{Ask, DEADLINE, Token},
+    network::Proxy,
     process::{self, ANY_PORT, Process, Script, bellwire},
-    socketio_proxy::Proxy,
 };
 
 /// What the clients meet.
@@ -41,7 +41,7 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a directory can be made");
         let data = folder.path();
         let server = serve(data, ANY_PORT, settings);
-        let proxy = Proxy::to(server.address());
+        let proxy = Proxy::calm(server.address());
         let (admin, reader) = (process::token(data, "admin", 3_600), reader(data));
         Stage { folder, server, proxy, admin, reader, settings }
     }

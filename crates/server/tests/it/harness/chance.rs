@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 /// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
+#[derive(Debug, Clone)]
 pub struct Chance(pub u64);
 
 impl Chance {
@@ -11,6 +12,11 @@ impl Chance {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % below
+    }
+
+    /// A seed for the chance of something else.
+    pub fn seed(&mut self) -> u64 {
+        (self.below(1 << 31) as u64) << 31 | self.below(1 << 31) as u64
     }
 
     /// One of these, if there is any.
