@@ -64,16 +64,20 @@ impl Create {
 
 /// Opens `/api/ws`; `None` if the server is not there, or goes while it is asked.
 pub fn open(address: SocketAddr, token: &str, query: &str) -> Option<Client> {
-    let path = format!("/api/ws{query}");
+    open_at(address, &format!("/api/ws{query}"), token)
+}
+
+/// The same at another path.
+pub fn open_at(address: SocketAddr, path: &str, token: &str) -> Option<Client> {
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).ok()?;
     stream.set_nodelay(true).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
-    stream.write_all(Dial::new(address, &path).bearer(token).request().as_bytes()).ok()?;
+    stream.write_all(Dial::new(address, path).bearer(token).request().as_bytes()).ok()?;
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4 << 10]);
     loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let rest = bytes.split_off(at + 4);
-            return bytes.starts_with(b"HTTP/1.1 101 ").then(|| Client::new(stream, &path, rest));
+            return bytes.starts_with(b"HTTP/1.1 101 ").then(|| Client::new(stream, path, rest));
         }
         match stream.read(&mut buffer).ok()? {
             0 => return None,
