@@ -8,12 +8,14 @@
 //! | `lost_answers` | requests that are sent again behind it |
 //! | `wrong_bits` | what of their bits is wrong behind it |
 //! | `silent` | connections of which nothing comes any more |
+//! | `stopped` | clients whose processes are stopped |
 //! | `weathers` | all services in use behind it |
 
 mod forwards;
 mod lost_answers;
 mod proxy;
 mod silent;
+mod stopped;
 mod weather;
 mod weathers;
 mod wrong_bits;
