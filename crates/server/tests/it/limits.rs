@@ -90,39 +90,6 @@ fn a_slow_reader_is_cut_or_skips_and_others_get_everything() {
     assert!(skipped.len() < written, "nothing was skipped");
 }
 
-/// Fifty connections of each kind that never read cost a bounded amount of memory, and nobody else anything.
-#[test]
-fn readers_that_never_read_cost_little() {
-    const READERS: usize = 50;
-    let server = Server::start();
-    let mut canary = Canary::new(&server);
-    let mut writer = server.quiet_admin();
-    let token = server.token("user", &["states:read:light.*"]);
-    let dial = |path| server.dial(path).bearer(&token.text).receive_buffer(4 << 10);
-    let mut deaf: Vec<Client> = (0..READERS).map(|_| dial("/api/ws?since=now").open()).collect();
-    let mut coalesced: Vec<Client> = (0..READERS).map(|_| dial("/api/ws").open()).collect();
-    for client in deaf.iter_mut().chain(&mut coalesced) {
-        client.told();
-    }
-    let before = server.resident_bytes();
-    let mut most = 0.0_f64;
-    flood(&mut writer, 0, |written| {
-        canary.sings();
-        most = most.max(server.metric("bellwire_outbound_queued_bytes"));
-        written > 0 && server.metric("bellwire_slow_readers_total") >= READERS as f64
-    });
-    let queue_max = (1 << 20) as f64;
-    assert!(most <= 2.0 * READERS as f64 * (queue_max + 1e5), "{most} bytes were queued");
-    // What the log keeps in memory is shared, and bounded by itself.
-    let grown = server.resident_bytes().saturating_sub(before);
-    assert!(grown < 160 << 20, "{} MiB for {READERS} of each", grown >> 20);
-    canary.sings();
-    for client in &mut deaf {
-        is_cut(client);
-    }
-    canary.sings();
-}
-
 /// What they missed is in memory once, even when they come back after a restart.
 #[test]
 fn readers_that_come_back_after_a_restart_and_never_read_cost_little() {
