@@ -5,6 +5,7 @@
 //! - [`test`]: the steps, in order, and what each one runs.
 //! - [`soak`]: tests by chance in their long forms, and the page that says what came of it.
 //! - [`contract`]: files that the code says, written anew.
+//! - [`fuzz`]: what parses a stranger's bytes, with a fuzzer.
 //! - [`prerequisites`]: what the tests need besides Rust, and how it is installed.
 //! - [`postgres`]: a private PostgreSQL cluster for the time of the tests.
 //! - [`command`]: running a program, and the sentence when it fails.
@@ -16,6 +17,7 @@
 
 mod command;
 mod contract;
+mod fuzz;
 #[cfg(test)]
 mod layers;
 mod postgres;
@@ -43,6 +45,8 @@ enum Task {
     Soak(soak::Options),
     /// Write what clients are told, as TypeScript and AsyncAPI, the way the code says it
     Contract,
+    /// Fuzz what parses a stranger's bytes
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Soak(options) => soak::run_all(&options),
         Task::Contract => contract::write(),
+        Task::Fuzz(arguments) => fuzz::all(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

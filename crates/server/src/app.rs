@@ -254,6 +254,12 @@ impl Here {
         let operator = Arc::new(Principal::operator());
         server.runtime.block_on(server.core.door.ask(call, payload, operator))
     }
+
+    /// What its routes share: for the fuzzers, who have routes of their own.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn site(&self) -> Arc<Site> {
+        self.server.as_ref().expect("it runs").site.clone()
+    }
 }
 
 impl Drop for Here {

@@ -32,6 +32,7 @@
 //! | [`memory`] | how the allocator gives memory back |
 //! | [`buckets`] | how much somebody may do in a time |
 //! | [`contract`] | what clients are told, as TypeScript and AsyncAPI |
+//! | `fuzzing` (tests and fuzzers only) | what holds for any bytes of a stranger, with a server behind them |
 //! | [`metrics`], [`clock`] | what is measured, and time |
 
 /// In tests, applies a seeded defect when the simulation asks for it; otherwise it is nothing.
@@ -63,6 +64,9 @@ pub mod demo;
 pub mod door;
 pub mod etag;
 pub mod faults;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod housekeeping;
 pub mod hub;
 pub mod listeners;

@@ -18,6 +18,8 @@ mod meters;
 mod names;
 mod partings;
 mod recovery;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod rehearsal;
 mod spaces;
 mod tables;
 mod tuning;
@@ -241,7 +243,7 @@ impl Door {
     fn bind(
         &self,
         name: &str,
-        mut payload: Payload,
+        payload: Payload,
         principal: &Principal,
     ) -> Result<(&Command, Option<idempotency::Key>, BoundCommand), Fault> {
         let command = self.tables.commands.get(name).ok_or_else(|| unknown(name))?;
@@ -250,11 +252,21 @@ impl Door {
             return Err(overloaded());
         }
         self.meters.pay(command, &payload, principal, self.clock.elapsed_ms())?;
+        let (key, bound) = self.read_request(command, payload)?;
+        Ok((command, key, bound))
+    }
+
+    /// Reads the fields of a request that may be made.
+    fn read_request(
+        &self,
+        command: &Command,
+        mut payload: Payload,
+    ) -> Result<(Option<idempotency::Key>, BoundCommand), Fault> {
         let key = idempotency::Key::take(&mut payload, self.keyring.digest_secret())?;
         // Keys are kept per principal: who is nobody yet has none.
         let is_kept = !command.moves && !matches!(command.access, Access::Anyone | Access::Visitor);
         let key = key.filter(|_| is_kept);
-        Ok((command, key, (command.bind)(payload)?))
+        Ok((key, (command.bind)(payload)?))
     }
 
     fn write_of(

@@ -148,6 +148,16 @@ pub async fn serve(
     }
 }
 
+/// Speaks HTTP over any stream, as [`serve`] has it done over the sockets that it accepts: for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn speak<S>(router: Router, stream: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (_serving, phase) = watch::channel(Phase::Serving);
+    Connection { router, phase }.http(stream, peer, HTTP_MAX).await;
+}
+
 /// What a connection needs to speak HTTP.
 struct Connection {
     router: Router,

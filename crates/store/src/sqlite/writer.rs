@@ -146,6 +146,35 @@ impl Writer {
         self.batch_from(&mut |_| writes.next())
     }
 
+    /// Runs `writes` in one transaction, as [`batch`](Writer::batch) does, and then undoes them all: for tests of what
+    /// they make of each other, again and again from the same place. Gives what each came to, and what went wrong inside.
+    ///
+    /// # Errors
+    /// What ended the transaction.
+    #[doc(hidden)]
+    pub fn rehearse<A, R>(
+        &mut self,
+        writes: Vec<Write<A, R>>,
+    ) -> Result<Vec<(Result<A, Fault>, Option<String>)>, String> {
+        let mut jobs: Vec<_> = writes.into_iter().map(Job::new).collect();
+        // As if something stood already: each command is undone by its savepoint.
+        let mut kept = 1;
+        let mut run = || {
+            self.begin()?;
+            jobs.iter_mut().try_for_each(|job| self.command(job, &mut kept))
+        };
+        let ended = run();
+        self.undo();
+        match ended {
+            Ok(()) => {}
+            Err(Ended::Interrupted) => return Err("it took too long".to_owned()),
+            Err(Ended::Failed(failed)) => return Err(failed.cause),
+            Err(Ended::Fatal(cause)) => return Err(cause),
+        }
+        let came_to = |job: Job<A, R>| (job.result.map(|done| done.into_parts().0), job.cause);
+        Ok(jobs.into_iter().map(came_to).collect())
+    }
+
     /// The random text of this database's life.
     pub fn epoch(&self) -> &str {
         &self.watch.epoch
