@@ -18,8 +18,8 @@ use super::house::{CANARY, House};
 const CALLS_MAX: usize = 8;
 /// The most bytes of a refusal's words.
 const WORDS_LEN_MAX: usize = 600;
-/// The longest piece of what was sent that may stand in them.
-const REPEATED_LEN_MAX: usize = 130;
+/// The longest piece of what was sent that may stand in them: the longest name of an entity, and its field.
+const REPEATED_LEN_MAX: usize = 280;
 
 pub(super) static HOUSE: LazyLock<House> = LazyLock::new(|| House::new("calls"));
 

@@ -103,12 +103,16 @@ pub(super) struct House {
     pub first: Offset,
     /// A copy of the database, in which nothing is ever committed. A `Mutex`: one run at a time.
     writer: Mutex<Writer>,
+    /// A fuzzer ends without a word; what it leaves, the next one takes away.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests take the data away"))]
     folder: PathBuf,
 }
 
 /// Takes the data of a house away when it is dropped.
+#[cfg(test)]
 pub(super) struct Cleared(pub PathBuf);
 
+#[cfg(test)]
 impl Drop for Cleared {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
@@ -154,6 +158,7 @@ impl House {
     }
 
     /// Takes the data away when what it gives is dropped.
+    #[cfg(test)]
     pub(super) fn cleared(&self) -> Cleared {
         Cleared(self.folder.clone())
     }
@@ -191,12 +196,7 @@ impl House {
         let writes = runs.into_iter().map(|run| Write { at, run, to: () }).collect();
         // A poisoned lock: another run has failed, and was undone as well.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let came_to = writer.rehearse(writes).unwrap_or_else(|cause| panic!("{cause}"));
-        for (_, cause) in came_to {
-            if let Some(cause) = cause {
-                panic!("{cause}");
-            }
-        }
+        writer.rehearse(writes).unwrap_or_else(|cause| panic!("{cause}"));
         assert_eq!(writer.log_stats().head, self.head, "something was committed");
     }
 }

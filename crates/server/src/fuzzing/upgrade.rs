@@ -19,7 +19,6 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bellwire_services::{kit::Payload, sensors, stations};
 use hyper::body::Frame;
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use super::house::{Cleared, folder};
+use super::house::folder;
 use crate::{
     app::Here,
     config::Config,
@@ -62,6 +61,7 @@ pub(super) struct Street {
     /// The connection that speaks. A `Mutex`: one at a time is run, and what answers it looks here.
     speaks: Mutex<Wire>,
     runtime: Runtime,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests take the data away"))]
     folder: PathBuf,
     /// It serves as long as this is there.
     _here: Here,
@@ -117,8 +117,9 @@ impl Street {
     }
 
     /// Takes the data away when what it gives is dropped.
-    pub(super) fn cleared(&self) -> Cleared {
-        Cleared(self.folder.clone())
+    #[cfg(test)]
+    pub(super) fn cleared(&self) -> super::house::Cleared {
+        super::house::Cleared(self.folder.clone())
     }
 }
 
@@ -218,7 +219,12 @@ fn is_handshake(request: &Request) -> bool {
         let value = values.next().and_then(|value| value.to_str().ok());
         value.filter(|_| values.next().is_none())
     };
-    let key = only(header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
+    // 16 bytes in base64, of whose last character two bits count.
+    let is_key = |key: &str| {
+        let (letters, rest) = key.split_at(key.floor_char_boundary(22));
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
+        rest == "==" && letters.bytes().all(fits)
+    };
     let path = request.uri().path().trim_end_matches('/');
     let is_place = |pattern: &str| {
         let pattern = pattern.trim_end_matches('/');
@@ -232,7 +238,7 @@ fn is_handshake(request: &Request) -> bool {
         && lists(headers, header::CONNECTION, "upgrade")
         && lists(headers, header::UPGRADE, "websocket")
         && only(header::SEC_WEBSOCKET_VERSION) == Some("13")
-        && key.is_some_and(|key| key.len() == 16)
+        && only(header::SEC_WEBSOCKET_KEY).is_some_and(is_key)
         && !headers.contains_key(header::TRANSFER_ENCODING)
         && (path == "/socket.io" || streams.iter().any(|stream| is_place(stream.path)))
 }

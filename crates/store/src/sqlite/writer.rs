@@ -147,15 +147,15 @@ impl Writer {
     }
 
     /// Runs `writes` in one transaction, as [`batch`](Writer::batch) does, and then undoes them all: for tests of what
-    /// they make of each other, again and again from the same place. Gives what each came to, and what went wrong inside.
+    /// they make of each other, again and again from the same place. Gives what each came to.
     ///
     /// # Errors
-    /// What ended the transaction.
+    /// What ended the transaction, or went wrong inside of one: an [`Incident`]'s cause.
     #[doc(hidden)]
     pub fn rehearse<A, R>(
         &mut self,
         writes: Vec<Write<A, R>>,
-    ) -> Result<Vec<(Result<A, Fault>, Option<String>)>, String> {
+    ) -> Result<Vec<Result<A, Fault>>, String> {
         let mut jobs: Vec<_> = writes.into_iter().map(Job::new).collect();
         // As if something stood already: each command is undone by its savepoint.
         let mut kept = 1;
@@ -171,8 +171,11 @@ impl Writer {
             Err(Ended::Failed(failed)) => return Err(failed.cause),
             Err(Ended::Fatal(cause)) => return Err(cause),
         }
-        let came_to = |job: Job<A, R>| (job.result.map(|done| done.into_parts().0), job.cause);
-        Ok(jobs.into_iter().map(came_to).collect())
+        let came_to = |job: Job<A, R>| match job.cause {
+            Some(cause) => Err(cause),
+            None => Ok(job.result.map(|done| done.into_parts().0)),
+        };
+        jobs.into_iter().map(came_to).collect()
     }
 
     /// The random text of this database's life.
