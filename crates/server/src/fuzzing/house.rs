@@ -10,7 +10,7 @@ use std::{
 use bellwire_services::{
     areas::{self, AreaId, ClientId, SampleArea, SampleClient},
     identity::{self, Kind, Sample, UserId, UserRole},
-    kit::{Answer, Code, Fault, Payload, Principal, Settings, Tx},
+    kit::{Answer, Claims, Code, Fault, Micros, Payload, Principal, Settings, Tx},
     live_sessions::{self, Listened, LiveSession},
     sensors::{self, SampleDevice, SampleSensor},
     stations,
@@ -44,6 +44,8 @@ const KEY: [u8; 32] = *b"a key of thirty-two bytes, known";
 const PASSWORD: &str = "correct horse";
 /// So many rows of the log are left.
 const ROWS_KEPT: u64 = 12;
+/// A year in seconds.
+const YEAR_S: i64 = 365 * 86_400;
 /// The folders of data begin with this; the number of the process follows.
 const FOLDER: &str = "bellwire-fuzz-";
 
@@ -101,6 +103,7 @@ pub(super) struct House {
     /// The newest and the oldest row of the log.
     pub head: Offset,
     pub first: Offset,
+    made_at: Micros,
     /// A copy of the database, in which nothing is ever committed. A `Mutex`: one run at a time.
     writer: Mutex<Writer>,
     /// A fuzzer ends without a word; what it leaves, the next one takes away.
@@ -154,13 +157,33 @@ impl House {
         let migrations: Vec<_> = bellwire_services::all().iter().map(|it| it.migrations).collect();
         let writer = Mutex::new(Writer::open(&options, &migrations).expect("the copy opens"));
         let LogStats { head, first, .. } = door.store.log_stats();
-        House { door, bearers, ticket, device_code, user_code, head, first, writer, folder }
+        let made_at = door.clock.now();
+        // The ticket ends soon; a fuzzer goes on.
+        let claims = door.keyring.verify_ticket(&ticket, made_at).expect("it was just made");
+        let ticket = door.keyring.sign(&Claims { exp: claims.exp + YEAR_S, ..claims });
+        House {
+            door,
+            bearers,
+            ticket,
+            device_code,
+            user_code,
+            head,
+            first,
+            made_at,
+            writer,
+            folder,
+        }
     }
 
     /// Takes the data away when what it gives is dropped.
     #[cfg(test)]
     pub(super) fn cleared(&self) -> Cleared {
         Cleared(self.folder.clone())
+    }
+
+    /// Whether the screen still waits to be paired: for ten minutes.
+    pub(super) fn is_screen_waiting(&self) -> bool {
+        self.door.clock.now() < self.made_at + 9 * 60 * 1_000_000
     }
 
     /// The bearer of this name; who has none is nobody.
