@@ -88,6 +88,39 @@ pub const TASKS: &[Task] = &[
         },
     },
     Task {
+        name: "power cuts at every sync, all services on one disk",
+        filter: "test(=simulation::disk::cuts::a_power_cut_leaves_what_was_acknowledged)",
+        count: 100,
+        unit: "seeds",
+        variables: |from, count| range("BELLWIRE_TEST_DISK_SEED", from, count),
+    },
+    Task {
+        name: "a full disk, all services",
+        filter: "test(=simulation::disk::full::without_room_nothing_is_half_done)",
+        count: 100,
+        unit: "seeds",
+        variables: |from, count| range("BELLWIRE_TEST_DISK_SEED", from, count),
+    },
+    Task {
+        name: "networks that fail, all services in both dialects",
+        filter: "test(/^network::weathers::/) + test(/^network::wrong_bits::/) + test(/^network::lost_answers::/)",
+        count: 10,
+        unit: "seeds",
+        variables: |from, count| range("BELLWIRE_TEST_NETWORK_SEED", from, count),
+    },
+    Task {
+        name: "what a stranger may send, by mutation of seeds",
+        filter: "test(/^fuzzing::tests::/) + test(/^corpus::/)",
+        count: 100_000,
+        unit: "inputs a target",
+        variables: |from, count| {
+            vec![
+                ("BELLWIRE_TEST_FUZZ_SEED", from.to_string()),
+                ("BELLWIRE_TEST_FUZZ_RUNS", count.to_string()),
+            ]
+        },
+    },
+    Task {
         name: "areas and clients, who hears what",
         filter: "test(=areas::audiences::everybody_hears_what_is_theirs_and_nothing_else)",
         count: 60,
