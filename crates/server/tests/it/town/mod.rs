@@ -49,8 +49,8 @@ use crate::{
 
 /// How long anything in a town may take that is bound to come: what fails beneath it may last for a while.
 const TOWN_DEADLINE: Duration = Duration::from_secs(60);
-/// How long nothing comes to who has heard everything.
-const QUIET: Duration = Duration::from_secs(1);
+/// After so long a time nothing more comes of what is done.
+const REST: Duration = Duration::from_millis(500);
 /// Between two looks at what others have achieved.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -211,7 +211,8 @@ impl Town {
                 let marks: BTreeSet<&str> = writer.expect("a trade has a writer").marks().collect();
                 scope.spawn(move || {
                     let began = Instant::now();
-                    let last = Cell::new((0, began));
+                    // What follows from the last request has no mark.
+                    let rests = Rests::default();
                     listener.listens(address, tls, people, progress, |listener| {
                         // What is known by no mark may come behind the last that has one.
                         if last.get().0 != listener.heard.len() {
@@ -222,12 +223,29 @@ impl Town {
                             missing.is_empty() || began.elapsed() < TOWN_DEADLINE,
                             "{listener} was never told of {missing:?}"
                         );
-                        missing.is_empty() && last.get().1.elapsed() > QUIET
+                        missing.is_empty() && rests.since(listener.heard.len())
                     });
                 });
             }
         });
         audit::compare(address, tls, people, writers, listeners);
+    }
+}
+
+/// When somebody heard something last.
+#[derive(Default)]
+struct Rests(Cell<Option<(usize, Instant)>>);
+
+impl Rests {
+    /// Whether nothing has come for a while to who has heard so many events.
+    fn since(&self, heard: usize) -> bool {
+        match self.0.get() {
+            Some((before, at)) if before == heard => at.elapsed() > REST,
+            _ => {
+                self.0.set(Some((heard, Instant::now())));
+                false
+            }
+        }
     }
 }
 
