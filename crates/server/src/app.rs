@@ -41,7 +41,9 @@ use crate::{
         outbox,
         recent::{Entry, Recent, Speller},
     },
-    listeners::{DEFAULT_PORTS, DEMO_PORTS, Listeners, Open, say, watch_certificate},
+    listeners::{
+        DEFAULT_PORTS, DEMO_PORTS, Listeners, Open, enough_descriptors, say, watch_certificate,
+    },
     metrics::Metrics,
     net::{
         caller::Rules,
@@ -436,6 +438,7 @@ struct Server {
 impl Server {
     fn start(config: &Config, house: House, engine: engine::Timings) -> anyhow::Result<Server> {
         let House { purpose, services, guests } = house;
+        enough_descriptors(config.listen.len())?;
         let inlets =
             shards::inlets().context("No descriptor is left for the shards; raise `ulimit -n`")?;
         let feeds = inlets.iter().map(|inlet| inlet.feed.clone()).collect();

@@ -27,6 +27,8 @@ use tokio::{
 use crate::{
     app::Core,
     door::{Door, Guests},
+    logging::Throttle,
+    net::listen::{ACCEPT_AGAIN_MS, ACCEPT_TOLD_MS},
 };
 
 /// The longest request, in bytes.
@@ -67,6 +69,7 @@ pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
         })
         .with_context(|| format!("Cannot listen on {}", data.join(NAME).display()))?;
     Ok(tokio::spawn(async move {
+        let mut told = Throttle::new(ACCEPT_TOLD_MS);
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -74,12 +77,14 @@ pub fn listen(data: &Path, door: Arc<Door>) -> anyhow::Result<JoinHandle<()>> {
                 }
                 Err(error) => {
                     // No descriptor is left: the operator must get through once some are free again.
-                    tracing::warn!(%error, "the operator could not be answered");
+                    if let Some(left_out) = told.admit(door.clock.elapsed_ms()) {
+                        tracing::warn!(%error, left_out, "the operator could not be answered");
+                    }
                     #[expect(
                         clippy::disallowed_methods,
                         reason = "nothing tells when descriptors come free"
                     )]
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(ACCEPT_AGAIN_MS)).await;
                 }
             }
         }

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
+use anyhow::bail;
 use axum::Router;
+use rustix::process::{Resource, getrlimit};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -34,6 +36,28 @@ pub const DEMO_PORTS: &[(Scheme, u16)] =
     &[(Scheme::Http, 8080), (Scheme::Http, 8000), (Scheme::Http, 5000), (Scheme::Either, 8443)];
 /// How often the certificate's files are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The descriptors of a server that listens nowhere and has no shards, some to spare.
+const DESCRIPTORS_MIN: u64 = 40;
+/// Those of a shard.
+const DESCRIPTORS_PER_SHARD: u64 = 2;
+
+/// Refuses to begin with fewer descriptors than a server has that nobody is connected to: whatever needs the next one
+/// would say something else of it.
+///
+/// # Errors
+/// In one sentence.
+pub fn enough_descriptors(listeners: usize) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let needed = DESCRIPTORS_MIN + DESCRIPTORS_PER_SHARD * cores as u64 + listeners as u64;
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < needed => bail!(
+            "No more than {limit} descriptors are allowed here, and {needed} are needed before anyone is connected; \
+             raise `ulimit -n`, or LimitNOFILE= of the unit."
+        ),
+        _ => Ok(()),
+    }
+}
 
 /// Sockets that listen, and what they speak.
 pub struct Listeners {

@@ -31,7 +31,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 use super::{crowd::Crowd, http::HEADERS_MAX, stalled::Stalled};
-use crate::{hub::outbox::STALLED_MAX_MS, metrics::Metrics};
+use crate::{hub::outbox::STALLED_MAX_MS, logging::Throttle, metrics::Metrics};
 
 /// How long a TLS handshake may take, the wait for its first byte included, and how long a request's
 /// head.
@@ -48,6 +48,10 @@ const HEAD_LEN_MAX: usize = 80 << 10;
 const LAST_WORD_MAX: Duration = Duration::from_secs(1);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
+/// How soon it is tried again to accept when no descriptor is left, in milliseconds.
+pub const ACCEPT_AGAIN_MS: u64 = 100;
+/// After how long of such tries it is told again, in milliseconds.
+pub const ACCEPT_TOLD_MS: u64 = 10_000;
 
 /// Opens a listening socket.
 ///
@@ -118,6 +122,8 @@ pub async fn serve(
     held: mpsc::Sender<()>,
     crowd: Arc<Crowd>,
 ) {
+    // Counts the time of vain tries alone.
+    let (mut told, mut tried_ms) = (Throttle::new(ACCEPT_TOLD_MS), 0);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -137,12 +143,15 @@ pub async fn serve(
             }
             Err(error) => {
                 // Most likely no descriptor is left: wait until some are free again.
-                tracing::warn!(%error, "a connection could not be accepted");
+                if let Some(left_out) = told.admit(tried_ms) {
+                    tracing::warn!(%error, left_out, "a connection could not be accepted");
+                }
+                tried_ms += ACCEPT_AGAIN_MS;
                 #[expect(
                     clippy::disallowed_methods,
                     reason = "nothing tells when descriptors come free"
                 )]
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(ACCEPT_AGAIN_MS)).await;
             }
         }
     }

@@ -23,6 +23,7 @@ mod demo;
 mod document;
 mod drain;
 mod engine_io;
+mod faults;
 mod fields;
 mod forge;
 mod frames;

@@ -7,6 +7,7 @@ use std::{
     process::{Child, ChildStderr, Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
+    time::Duration,
 };
 
 use bellwire::control;
@@ -277,6 +278,11 @@ impl Server {
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
         kib.expect("Linux tells VmRSS in kB") * 1024
     }
+
+    /// How long processors worked for it so far.
+    pub fn processor_time(&self) -> Duration {
+        processor_time(self.child.id())
+    }
 }
 
 impl Drop for Server {
@@ -287,6 +293,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The unit of times in /proc, USER_HZ: 100 on all machines that Linux runs on today.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How long processors worked for a process so far (proc_pid_stat(5), fields 14 and 15).
+pub fn processor_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    let (_, fields) = stat.rsplit_once(") ").expect("the name is in parentheses");
+    let ticks = fields.split(' ').skip(11).take(2);
+    ticks.map(|field| TICK * field.parse::<u32>().expect("it is a number")).sum()
 }
 
 /// Keeps what comes out of the pipe, and tells where the server listens.
