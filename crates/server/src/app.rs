@@ -124,6 +124,7 @@ impl Core {
             tracing::error!(cause, "the database failed: nothing more can be acknowledged");
             std::process::exit(1);
         });
+        let is_checked = data.join(sqlite::needs_check(backup::DATABASE)).exists();
         // The sequencer needs the log's head, which is known only once the store is open.
         let (give, take) = mpsc::sync_channel::<Sequencer>(1);
         let mut sequencer = None;
@@ -138,11 +139,8 @@ impl Core {
         let sequencer = Sequencer::new(recent.clone(), feeds, clock.clone(), metrics.clone());
         let (lag, feeds) = (sequencer.lag(), sequencer.feeds());
         give.send(sequencer).expect("the writer waits for it");
-        if store.log_stats().last_at.is_some_and(|last_at| last_at > clock.now()) {
-            tracing::warn!(
-                "the clock is behind the newest change: was it set back? Order is not affected"
-            );
-        }
+        let is_behind = store.log_stats().last_at.is_some_and(|last_at| last_at > clock.now());
+        tell_of_before(is_checked, is_behind);
         let keys = data.join("keys");
         let keyring = Keyring::open(&keys, &chance())
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
@@ -185,6 +183,20 @@ impl Core {
             // Something still holds the door: the store is closed when that lets go of it.
             Err(_) => Ok(()),
         }
+    }
+}
+
+/// Tells the log what a start found of the life before: a disk that failed, and a clock that was set back.
+fn tell_of_before(is_checked: bool, is_behind: bool) {
+    if is_checked {
+        tracing::warn!(
+            "the disk failed when the database was last in use: all of it was checked, and is sound"
+        );
+    }
+    if is_behind {
+        tracing::warn!(
+            "the clock is behind the newest change: was it set back? Order is not affected"
+        );
     }
 }
 

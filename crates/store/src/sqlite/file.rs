@@ -56,9 +56,17 @@ impl Lock {
     }
 }
 
+/// What follows the database's name in that of its marker.
+const NEEDS_CHECK: &str = ".needs-check";
+
+/// The name of the file that makes the next open of a database of this name check all of it.
+pub fn needs_check(database: &str) -> String {
+    format!("{database}{NEEDS_CHECK}")
+}
+
 /// The marker that makes the next open check the whole database.
 fn marker(path: &Path) -> PathBuf {
-    beside(path, ".needs-check")
+    beside(path, NEEDS_CHECK)
 }
 
 /// Leaves the marker, as durably as the disk still does anything.

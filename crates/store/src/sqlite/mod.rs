@@ -30,6 +30,7 @@ pub use backup::{BackupError, BackupReport, backup};
 pub(crate) use check::STATEMENTS as CHECK_STATEMENTS;
 pub use check::{CheckReport, check};
 pub use checkpoint::Checkpoint;
+pub use file::needs_check;
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use open::Testing;

@@ -3,6 +3,10 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | `machine` | a machine that a test commands: its wall clock, and calls to its disk that fail |
 //! | `descriptors` | none is left, and too few for a start |
+//! | `disk` | the nth write or fsync fails |
 
 mod descriptors;
+mod disk;
+mod machine;
