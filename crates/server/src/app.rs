@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use bellwire_services::{
-    kit::{Answer, Fault, Payload, Principal, Service, Settings},
+    kit::{Answer, Fault, Micros, Payload, Principal, Service, Settings},
     sensors, stations,
 };
 use bellwire_store::{
@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     accounts, backup,
-    clock::Clock,
+    clock::{Clock, settled_before},
     config::{self, Config, Listen, Scheme},
     control,
     credentials::{Keyring, chance},
@@ -135,15 +135,19 @@ impl Core {
                 })
                 .publish(batch);
         })?;
-        let recent = remember(&store)?;
+        let (recent, before) = remember(&store)?;
+        before.settled.into_iter().for_each(|settled| clock.came_after(settled));
         let sequencer = Sequencer::new(recent.clone(), feeds, clock.clone(), metrics.clone());
         let (lag, feeds) = (sequencer.lag(), sequencer.feeds());
         give.send(sequencer).expect("the writer waits for it");
         let is_behind = store.log_stats().last_at.is_some_and(|last_at| last_at > clock.now());
         tell_of_before(is_checked, is_behind);
         let keys = data.join("keys");
-        let keyring = Keyring::open(&keys, &chance())
+        let mut keyring = Keyring::open(&keys, &chance())
             .with_context(|| format!("The signing keys in {} cannot be used", keys.display()))?;
+        if before.latest.is_some_and(|latest| latest > clock.now()) {
+            keyring.refuse_tickets_of_others(epoch());
+        }
         let events = services.iter().flat_map(|service| service.told());
         let speller = Arc::new(Speller::new(store.epoch(), events));
         let tables = Arc::new(Tables::of(services));
@@ -200,8 +204,16 @@ fn tell_of_before(is_checked: bool, is_behind: bool) {
     }
 }
 
+/// What the newest rows of the log tell of the clock in the lives before.
+struct Before {
+    /// The latest time.
+    latest: Option<Micros>,
+    /// Up to when it had stood.
+    settled: Option<Micros>,
+}
+
 /// The newest rows of the log, so that clients which come back after a restart share them too.
-fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<Arc<Recent>> {
+fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<(Arc<Recent>, Before)> {
     let (sender, rows) = mpsc::channel();
     let job = move |tx: Result<&ReadTx<'_>, Fault>| {
         // A row takes about twice its bytes in memory: frames are made of it.
@@ -214,9 +226,11 @@ fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<Arc<Recent>> {
     let rows = rows.recv()?.map_err(|fault| anyhow!(fault.to_string()))?;
     let before = rows.first().map_or(store.log_stats().head, |row| row.offset - 1);
     let recent = Recent::new(before, RECENT_ROWS_MAX, RECENT_BYTES_MAX);
+    let times = rows.iter().map(|row| row.at);
+    let told = Before { latest: times.clone().max(), settled: settled_before(times) };
     let entries: Vec<_> = rows.into_iter().map(|row| Arc::new(Entry::new(Arc::new(row)))).collect();
     recent.append(&entries);
-    Ok(Arc::new(recent))
+    Ok((Arc::new(recent), told))
 }
 
 /// A new epoch, for a new database or a copy: 64 random bits.

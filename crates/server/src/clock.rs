@@ -3,40 +3,143 @@
 #![expect(clippy::disallowed_methods, reason = "this is where time comes from")]
 
 use std::{
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bellwire_store::change::Micros;
+
+/// A wall clock that is further from where it should be was set, and not just corrected.
+const STEP_MIN_MICROS: Micros = 10 * 1_000_000;
+/// How long a clock that was put forward must have stood before anything is deleted for its age by it.
+const SETTLED_MICROS: Micros = 3_600 * 1_000_000;
+/// The most steps forward that are told apart; of more the last two count as one.
+const STEPS_MAX: usize = 16;
 
 /// Wall time that never goes back within a process: it advances by the monotonic clock and follows
 /// corrections of the wall clock, forward at once, backward by going at half its pace.
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,
-    /// The wall time told last, and the monotonic time of that. A `Mutex`: a few callers per
-    /// message, for nanoseconds each.
-    told: Mutex<(Micros, Micros)>,
+    /// What was told last, and seen of the wall clock. A `Mutex`: a few callers per message, for nanoseconds each.
+    told: Mutex<Told>,
+}
+
+/// What a clock was set by, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Forward.
+    Forward(Micros),
+    /// Backward.
+    Backward(Micros),
+}
+
+#[derive(Debug)]
+struct Told {
+    /// The wall time told last.
+    at: Micros,
+    /// What the wall clock said then.
+    wall: Micros,
+    /// And the monotonic time.
+    monotonic: Micros,
+    /// Steps forward that have not stood for long: since when, by the monotonic clock, and by how much.
+    steps: Vec<(Micros, Micros)>,
+    /// What the log has not been told of, all in all.
+    news: Option<Step>,
+}
+
+impl Told {
+    /// Takes in what both clocks say.
+    fn look(&mut self, monotonic: Micros, wall: Micros) {
+        let passed = monotonic - self.monotonic;
+        let step = wall.saturating_sub(self.wall.saturating_add(passed));
+        self.at = follow(self.at, passed, wall);
+        (self.wall, self.monotonic) = (wall, monotonic);
+        if step >= STEP_MIN_MICROS {
+            self.forward(step);
+            self.news = Some(Step::Forward(step));
+        } else if step <= -STEP_MIN_MICROS {
+            self.backward(step.saturating_neg());
+            self.news = Some(Step::Backward(step.saturating_neg()));
+        }
+    }
+
+    fn forward(&mut self, by: Micros) {
+        if self.steps.len() == STEPS_MAX
+            && let Some((since, last)) = self.steps.pop()
+        {
+            return self.steps.push((since.max(self.monotonic), last.saturating_add(by)));
+        }
+        self.steps.push((self.monotonic, by));
+    }
+
+    /// A step back takes steps forward back, the last one first.
+    fn backward(&mut self, mut by: Micros) {
+        while by > 0
+            && let Some((_, last)) = self.steps.last_mut()
+        {
+            let taken = by.min(*last);
+            (*last, by) = (*last - taken, by - taken);
+            if *last > 0 {
+                return;
+            }
+            self.steps.pop();
+        }
+    }
+
+    fn settled(&mut self) -> Micros {
+        let since = self.monotonic - SETTLED_MICROS;
+        self.steps.retain(|(at, _)| *at > since);
+        let steps = self.steps.iter().fold(0, |sum: Micros, (_, by)| sum.saturating_add(*by));
+        self.wall.saturating_sub(steps).min(self.at)
+    }
 }
 
 impl Clock {
     /// A clock that begins at the wall's time.
     pub fn new() -> Clock {
-        Clock { started: Instant::now(), told: Mutex::new((wall(), 0)) }
+        let wall = wall();
+        let told = Told { at: wall, wall, monotonic: 0, steps: Vec::new(), news: None };
+        Clock { started: Instant::now(), told: Mutex::new(told) }
+    }
+
+    /// Says up to when the time had settled in the life before: what the clock is ahead of that may be a step.
+    pub fn came_after(&self, settled: Micros) {
+        let mut told = self.look();
+        let ahead = told.at.saturating_sub(settled);
+        if ahead >= STEP_MIN_MICROS {
+            told.forward(ahead);
+        }
     }
 
     /// Microseconds since the Unix epoch.
     pub fn now(&self) -> Micros {
-        let mut told = self.told.lock().expect("nobody panics under this lock");
-        // Under the lock, so that it has not gone back since the last caller looked.
-        let monotonic = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
-        *told = (follow(told.0, monotonic - told.1, wall()), monotonic);
-        told.0
+        self.look().at
+    }
+
+    /// The time by which things are deleted for their age: that of a wall clock which was put forward counts once it has
+    /// stood for an hour, so that a clock that was wrong for a moment costs nothing. Never after [`now`](Clock::now),
+    /// and no later than the wall clock itself.
+    pub fn settled(&self) -> Micros {
+        self.look().settled()
+    }
+
+    /// The last step of the wall clock since this was asked before, for the log.
+    pub fn step(&self) -> Option<Step> {
+        self.look().news.take()
     }
 
     /// Milliseconds since the clock was made, for intervals.
     pub fn elapsed_ms(&self) -> u64 {
         self.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Told> {
+        let mut told = self.told.lock().expect("nobody panics under this lock");
+        // Under the lock, so that it has not gone back since the last caller looked.
+        let monotonic = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        told.look(monotonic, wall());
+        told
     }
 }
 
@@ -44,6 +147,21 @@ impl Default for Clock {
     fn default() -> Self {
         Clock::new()
     }
+}
+
+/// Up to when the times at which changes were made, in their order, are those of a clock that had stood: the last of
+/// them, if the clock came to it step by step for an hour. A long rest looks like a step, and costs an hour of waiting.
+pub fn settled_before(times: impl DoubleEndedIterator<Item = Micros>) -> Option<Micros> {
+    let mut before = times.rev();
+    let last = before.next()?;
+    let mut first = last;
+    for at in before {
+        first = at;
+        if at <= last.saturating_sub(SETTLED_MICROS) {
+            break;
+        }
+    }
+    Some(first.saturating_add(SETTLED_MICROS).min(last))
 }
 
 fn wall() -> Micros {
@@ -58,7 +176,7 @@ fn follow(told: Micros, passed: Micros, wall: Micros) -> Micros {
 
 #[cfg(test)]
 mod tests {
-    use super::follow;
+    use super::*;
 
     #[test]
     fn time_follows_the_wall_and_never_goes_back() {
@@ -68,5 +186,61 @@ mod tests {
         check(1_000, 10, 500, 1_005);
         check(1_000, 10, 1_007, 1_007);
         check(1_000, 0, 0, 1_000);
+    }
+
+    #[test]
+    fn changes_tell_whether_the_clock_had_stood_before() {
+        const MINUTE: Micros = 60 * 1_000_000;
+        let check = |minutes: &[i64], settled: Option<i64>| {
+            let times = minutes.iter().map(|minute| minute * MINUTE);
+            assert_eq!(settled_before(times), settled.map(|at| at * MINUTE), "{minutes:?}");
+        };
+        check(&[], None);
+        check(&[7], Some(7));
+        check(&[0, 20, 40, 60, 80], Some(80));
+        check(&[0, 20, 40, 60, 90_000], Some(120));
+        check(&[0, 20, 40, 60, 90_000, 90_059], Some(120));
+        check(&[0, 20, 40, 60, 90_000, 90_060], Some(90_060));
+        // Set back: what was written ahead of it says nothing.
+        check(&[0, 20, 40, 60, 90_000, 90_030, 100], Some(100));
+        check(&[90_000, 0, 20, 90_060, 61], Some(60));
+    }
+
+    /// Looks as (monotonic, wall) in seconds; what is settled after the last of them.
+    fn check(looks: &[(i64, i64)], settled: i64, news: Option<Step>) {
+        let mut told = Told { at: 0, wall: 0, monotonic: 0, steps: Vec::new(), news: None };
+        for (monotonic, wall) in looks {
+            told.look(monotonic * 1_000_000, wall * 1_000_000);
+        }
+        assert_eq!(told.settled(), settled * 1_000_000, "{looks:?}");
+        assert_eq!(told.news, news, "{looks:?}");
+    }
+
+    #[test]
+    fn a_step_forward_counts_for_what_is_deleted_once_it_has_stood() {
+        let forward = |seconds: i64| Some(Step::Forward(seconds * 1_000_000));
+        let backward = |seconds: i64| Some(Step::Backward(seconds * 1_000_000));
+        const YEARS: i64 = 10 * 365 * 86_400;
+        check(&[(5, 5)], 5, None);
+        // Corrections are followed at once.
+        check(&[(5, 14)], 14, None);
+        check(&[(5, 4)], 4, None);
+        check(&[(5, 5 + YEARS)], 5, forward(YEARS));
+        check(&[(5, 5 + YEARS), (3_604, 3_604 + YEARS)], 3_604, forward(YEARS));
+        check(&[(5, 5 + YEARS), (3_605, 3_605 + YEARS)], 3_605 + YEARS, forward(YEARS));
+        // One after the other.
+        check(&[(5, 105), (3_000, 4_100), (3_700, 4_800)], 3_800, forward(1_000));
+        // There and back: what was true counts, whatever is told.
+        check(&[(5, 5 + YEARS), (9, 9)], 9, backward(YEARS));
+        check(&[(5, 5 + YEARS), (9, 9), (9_000, 9_000)], 9_000, backward(YEARS));
+        // Back by more, and by less.
+        check(&[(5, 105), (9, 19 - 10)], 9, backward(100));
+        check(&[(500, 600), (509, 559)], 509, backward(50));
+        check(&[(500, 600), (509, 409)], 409, backward(200));
+        // Back alone: the wall is right, or will be.
+        check(&[(500, 500), (509, 409)], 409, backward(100));
+        // More steps than are told apart.
+        let many: Vec<(i64, i64)> = (1..100).map(|n| (n, n + n * 60)).collect();
+        check(&many, 99, forward(60));
     }
 }

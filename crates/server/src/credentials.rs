@@ -41,6 +41,8 @@ pub struct Keyring {
     /// with a token asks, for nanoseconds.
     ended: Mutex<HashSet<String>>,
     digest_secret: [u8; 32],
+    /// This process, if tickets of others are refused.
+    own: Option<String>,
 }
 
 /// So many ended tokens are remembered; then they are found out anew.
@@ -53,6 +55,9 @@ struct Signed {
     /// Not good before then, in seconds since the epoch; ours never have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
+    /// By which process a ticket was made, where that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<String>,
     #[serde(flatten)]
     claims: Claims,
 }
@@ -80,7 +85,13 @@ impl Keyring {
         let digest_secret = mac.chain_update(b"digests of requests").finalize().into_bytes().into();
         let current = current.clone();
         let keys = secrets.iter().map(|(kid, secret)| (kid.clone(), pair(secret))).collect();
-        Ok(Keyring { current, keys, ended: Mutex::default(), digest_secret })
+        Ok(Keyring { current, keys, ended: Mutex::default(), digest_secret, own: None })
+    }
+
+    /// Refuses tickets that other processes made than this one, which is called so: the clock was set back between
+    /// them and it, so what they say of their end may be true again, and that they were used forgotten.
+    pub fn refuse_tickets_of_others(&mut self, own: String) {
+        self.own = Some(own);
     }
 
     /// The text of a token or a ticket.
@@ -88,8 +99,9 @@ impl Keyring {
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(self.current.clone());
         let audience = AUDIENCES[usize::from(claims.is_ticket())].to_owned();
+        let of = self.own.clone().filter(|_| claims.is_ticket());
         let signed =
-            Signed { iss: ISSUER.into(), aud: audience, nbf: None, claims: claims.clone() };
+            Signed { iss: ISSUER.into(), aud: audience, nbf: None, of, claims: claims.clone() };
         let (key, _) = &self.keys[&self.current];
         jsonwebtoken::encode(&header, &signed, key)
             .expect("claims serialise and HS256 is installed")
@@ -122,8 +134,11 @@ impl Keyring {
         rules.set_audience(&[audience]);
         rules.set_required_spec_claims(&["exp", "iss", "aud"]);
         rules.validate_exp = false; // By our own clock, below.
-        let Signed { nbf, claims, .. } =
+        let Signed { nbf, of, claims, .. } =
             jsonwebtoken::decode::<Signed>(text, key, &rules).ok()?.claims;
+        if claims.is_ticket() && self.own.is_some() && of != self.own {
+            return None;
+        }
         let has_begun = nbf.is_none_or(|nbf| nbf.saturating_mul(1_000_000) <= now);
         (has_begun && claims.expires_at() > now).then_some(claims)
     }

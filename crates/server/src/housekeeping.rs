@@ -14,6 +14,7 @@ use bellwire_store::log::{Keep, kept_after, prune};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
+    clock::Step,
     door::Door,
     logging::{DISK_FULL_INTERVAL_MS, Throttle},
     memory,
@@ -38,6 +39,8 @@ const READINGS_SLICES_MAX: usize = 200;
 /// Where the next run goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
+    /// Tokens that ended up to then are noted as ended.
+    ended: Micros,
     states: retention::Place,
     readings: history::Place,
 }
@@ -91,6 +94,7 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
         ticks.tick().await;
         metrics.sum_up();
         memory::trim();
+        tell_of_steps(&door);
         if let Err(fault) = tidy(&door, kept, &mut places).await {
             let now_ms = door.clock.elapsed_ms();
             if fault.code != Code::Full || disk_full.admit(now_ms).is_some() {
@@ -100,7 +104,22 @@ pub async fn run(door: Arc<Door>, metrics: Arc<Metrics>, kept: Kept) {
     }
 }
 
-/// One run: the log, then replies kept for retries, tokens and tickets that ended, connections that were
+/// The clock was set: what is told of that. Nothing else shows it at the time.
+fn tell_of_steps(door: &Door) {
+    match door.clock.step() {
+        Some(Step::Forward(by)) => tracing::warn!(
+            seconds = by / 1_000_000,
+            "the clock was put forward: what ends at a time ends by it, and nothing is deleted for its age by it for an hour"
+        ),
+        Some(Step::Backward(by)) => tracing::warn!(
+            seconds = by / 1_000_000,
+            "the clock was set back: time goes at half its pace until the clock has caught up"
+        ),
+        None => {}
+    }
+}
+
+/// One run: that credentials ended; the log, then replies kept for retries, tokens and tickets that ended, connections that were
 /// not recovered while the log surely had what they missed, acknowledgements of what it has no more, pairings
 /// and what clients were told, notifications, bookings that are over, conversations that were deleted, then the history
 /// of states and of readings.
@@ -109,8 +128,11 @@ pub(crate) async fn tidy(
     Kept { log, states, areas, notifications, bookings }: Kept,
     places: &mut Places,
 ) -> Result<(), Fault> {
+    end_credentials(door, places).await?;
+    // What is deleted for its age is so by this time.
+    let now = door.clock.settled();
     loop {
-        let pruned = door.maintain(move |tx, now| prune(tx, now, &log)).await?;
+        let pruned = door.maintain(move |tx, _| prune(tx, now, &log)).await?;
         if pruned.forced {
             tracing::warn!(
                 rows = pruned.rows,
@@ -121,12 +143,12 @@ pub(crate) async fn tidy(
             break;
         }
     }
-    while door.maintain(|tx, now| idempotency::forget(tx, now, SLICE_FORGOTTEN)).await?
+    while door.maintain(move |tx, _| idempotency::forget(tx, now, SLICE_FORGOTTEN)).await?
         == SLICE_FORGOTTEN as u64
     {}
-    while door.maintain(|tx, now| identity::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
+    while door.maintain(move |tx, _| identity::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
     door.note_partings();
-    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+    let forget = move |tx: &mut Tx<'_>, _| {
         live_sessions::prune(tx, now.saturating_sub(log.time), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
@@ -135,38 +157,51 @@ pub(crate) async fn tidy(
         acknowledgements::prune(tx, kept_after, SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
-    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+    let forget = move |tx: &mut Tx<'_>, _| {
         areas::forget(tx, now, now.saturating_sub(areas), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? > 0 {}
-    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+    let forget = move |tx: &mut Tx<'_>, _| {
         notifications::forget(tx, now.saturating_sub(notifications), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
-    let forget = move |tx: &mut Tx<'_>, now: Micros| {
+    let forget = move |tx: &mut Tx<'_>, _| {
         stations::forget(tx, now.saturating_sub(bookings), SLICE_FORGOTTEN)
     };
     while door.maintain(forget).await? == SLICE_FORGOTTEN as u64 {}
-    while door.maintain(|tx, now| chat::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
+    while door.maintain(move |tx, _| chat::forget(tx, now, SLICE_FORGOTTEN)).await? > 0 {}
     for _ in 0..SLICES_MAX {
         let from = places.states;
-        let sweep =
-            move |tx: &mut Tx<'_>, now| retention::sweep(tx, now - states, from, SLICE_ROWS);
+        let sweep = move |tx: &mut Tx<'_>, _| retention::sweep(tx, now - states, from, SLICE_ROWS);
         let next = door.maintain(sweep).await?;
         places.states = next.unwrap_or_default();
         if next.is_none() {
             break;
         }
     }
-    tidy_readings(door, &mut places.readings).await
+    tidy_readings(door, now, &mut places.readings).await
+}
+
+/// What has ended is noted, so that it stays so whatever the clock says later: tokens by rows, pairings by going.
+async fn end_credentials(door: &Door, places: &mut Places) -> Result<(), Fault> {
+    let now = door.clock.now();
+    loop {
+        let from = places.ended;
+        let end = move |tx: &mut Tx<'_>, _| identity::end(tx, from, now, SLICE_FORGOTTEN);
+        let Some(upto) = door.maintain(end).await? else { break };
+        places.ended = upto;
+    }
+    let end = move |tx: &mut Tx<'_>, _| areas::end_pairings(tx, now, SLICE_FORGOTTEN);
+    while door.maintain(end).await? == SLICE_FORGOTTEN as u64 {}
+    Ok(())
 }
 
 /// Readings are packed, then summed up; what is left of sensors that are no more goes.
-async fn tidy_readings(door: &Door, place: &mut history::Place) -> Result<(), Fault> {
+async fn tidy_readings(door: &Door, now: Micros, place: &mut history::Place) -> Result<(), Fault> {
     while door.maintain(|tx, _| history::forget(tx, SLICE_READINGS)).await? > 0 {}
     for _ in 0..READINGS_SLICES_MAX {
         let from = place.clone();
-        *place = door.maintain(move |tx, now| history::tend_next(tx, &from, now)).await?;
+        *place = door.maintain(move |tx, _| history::tend_next(tx, &from, now)).await?;
         if place.rests() {
             break;
         }

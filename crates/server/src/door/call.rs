@@ -168,7 +168,7 @@ impl Door {
             access.check(ctx.principal)?;
             let caller = retries_as(access, ctx.principal);
             let kept = match &key {
-                Some(key) => idempotency::kept(tx, ctx, (caller, name), key)?,
+                Some(key) => idempotency::kept(tx, (caller, name), key)?,
                 None => None,
             };
             Ok(match kept {

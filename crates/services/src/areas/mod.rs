@@ -285,6 +285,15 @@ pub fn still_here(tx: &mut Tx<'_>, now: Micros) -> Result<(), Fault> {
     tx.execute(sql::SEEN_STILL, &[Value::Integer(now)]).map(drop)
 }
 
+/// Notes of up to `rows_max` pairings that their time was over before anybody decided, and says of how many: a code
+/// that is over stays so, whatever the clock says later.
+///
+/// # Errors
+/// The store's.
+pub fn end_pairings(tx: &mut Tx<'_>, now: Micros, rows_max: i64) -> Result<u64, Fault> {
+    tx.execute(sql::END_PAIRINGS, &[now, rows_max].map(Value::Integer))
+}
+
 /// Forgets up to `rows_max` of each that is past its time: pairings, wrong codes, events from before
 /// `events_before`, and assignments that ended before all events that are left; says how many that were.
 ///

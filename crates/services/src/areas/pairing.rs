@@ -118,7 +118,7 @@ impl Asked {
     }
 
     fn waits(&self, now: Micros) -> bool {
-        self.status == Status::Pending && self.expires_at > now
+        self.status == Status::Pending && self.decided_at.is_none() && self.expires_at > now
     }
 
     fn principal(&self) -> Principal {
@@ -223,7 +223,7 @@ pub fn poll(
             let paired = handed(tx, ctx.now, &asked)?.ok_or_else(unknown)?;
             Ok(Outcome::reply(Verdict::Granted(paired)))
         }
-        Status::Pending if asked.expires_at <= ctx.now => Err(unknown()),
+        Status::Pending if !asked.waits(ctx.now) => Err(unknown()),
         Status::Pending => {
             let soonest = INTERVAL_S * 1_000_000 - EARLY_MICROS;
             if asked.asked_at.is_some_and(|at| (0..soonest).contains(&(ctx.now - at))) {

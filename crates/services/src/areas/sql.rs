@@ -133,14 +133,18 @@ statements! {
                     FROM pairings WHERE user_code = $1";
     /// Lists the pairings that wait.
     WAITING = "SELECT pairing_id, user_code, name, client_id, status, created_at, expires_at, asked_at, decided_at, token_id
-               FROM pairings WHERE status = 'pending' AND expires_at > $1 AND pairing_id > $2
+               FROM pairings WHERE status = 'pending' AND decided_at IS NULL AND expires_at > $1 AND pairing_id > $2
                ORDER BY pairing_id LIMIT $3";
     /// Counts the pairings that wait.
-    WAITING_LEN = "SELECT count(*) FROM pairings WHERE status = 'pending' AND expires_at > $1";
+    WAITING_LEN = "SELECT count(*) FROM pairings WHERE status = 'pending' AND decided_at IS NULL AND expires_at > $1";
     /// Notes when the screen asked last.
     ASKED = "UPDATE pairings SET asked_at = $2 WHERE pairing_id = $1";
     /// Notes what an admin decided about a pairing.
     DECIDED = "UPDATE pairings SET status = $2, decided_at = $3, client_id = $4, token_id = $5 WHERE pairing_id = $1";
+    /// Notes of some pairings that their time was over before anybody decided.
+    END_PAIRINGS = "UPDATE pairings SET decided_at = expires_at WHERE pairing_id IN (
+                    SELECT pairing_id FROM pairings
+                    WHERE expires_at <= $1 AND status = 'pending' AND decided_at IS NULL LIMIT $2)";
     /// Forgets some pairings that are over.
     FORGET_PAIRINGS = "DELETE FROM pairings WHERE pairing_id IN (
                        SELECT pairing_id FROM pairings WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";

@@ -173,6 +173,25 @@ fn administration(service: Service) -> Service {
         .rest("users.delete", Route::delete("/api/users/{userId}"))
 }
 
+/// Notes of the next `rows_max` tokens, about, that ended after `from` that they have: they stay ended, whatever the
+/// clock says later. Says up to when that was; `None`: there are no more.
+///
+/// # Errors
+/// The store's.
+pub fn end(
+    tx: &mut Tx<'_>,
+    from: Micros,
+    now: Micros,
+    rows_max: i64,
+) -> Result<Option<Micros>, Fault> {
+    let next = [from, now, rows_max].map(Value::Integer);
+    let upto = tx.one(sql::ENDED_UPTO, &next, |row| row.optional_integer(0))?.flatten();
+    if let Some(upto) = upto {
+        tx.execute(sql::END, &[from, upto].map(Value::Integer))?;
+    }
+    Ok(upto)
+}
+
 /// Forgets up to `rows_max` tokens that ended a month ago, and as many tickets; says how many.
 ///
 /// # Errors

@@ -160,6 +160,7 @@ pub fn token(tx: &ReadTx<'_>, _: &Ctx<'_>, query: &TokenId) -> Result<Token, Fau
 }
 
 fn shown(row: &Row<'_>) -> Token {
+    let (expires_at, revoked_at) = (row.integer(6), row.optional_integer(7));
     Token {
         id: row.text(0),
         role: row.text(1),
@@ -167,8 +168,9 @@ fn shown(row: &Row<'_>) -> Token {
         scopes: scopes(row.text_ref(3)),
         session: row.integer(4) != 0,
         created_at: timestamp(row.integer(5)),
-        expires_at: timestamp(row.integer(6)),
-        revoked: row.optional_integer(7).is_some(),
+        expires_at: timestamp(expires_at),
+        // One that ended by itself was not.
+        revoked: revoked_at.is_some_and(|at| at != expires_at),
     }
 }
 

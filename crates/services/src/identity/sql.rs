@@ -75,6 +75,13 @@ statements! {
     /// The end of all tokens of a client.
     REVOKE_OF = "UPDATE tokens SET revoked_at = $2, generation = generation + 1
                  WHERE role = $3 AND subject = $1 AND revoked_at IS NULL";
+    /// When the last of the next tokens ended.
+    ENDED_UPTO = "SELECT max(expires_at) FROM (
+                  SELECT expires_at FROM tokens WHERE expires_at > $1 AND expires_at <= $2
+                  ORDER BY expires_at LIMIT $3) AS ended";
+    /// Notes of tokens that they ended by themselves: as if they had been revoked when they did.
+    END = "UPDATE tokens SET revoked_at = expires_at
+           WHERE expires_at > $1 AND expires_at <= $2 AND revoked_at IS NULL";
     /// Forgets some tokens that ended long ago.
     FORGET = "DELETE FROM tokens WHERE token_id IN (
               SELECT token_id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)

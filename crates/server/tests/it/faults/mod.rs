@@ -4,9 +4,13 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `machine` | a machine that a test commands: its wall clock, and calls to its disk that fail |
-//! | `descriptors` | none is left, and too few for a start |
+//! | `clock` | steps of hours and years, while it works and between two starts |
 //! | `disk` | the nth write or fsync fails |
+//! | `due` | what is due at a time, and how often it was told |
+//! | `descriptors` | none is left, and too few for a start |
 
+mod clock;
 mod descriptors;
 mod disk;
+mod due;
 mod machine;
