@@ -6,6 +6,7 @@
 //! | `machine` | a machine that a test commands: its wall clock, and calls to its disk that fail |
 //! | `clock` | steps of hours and years, while it works and between two starts |
 //! | `disk` | the nth write or fsync fails |
+//! | `room` | no room on the disk, and room again |
 //! | `due` | what is due at a time, and how often it was told |
 //! | `descriptors` | none is left, and too few for a start |
 
@@ -14,3 +15,4 @@ mod descriptors;
 mod disk;
 mod due;
 mod machine;
+mod room;
