@@ -7,6 +7,7 @@
 //! | `clock` | steps of hours and years, while it works and between two starts |
 //! | `disk` | the nth write or fsync fails |
 //! | `room` | no room on the disk, and room again |
+//! | `stopped` | SIGSTOP, and SIGCONT |
 //! | `due` | what is due at a time, and how often it was told |
 //! | `descriptors` | none is left, and too few for a start |
 
@@ -16,3 +17,4 @@ mod disk;
 mod due;
 mod machine;
 mod room;
+mod stopped;
