@@ -14,7 +14,7 @@ use crate::{
     town::Town,
 };
 
-/// A life of the server each, in which the disk fails once: `BELLWIRE_TEST_DISK_SEED` names others.
+/// A life of the server each, in which the disk fails once: `BELLWIRE_TEST_MACHINE_SEED` names others.
 const SEEDS: Range<u64> = 0..4;
 /// So many calls do what they should after everybody has begun, at most.
 const AFTER_MAX: usize = 120;
@@ -49,10 +49,10 @@ fn the_nth_call_fails_while_all_services_are_used() {
     let data = folder.path();
     let mut server = machine.serve(data);
     let mut town = Town::found(data, server.address());
-    for seed in seeds("BELLWIRE_TEST_DISK_SEED", SEEDS) {
+    for seed in seeds("BELLWIRE_TEST_MACHINE_SEED", SEEDS) {
         let call = if seed % 2 == 0 { Call::Sync } else { Call::Write };
         let after = Chance(seed).below(AFTER_MAX) as i64;
-        eprintln!("BELLWIRE_TEST_DISK_SEED={seed}: {call:?} fails after {after}");
+        eprintln!("BELLWIRE_TEST_MACHINE_SEED={seed}: {call:?} fails after {after}");
         town.works(server.address(), |progress| {
             progress.acknowledged(1);
             machine.fail(call, On::File(&log_of(data)), after, 1, EIO);
