@@ -212,8 +212,8 @@ pub(crate) fn writer(
         .map_err(|e| OpenError::of_writing(path, "opening it", &e))?;
     check(&conn, path)?;
     migrate::run(&mut conn, path, services, options.now)?;
-    let epoch = epoch(&conn, options)
-        .map_err(|e| OpenError::of_writing(path, "writing its epoch", &e))?;
+    let epoch =
+        epoch(&conn, options).map_err(|e| OpenError::of_writing(path, "writing its epoch", &e))?;
     let watch = Watch::new(&mut conn, epoch).map_err(failed("opening it"))?;
     let extent = Extent::read(&ReadTx::new(&conn, &watch));
     let extent = extent.map_err(|_| {
