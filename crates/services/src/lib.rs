@@ -8,8 +8,6 @@
 
 pub mod acknowledgements;
 pub mod areas;
-#[cfg(test)]
-mod chance;
 pub mod chat;
 pub mod identity;
 pub mod kit;
@@ -18,6 +16,8 @@ pub mod notifications;
 pub mod sensors;
 pub mod states;
 pub mod stations;
+#[cfg(test)]
+mod testing;
 
 use kit::{Fault, Principal, ReadTx, Role, Service, Topic, Words};
 

@@ -110,7 +110,7 @@ impl Door {
             let (look, key) = once(&mut given);
             let caller = (retries_as(access, ctx.principal), name);
             if let Some(key) = &key
-                && let Some(answer) = idempotency::kept(tx, ctx, caller, key)?
+                && let Some(answer) = idempotency::kept(tx, caller, key)?
             {
                 return Ok(Outcome::reply(answer));
             }

@@ -5,7 +5,7 @@ use super::{
     model::{Came as Expected, Leads, Model, Refused, Told, ids, label_of},
     *,
 };
-use crate::chance::{Chance, seeds};
+use crate::testing::{Chance, seeds};
 
 impl Chance {
     fn user(&mut self, model: &Model) -> i64 {

@@ -6,9 +6,9 @@ use super::{
     *,
 };
 use crate::{
-    chance::seeds,
     kit::{timestamp, timestamp_exact},
     sensors::read,
+    testing::seeds,
 };
 
 /// The device of each sensor.

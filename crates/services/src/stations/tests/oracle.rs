@@ -6,8 +6,8 @@ use super::{
     *,
 };
 use crate::{
-    chance::{Chance, seeds},
     kit::timestamp_bare,
+    testing::{Chance, seeds},
 };
 
 impl Chance {

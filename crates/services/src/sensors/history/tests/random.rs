@@ -173,7 +173,7 @@ fn edges_of_blocks(world: &mut World, what: &str) -> Vec<Micros> {
 }
 
 fn check(seeds: std::ops::Range<u64>) {
-    for seed in crate::chance::seeds("BELLWIRE_TEST_HISTORY_SEED", seeds) {
+    for seed in crate::testing::seeds("BELLWIRE_TEST_HISTORY_SEED", seeds) {
         let (world, oracle, chance) = (World::new(), Oracle::default(), Chance(seed));
         let mut script = Script { world, oracle, chance, now: START, value: 2_000 };
         for step in 0..30 {
