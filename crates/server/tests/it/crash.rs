@@ -4,7 +4,7 @@
 use std::{path::Path, sync::mpsc, thread};
 
 use crate::{
-    harness::{Chance, DEADLINE},
+    harness::{Chance, DEADLINE, number},
     process::{self, ANY_PORT, Process},
     town::Town,
     traffic::{self, Book, Create, Reader, answered, reply, rows},
@@ -14,6 +14,8 @@ use crate::{
 const ROUNDS: usize = 20;
 /// The same with all services at work.
 const TOWN_ROUNDS: usize = 6;
+/// What chance begins with, if `BELLWIRE_TEST_CRASH_SEED` says nothing else.
+const SEED: u64 = 20_261_120;
 const WRITERS: usize = 3;
 /// The acknowledgements after which a round ends: at least, and at most.
 const ACKNOWLEDGED: (usize, usize) = (60, 500);
@@ -22,14 +24,12 @@ const EVENTS_MAX: usize = 200;
 /// How many acknowledged writes are sent again in each round, as if their answers had been lost.
 const RETRIES: usize = 5;
 
-/// How often, and what chance does.
+/// How often, and what chance does, which a failure shows.
 fn rounds(otherwise: usize) -> (usize, Chance) {
-    let number = |variable| {
-        let text = std::env::var(variable).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{variable}: {text}")))
-    };
     let rounds = number("BELLWIRE_TEST_CRASH_ROUNDS").map_or(otherwise, |rounds| rounds as usize);
-    (rounds, Chance(number("BELLWIRE_TEST_CRASH_SEED").unwrap_or(20_261_120)))
+    let seed = number("BELLWIRE_TEST_CRASH_SEED").unwrap_or(SEED);
+    eprintln!("BELLWIRE_TEST_CRASH_SEED={seed} BELLWIRE_TEST_CRASH_ROUNDS={rounds}");
+    (rounds, Chance(seed))
 }
 
 /// A server that is killed while all services are used, at any moment, also while it starts again.

@@ -70,7 +70,7 @@ fn a_power_cut_leaves_what_was_acknowledged() {
     for seed in seeds(1..4) {
         match run(seed, Defect::default(), &mut tally) {
             Ok(album) => assert!(album.looks > 100, "seed {seed}: {} power cuts", album.looks),
-            Err(what) => panic!("seed {seed}: {what}\nagain: BELLWIRE_TEST_DISK_SEED={seed}"),
+            Err(what) => panic!("seed {seed}: {what}"),
         }
     }
     tally.expect(&[

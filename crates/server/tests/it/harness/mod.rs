@@ -9,12 +9,13 @@
 //! | `session` | [`Session`]: Engine.IO and Socket.IO by hand, over either transport, begun by a [`Handshake`] |
 //! | `transport` | [`Transport`]: TCP, or TLS on it |
 //! | `talk` | [`Talk`]: HTTP on a connection that is kept, read strictly |
-//! | `chance` | [`Chance`], and [`seeds`]: what chance does, from a seed |
+//! | `chance` | [`Chance`], and [`seeds`]: what chance does, from a seed; the services have it, too |
 //! | `canary` | [`Canary`]: a healthy connection that shows that nobody else noticed |
 //!
 //! [`until`] waits for what only a look can tell. Not here: what any service means.
 
 mod canary;
+#[path = "../../../../services/src/testing.rs"]
 mod chance;
 mod client;
 mod http;
@@ -31,7 +32,7 @@ use std::{
 };
 
 pub use canary::Canary;
-pub use chance::{Chance, seeds};
+pub use chance::{Chance, number, seeds};
 pub use client::{Client, Got, frame, masked, start_of_frame, text};
 pub use http::{Dial, Response, read_response};
 pub use rest::Ask;

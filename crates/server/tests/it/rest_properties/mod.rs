@@ -28,7 +28,7 @@ use self::{
     request::{CANARY, Request, World},
     rules::Rules,
 };
-use crate::harness::{Canary, Reply, Talk};
+use crate::harness::{Canary, Reply, Talk, number};
 
 /// The seed, how many requests a run draws, and how long it may take, if nothing is said.
 const SEED: u64 = 20_261_129;
@@ -160,10 +160,6 @@ fn shown(reply: &Reply) -> String {
 fn told(request: &Request, error: &str) -> String {
     let bytes = String::from_utf8_lossy(&request.bytes);
     format!("{error}\nto {:?}:\n{bytes:.1500}", request.who)
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
 #[test]

@@ -56,12 +56,12 @@ impl Book {
             .filter(|(_, booking)| booking.2.is_none())
             .map(|(id, _)| *id)
             .collect();
-        let some = chance.of(&live).copied();
+        let some = chance.any(&live);
         let owner = some.map_or(JOHN, |id| self.bookings[&id].0);
         let by = json!({ "booking_id": some.unwrap_or(999) });
-        let user = chance.of(&USERS).copied().expect("there are some");
-        let staff = chance.of(&[ADMIN, OLGA]).copied().expect("there are some");
-        let anybody = chance.of(&[owner, owner, staff, user]).copied().expect("there are some");
+        let user = chance.of(&USERS);
+        let staff = chance.of(&[ADMIN, OLGA]);
+        let anybody = chance.of(&[owner, owner, staff, user]);
         let step = |who, call, fields| Step { who, call, fields };
         match chance.below(20) {
             0..=6 => step(user, "stations.book", json!({ "station_id": station })),
@@ -77,7 +77,7 @@ impl Book {
                 // A new one, or one that comes back.
                 let mut fields = json!({ "station_id": station, "name": "New", "model": "X" });
                 let away: Vec<i64> = self.collected.iter().copied().collect();
-                if let Some(battery) = chance.of(&away).copied().filter(|_| chance.below(3) > 0) {
+                if let Some(battery) = chance.any(&away).filter(|_| chance.below(3) > 0) {
                     fields["battery_id"] = battery.into();
                 }
                 step(staff, "batteries.add", fields)
@@ -92,7 +92,7 @@ impl Book {
                 step(ADMIN, "stations.change", json!({ "station_id": 1, "name": name }))
             }
             _ => {
-                let to = chance.of(&["online", "online", "offline", "maintenance"]).copied();
+                let to = chance.of(&["online", "online", "offline", "maintenance"]);
                 let fields = json!({ "station_id": station, "status": to });
                 step(staff, "stations.change", fields)
             }

@@ -172,20 +172,3 @@ fn told(event: &Event) -> String {
         name => panic!("{name}"),
     }
 }
-
-/// Numbers that depend on the seed alone: a linear congruential generator, as in Knuth's MMIX.
-struct Chance(u64);
-
-impl Chance {
-    /// A number from 0 to less than `below`.
-    fn below(&mut self, below: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
-
-    /// One of these.
-    fn of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u64) as usize].clone()
-    }
-}

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     kit::{timestamp, timestamp_exact},
     sensors::read,
-    testing::seeds,
+    testing::{Chance, seeds},
 };
 
 /// The device of each sensor.
@@ -69,7 +69,7 @@ fn known_of(world: &mut World, sensor: i64) -> known::Known {
 
 /// A reading: new, late, known or corrected, stamped by the board or not.
 fn reading(chance: &mut Chance, model: &Model) -> Post {
-    let sensor = chance.below(5) as usize;
+    let sensor = chance.below(5);
     let value = chance.of(&VALUES);
     let known = &model.sensors[sensor].readings;
     let at = match chance.below(10) {
@@ -78,7 +78,7 @@ fn reading(chance: &mut Chance, model: &Model) -> Post {
         5 => Some(model.now - chance.below(4_000_000) as Micros),
         6 if chance.below(20) == 0 => Some(model.now + chance.below(300_000_001) as Micros),
         // One of those that are there: known or corrected, as the value is.
-        _ => known.keys().rev().nth(chance.below(4) as usize).copied(),
+        _ => known.keys().rev().nth(chance.below(4)).copied(),
     };
     Post { sensor, value, at }
 }
@@ -109,7 +109,7 @@ fn post(chance: &mut Chance, world: &mut World, model: &mut Model, log: &str) {
     if refused == 1 {
         let ahead = timestamp_exact(model.now + 300 * SECOND + 1);
         let bad = json!({ "sensor_id": model.sensors[0].number, "value": 1, "timestamp": ahead });
-        readings.insert(chance.below(readings.len() as u64) as usize, bad);
+        readings.insert(chance.below(readings.len()), bad);
     }
     let (report, expected) = model.post(&posts);
     let (reply, told) = world.post(json!({ "readings": readings }));
@@ -121,7 +121,7 @@ fn post(chance: &mut Chance, world: &mut World, model: &mut Model, log: &str) {
         replayed: count("replayed"),
     };
     assert_eq!(counted, report, "{log}: {posts:?}");
-    assert_eq!(reply["refused"].as_array().map(Vec::len), Some(refused as usize), "{log}");
+    assert_eq!(reply["refused"].as_array().map(Vec::len), Some(refused), "{log}");
 }
 
 fn step(chance: &mut Chance, world: &mut World, model: &mut Model, log: &str) {
@@ -133,13 +133,13 @@ fn step(chance: &mut Chance, world: &mut World, model: &mut Model, log: &str) {
             assert_eq!(told, model.pass_to(to), "{log}");
         }
         4 => {
-            let (device, is_active) = (chance.below(2) as usize, chance.below(2) == 0);
+            let (device, is_active) = (chance.below(2), chance.below(2) == 0);
             let status = if is_active { "active" } else { "inactive" };
             let told = world.set(model.devices[device].number, status);
             assert_eq!(told, model.set(device, is_active), "{log}");
         }
         5 => {
-            let (sensor, silence_s) = (chance.below(5) as usize, 1 + chance.below(6) as i64);
+            let (sensor, silence_s) = (chance.below(5), 1 + chance.below(6) as i64);
             let sensor = &mut model.sensors[sensor];
             sensor.silence_s = silence_s;
             let told =

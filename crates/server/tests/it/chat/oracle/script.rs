@@ -265,14 +265,14 @@ impl Script {
                     self.world.groups.iter().flat_map(|group| group.bore.clone()).collect();
                 let old: Vec<String> =
                     old.into_iter().filter(|label| self.world.ways(label, person) <= 1).collect();
-                self.chance.of(&old).cloned().unwrap_or_else(|| self.world.label([0, 1]))
+                self.chance.any(&old).unwrap_or_else(|| self.world.label([0, 1]))
             }
             3 => {
                 let out = self.chance.below(PEOPLE);
                 self.world.label((0..PEOPLE).filter(|person| *person != out))
             }
-            _ => match self.chance.of(&open) {
-                Some(group) => self.world.label_of(*group),
+            _ => match self.chance.any(&open) {
+                Some(group) => self.world.label_of(group),
                 None => self.world.label([person, (person + 1) % PEOPLE]),
             },
         }
@@ -406,7 +406,7 @@ impl Script {
             .filter(|group| self.world.groups[*group].is_open)
             .filter(|group| self.world.seat(*group, person).is_some() == is_in)
             .collect();
-        self.chance.of(&groups).copied()
+        self.chance.any(&groups)
     }
 
     fn adds(&mut self, at: usize) {
