@@ -13,12 +13,12 @@ use std::{
     thread,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
     harness::{Client, DEADLINE, until},
-    process::{self, ANY_PORT, Process, bellwire, output, without_settings},
+    process::{self, ANY_PORT, Process, bellwire, output, signal, without_settings},
     traffic::{self, Create, answered, rows},
 };
 
@@ -277,7 +277,7 @@ fn hold_up(data: &Path) {
 /// Stops a copy among those files.
 fn stop_in(part: &Path, child: &Child) {
     until("the last folder", || part.join("tls/held").exists());
-    kill_process(Pid::from_child(child), Signal::STOP).expect("it is not reaped yet");
+    signal(child, Signal::STOP);
 }
 
 #[test]

@@ -10,14 +10,14 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Signal, geteuid, kill_process},
+    process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 use serde_json::Value;
 
 use crate::{
     harness::{Client, DEADLINE, Dial, read_response},
-    process::{self, ANY_PORT, Process, bellwire, output, without_settings},
+    process::{self, ANY_PORT, Process, bellwire, in_small_room, without_settings},
 };
 
 /// The lines of the log as objects; the plain lines of the start are left out.
@@ -171,14 +171,7 @@ const FULL_LINES_MAX: usize = 1 + DEADLINE.as_secs() as usize / 10;
 #[test]
 fn a_full_disk_is_not_told_of_with_every_command() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let mounts = output(Command::new("unshare").args(["--mount", "true"]), DEADLINE);
-    let mut shell = if geteuid().is_root() && mounts.status.success() {
-        let mut shell = without_settings(Command::new("unshare"));
-        let mount = r#"mount -t tmpfs -o size=2000k tmpfs "$1" && shift && exec "$0" "$@""#;
-        shell.args(["--mount", "sh", "-c", mount, env!("CARGO_BIN_EXE_bellwire")]);
-        shell.arg(folder.path());
-        shell
-    } else {
+    let mut program = in_small_room(folder.path(), "2000k", "0").unwrap_or_else(|| {
         eprintln!(
             "no file system may be mounted here: files of at most 1,600 KiB stand for a full disk"
         );
@@ -186,10 +179,10 @@ fn a_full_disk_is_not_told_of_with_every_command() {
         let limit = r#"trap '' XFSZ; ulimit -f 3200; exec "$0" "$@""#;
         shell.args(["-c", limit, env!("CARGO_BIN_EXE_bellwire")]);
         shell
-    };
-    shell.args(["serve", "--demo", "--demo-speed", "10000", "--listen", ANY_PORT, "--data"]);
-    shell.arg(folder.path().join("data"));
-    let mut server = Process::run(shell);
+    });
+    program.args(["serve", "--demo", "--demo-speed", "10000", "--listen", ANY_PORT, "--data"]);
+    program.arg(folder.path().join("data"));
+    let mut server = Process::run(program);
     let mut guest = Dial::new(server.address(), "/api/ws").open();
     guest.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
     let pad = "x".repeat(8_000);

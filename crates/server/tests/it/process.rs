@@ -12,7 +12,7 @@ use std::{
 };
 
 use bellwire::control;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{self, DEADLINE};
@@ -93,9 +93,14 @@ impl Process {
         harness::until(&format!("it says {text:?}"), || self.log().contains(text));
     }
 
+    /// The value of a measure without labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        harness::metric(self.address, name)
+    }
+
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is not reaped yet");
+    pub fn signal(&self, sent: Signal) {
+        signal(&self.child, sent);
     }
 
     /// SIGKILL: the process is gone when this returns.
@@ -134,6 +139,12 @@ impl Drop for Process {
     }
 }
 
+/// Sends a signal to a process that nobody has waited for yet.
+#[track_caller]
+pub fn signal(to: &Child, sent: Signal) {
+    kill_process(Pid::from_child(to), sent).expect("it is not reaped yet");
+}
+
 /// The program, with none of the environment's settings.
 pub fn bellwire() -> Command {
     without_settings(Command::new(env!("CARGO_BIN_EXE_bellwire")))
@@ -150,6 +161,21 @@ pub fn without_settings(mut program: Command) -> Command {
         }
     }
     program
+}
+
+/// The program on a file system of its own at this folder, with so much room, of which a file `ballast` takes a part;
+/// `None` where none may be mounted. Others see it through the process alone.
+pub fn in_small_room(folder: &Path, size: &str, ballast: &str) -> Option<Command> {
+    let may_mount = output(Command::new("unshare").args(["--mount", "true"]), DEADLINE);
+    if !geteuid().is_root() || !may_mount.status.success() {
+        return None;
+    }
+    let mount = format!(
+        r#"mount -t tmpfs -o size={size} tmpfs "$1" && head -c {ballast} /dev/zero > "$1/ballast" && shift && exec "$0" "$@""#
+    );
+    let mut shell = without_settings(Command::new("unshare"));
+    shell.args(["--mount", "sh", "-c", &mount, env!("CARGO_BIN_EXE_bellwire")]).arg(folder);
+    Some(shell)
 }
 
 /// Calls one of the operator's operations, whether a server runs on this data directory or not.

@@ -10,11 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Client, DEADLINE, Got, Server, Token};
+use crate::harness::{Client, DEADLINE, Got, Server, Token, raise_descriptors};
 
 const TOKENS: usize = 200;
 const CONNECTIONS_EACH: usize = 5;
 const SURVIVORS: usize = 20;
+/// Descriptors that so many connections need, at either end.
+pub const DESCRIPTORS: u64 = 1_200;
 
 /// The number of the state in a `state_changed`.
 fn number(event: &str) -> usize {
@@ -67,15 +69,6 @@ fn small<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> thread
     thread::Builder::new().stack_size(256 << 10).spawn(read).expect("a thread can be made")
 }
 
-/// As many descriptors as the system grants: this process and the server, which inherits it, have a
-/// socket each for every connection.
-pub fn raise_the_limit_of_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-        .expect("up to the hard limit");
-}
-
 /// What is promised of 99 in 100.
 pub const LATE_MAX: Duration = Duration::from_millis(500);
 
@@ -94,7 +87,7 @@ pub fn is_late(late: &[Duration; 2]) -> bool {
 
 #[test]
 fn a_thousand_connections_and_two_hundred_revocations() {
-    raise_the_limit_of_descriptors();
+    raise_descriptors(DESCRIPTORS);
     let mut late = scene();
     let (load, is_busy) = machine();
     // The readers need the cores too: when others have them, the scene measures those.

@@ -3,8 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::mpsc,
 };
 
@@ -69,21 +68,7 @@ pub fn open(address: SocketAddr, token: &str, query: &str) -> Option<Client> {
 
 /// The same at another path.
 pub fn open_at(address: SocketAddr, path: &str, token: &str) -> Option<Client> {
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE).ok()?;
-    stream.set_nodelay(true).ok()?;
-    stream.set_read_timeout(Some(DEADLINE)).ok()?;
-    stream.write_all(Dial::new(address, path).bearer(token).request().as_bytes()).ok()?;
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 4 << 10]);
-    loop {
-        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let rest = bytes.split_off(at + 4);
-            return bytes.starts_with(b"HTTP/1.1 101 ").then(|| Client::new(stream, path, rest));
-        }
-        match stream.read(&mut buffer).ok()? {
-            0 => return None,
-            len => bytes.extend_from_slice(&buffer[..len]),
-        }
-    }
+    Dial::new(address, path).bearer(token).open_within(DEADLINE)
 }
 
 /// Answers a close frame, so that the server need not wait.

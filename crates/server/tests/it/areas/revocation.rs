@@ -13,8 +13,8 @@ use super::{
     ear::{Ear, FENCE, Form, Scene, timeless, token_revoked},
 };
 use crate::{
-    harness::{Client, Got, Over, Token, until},
-    revoke::{LATE_MAX, is_late, machine, raise_the_limit_of_descriptors},
+    harness::{Client, Got, Over, Token, raise_descriptors, until},
+    revoke::{DESCRIPTORS, LATE_MAX, is_late, machine},
 };
 
 /// How an admin ends a client's access: the request, and its answer's status.
@@ -239,7 +239,7 @@ fn clients(scene: &Scene) -> Vec<Paired> {
 
 #[test]
 fn two_hundred_clients_with_a_thousand_connections() {
-    raise_the_limit_of_descriptors();
+    raise_descriptors(DESCRIPTORS);
     let mut late = scene_of_many();
     let (load, is_busy) = machine();
     // The readers need the cores too: when others have them, the scene measures those.

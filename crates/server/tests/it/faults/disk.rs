@@ -107,8 +107,7 @@ fn the_disk_fails_at_a_checkpoint() {
 /// Writes until the server ends.
 fn fill(server: &Process, token: &str) {
     let mut client = Dial::new(server.address(), "/api/ws").bearer(token).open();
-    client.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
-    client.hears(r#"{"type":"states:snapshot","data":[]}"#);
+    client.hears_of_nothing();
     let pad = "x".repeat(PAD_LEN);
     for n in 0..STATES_MAX {
         client.send(&format!(

@@ -4,17 +4,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::Instant,
 };
 
-use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 use super::machine::{Call, ENOSPC, Machine, On};
 use crate::{
     harness::{Ask, Client, DEADLINE, Dial, Handshake, Over, Session, until},
-    process::{ANY_PORT, Process, bellwire, output, without_settings},
+    process::{ANY_PORT, Process, bellwire, in_small_room},
     town::{Progress, Town},
 };
 
@@ -25,7 +23,7 @@ const SERVICES: [&str; 6] = ["states", "areas", "sensors", "chat", "stations", "
 /// How often each of them is refused at the least.
 const REFUSED_MIN: usize = 3;
 /// The size of the file system, and of what lies there to be taken away.
-const SIZES: (&str, &str) = ("size=40m", "32M");
+const SIZES: (&str, &str) = ("40m", "32M");
 
 /// A disk that gets full, and has room again.
 enum Disk {
@@ -38,21 +36,15 @@ enum Disk {
 impl Disk {
     /// A server on such a disk, and the way to its data directory.
     fn serve(folder: &Path) -> (Disk, Process, PathBuf) {
-        let mounts = output(Command::new("unshare").args(["--mount", "true"]), DEADLINE);
-        if !geteuid().is_root() || !mounts.status.success() {
+        let (size, ballast) = SIZES;
+        let Some(mut program) = in_small_room(folder, size, ballast) else {
             eprintln!("no file system may be mounted here: writes that fail stand for a full disk");
             let (machine, data) = (Machine::new(), folder.join("data"));
             let server = machine.serve(&data);
             return (Disk::Failing(machine), server, data);
-        }
-        let mut shell = without_settings(Command::new("unshare"));
-        let (size, ballast) = SIZES;
-        let mount = format!(
-            r#"mount -t tmpfs -o {size} tmpfs "$1" && head -c {ballast} /dev/zero > "$1/ballast" && shift && exec "$0" "$@""#
-        );
-        shell.args(["--mount", "sh", "-c", &mount, env!("CARGO_BIN_EXE_bellwire")]).arg(folder);
-        shell.args(["serve", "--listen", ANY_PORT, "--data"]).arg(folder.join("data"));
-        let server = Process::run(shell);
+        };
+        program.args(["serve", "--listen", ANY_PORT, "--data"]).arg(folder.join("data"));
+        let server = Process::run(program);
         let inside = folder.strip_prefix("/").expect("a temporary folder has a whole path");
         let root = PathBuf::from(format!("/proc/{}/root", server.id())).join(inside);
         let data = root.join("data");
@@ -172,14 +164,13 @@ impl There {
             [0, 1].map(|at| Dial::new(address, "/ws/chat/").bearer(&people[at].1).open());
         for client in &mut chat {
             client.send(&format!(r#"{{"type":"chatRoom.join","data":"{room}","id":1}}"#));
-            answered(client, r#""type":"chatRoom.join:response","success":true"#);
+            client.is_told(r#""type":"chatRoom.join:response","success":true"#);
         }
         let mut since = Dial::new(address, "/api/ws?since=now").bearer(admin).open();
         let resumed: Value = serde_json::from_str(&since.text()).expect("it is JSON");
         let place = resumed["cursor"].as_str().expect("it has a place").to_owned();
         let mut plain = Dial::new(address, "/api/ws").bearer(admin).open();
-        plain.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
-        plain.hears(r#"{"type":"states:snapshot","data":[]}"#);
+        plain.hears_of_nothing();
         let mut socket = Handshake::new(address, "/socket.io/").open(Over::Socket);
         socket.enter_as("/", admin);
         There { plain, socket, chat, room, place }
@@ -231,39 +222,25 @@ impl There {
         for path in ["/ws/stations/", "/ws/sensor-data/", "/ws/chat/", "/"] {
             let mut stream = Dial::new(address, path).bearer(admin).open();
             stream.send(r#"{"type":"ping","id":"there?"}"#);
-            answered(&mut stream, r#""id":"there?""#);
+            stream.is_told(r#""id":"there?""#);
         }
         // What passes.
         let There { chat: [types, reads], room, .. } = self;
         types
             .send(&format!(r#"{{"type":"startTypingRoom","roomID":"{room}","user":{{}},"id":2}}"#));
-        answered(types, r#""success":true,"id":2"#);
-        answered(reads, r#""type":"typingMessageStart""#);
-        self.plain.hears_pong();
+        types.is_told(r#""success":true,"id":2"#);
+        reads.is_told(r#""type":"typingMessageStart""#);
+        self.plain.lives();
     }
 
     /// Nobody was cut off.
     #[track_caller]
     fn still_there(&mut self) {
-        self.plain.hears_pong();
+        self.plain.lives();
         assert!(self.socket.told("/").iter().all(|packet| packet.starts_with("42")));
         for client in &mut self.chat {
             client.send(r#"{"type":"ping","id":"there?"}"#);
-            answered(client, r#""id":"there?""#);
+            client.is_told(r#""id":"there?""#);
         }
     }
-}
-
-impl Client {
-    #[track_caller]
-    fn hears_pong(&mut self) {
-        self.send(r#"{"type":"ping"}"#);
-        answered(self, r#"{"type":"pong"}"#);
-    }
-}
-
-/// Reads until this is told.
-#[track_caller]
-fn answered(client: &mut Client, part: &str) {
-    until(&format!("{part} is told"), || client.text().contains(part));
 }

@@ -162,6 +162,26 @@ impl Client {
         assert_eq!(self.text(), expected);
     }
 
+    /// On `/api/ws`: hears of no event from now on, so that what it is told are answers.
+    #[track_caller]
+    pub fn hears_of_nothing(&mut self) {
+        self.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
+        self.hears(r#"{"type":"states:snapshot","data":[]}"#);
+    }
+
+    /// Reads until it is told something with these words in it.
+    #[track_caller]
+    pub fn is_told(&mut self, words: &str) {
+        while !self.text().contains(words) {}
+    }
+
+    /// Says something, which is a sign of life, and is answered, whatever it is told besides.
+    #[track_caller]
+    pub fn lives(&mut self) {
+        self.send(r#"{"type":"ping"}"#);
+        self.is_told(r#""type":"pong""#);
+    }
+
     /// Sends a message and gives what is said next.
     #[track_caller]
     pub fn ask(&mut self, message: &str) -> String {

@@ -1,9 +1,10 @@
 //! Requests, down to their bytes.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bellwire_wire::frame::accept_key;
@@ -11,7 +12,7 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Client, DEADLINE, Transport, secure};
+use super::{Client, DEADLINE, Transport, secure, transport::begin_tls};
 
 /// What a server answered.
 #[derive(Debug)]
@@ -120,17 +121,21 @@ impl Dial {
 
     /// Connects and says nothing yet.
     pub fn tcp(&self) -> TcpStream {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))
-            .expect("a socket can be made");
+        self.tcp_within(DEADLINE).expect("the server listens")
+    }
+
+    fn tcp_within(&self, patience: Duration) -> io::Result<TcpStream> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         if let Some(len) = self.receive_buffer {
-            socket.set_recv_buffer_size(len).expect("a buffer can be small");
+            socket.set_recv_buffer_size(len)?;
         }
-        socket.bind(&SocketAddrV4::new(self.from, 0).into()).expect("all of 127/8 is ours");
-        socket.connect_timeout(&self.address.into(), DEADLINE).expect("the server listens");
+        // All of 127/8 is ours.
+        socket.bind(&SocketAddrV4::new(self.from, 0).into())?;
+        socket.connect_timeout(&self.address.into(), patience)?;
         let stream = TcpStream::from(socket);
-        stream.set_nodelay(true).expect("a socket takes options");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a socket takes options");
-        stream
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(patience))?;
+        Ok(stream)
     }
 
     /// Connects, over TLS if that was said, and says nothing yet.
@@ -166,13 +171,37 @@ impl Dial {
     /// Asks for the upgrade, which must be granted.
     pub fn open(&self) -> Client {
         let mut stream = self.connect();
-        let mut request = self.request().into_bytes();
-        request.extend_from_slice(&self.body);
+        let request = [self.request().as_bytes(), &self.body].concat();
         stream.write_all(&request).expect("the server takes the request");
         let (response, rest) = read_response(&mut stream);
         assert_eq!(response.status, 101, "{}{}", response.head, response.body);
         assert_eq!(response.header("sec-websocket-accept"), accept_key(KEY).as_deref());
         Client::new(stream, &self.path, rest)
+    }
+
+    /// Asks for the upgrade; `None` if the server is not there, does not grant it, goes meanwhile, or says nothing for so
+    /// long.
+    pub fn open_within(&self, patience: Duration) -> Option<Client> {
+        let tcp = self.tcp_within(patience).ok()?;
+        tcp.set_read_timeout(Some(patience)).ok()?;
+        let mut stream: Box<dyn Transport> = match &self.tls {
+            None => Box::new(tcp),
+            // The handshake is done by the first write.
+            Some(config) => Box::new(begin_tls(tcp, config)),
+        };
+        stream.write_all(&[self.request().as_bytes(), &self.body].concat()).ok()?;
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4 << 10]);
+        loop {
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                let rest = bytes.split_off(at + 4);
+                let is_granted = bytes.starts_with(b"HTTP/1.1 101 ");
+                return is_granted.then(|| Client::new(stream, &self.path, rest));
+            }
+            match stream.read(&mut buffer).ok()? {
+                0 => return None,
+                len => bytes.extend_from_slice(&buffer[..len]),
+            }
+        }
     }
 }
 
@@ -213,7 +242,7 @@ fn read_more(stream: &mut impl Transport, into: &mut Vec<u8>) -> bool {
         }
         Err(error) => {
             assert!(started.elapsed() < DEADLINE, "the server says nothing");
-            assert!(error.kind() == std::io::ErrorKind::ConnectionReset, "{error}");
+            assert!(error.kind() == io::ErrorKind::ConnectionReset, "{error}");
             false
         }
     }

@@ -238,8 +238,7 @@ impl Server {
     /// The same, but it hears of no event: what it is told are answers.
     pub fn quiet_admin(&self) -> Client {
         let mut client = self.admin();
-        client.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
-        client.hears(r#"{"type":"states:snapshot","data":[]}"#);
+        client.hears_of_nothing();
         client
     }
 
@@ -265,9 +264,7 @@ impl Server {
 
     /// The value of a measure without labels.
     pub fn metric(&self, name: &str) -> f64 {
-        let metrics = self.get("/metrics").body;
-        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().expect("a measure is a number"))
+        metric(self.address, name)
     }
 
     /// Its resident memory, in bytes.
@@ -293,6 +290,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The value of a measure without labels, at a server.
+pub fn metric(address: SocketAddr, name: &str) -> f64 {
+    let metrics = Ask::new(address, "GET", "/metrics").send().body;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().expect("a measure is a number"))
 }
 
 /// The unit of times in /proc, USER_HZ: 100 on all machines that Linux runs on today.

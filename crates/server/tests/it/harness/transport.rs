@@ -73,11 +73,16 @@ pub fn trusting(ca: &Path, version: &'static SupportedProtocolVersion) -> Arc<Cl
 #[track_caller]
 pub fn secure(tcp: TcpStream, config: &Arc<ClientConfig>) -> Tls {
     tcp.set_read_timeout(Some(DEADLINE)).expect("a socket takes options");
-    let name = "localhost".try_into().expect("it is a name");
-    let tls = ClientConnection::new(config.clone(), name).expect("it is configured");
-    let mut stream = StreamOwned::new(tls, tcp);
+    let mut stream = begin_tls(tcp, config);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).expect("the handshake goes well");
     }
     stream
+}
+
+/// TLS whose handshake is still to be done.
+pub fn begin_tls(tcp: TcpStream, config: &Arc<ClientConfig>) -> Tls {
+    let name = "localhost".try_into().expect("it is a name");
+    let tls = ClientConnection::new(config.clone(), name).expect("it is configured");
+    StreamOwned::new(tls, tcp)
 }

@@ -4,21 +4,17 @@
 
 use std::{
     io::Read as _,
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{atomic::AtomicBool, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use super::crowd::{By, Crowd, Kind, says_until};
 use crate::{
     areas::patiently,
-    harness::{Canary, Client, DEADLINE, Server, Token, text},
+    harness::{Bell, Canary, Client, DEADLINE, Server, Token, raise_descriptors, text},
 };
 
 /// Descriptors that the server may have, and the test.
@@ -247,27 +243,6 @@ fn median(of: &[Duration]) -> Duration {
     of[of.len() / 2]
 }
 
-/// Lets this process have as many descriptors as the server.
-fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let current = limit.maximum.map_or(u64::from(DESCRIPTORS), |max| max.min(DESCRIPTORS.into()));
-    let raised = Rlimit { current: Some(current), ..limit };
-    setrlimit(Resource::Nofile, raised).expect("a limit can be raised to the one above it");
-    assert!(
-        current >= u64::from(DESCRIPTORS),
-        "{limit:?}: this test needs {DESCRIPTORS} descriptors"
-    );
-}
-
-/// Tells those who read that it is enough, also when the test fails meanwhile.
-struct Bell<'a>(&'a AtomicBool);
-
-impl Drop for Bell<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Whether a write was done; the machine may be too busy for it.
 #[track_caller]
 fn is_written(answer: &str) -> bool {
@@ -352,7 +327,7 @@ fn compares(house: &House) -> Compared {
 
 #[test]
 fn a_thousand_readers_that_never_read_cost_others_little() {
-    raise_descriptors();
+    raise_descriptors(DESCRIPTORS.into());
     for tried in 1.. {
         let compared = compares(&House::new());
         if compared.is_good() {

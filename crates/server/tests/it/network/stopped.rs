@@ -10,12 +10,12 @@ use std::{
     thread,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::{
     harness::{Canary, DEADLINE, Server},
     limits::flood,
-    process::setting,
+    process::{setting, signal},
 };
 
 /// A client in a process of its own. It ends with its input.
@@ -47,10 +47,6 @@ impl Listener {
         let first = said.recv_timeout(DEADLINE);
         assert_eq!(first.as_deref(), Ok("listens"), "{kind}");
         Listener { child, said, heard: Vec::new(), closed: 0 }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is not reaped yet");
     }
 
     /// Takes in what it says, until it has heard this.
@@ -85,13 +81,13 @@ fn who_was_stopped_comes_back_and_has_everything() {
     let mut written = flood(&mut writer, 0, |written| written > 0);
     all.iter_mut().for_each(|listener| listener.hears(written - 1));
     for round in 1..=2 {
-        all.iter().for_each(|listener| listener.signal(Signal::STOP));
+        all.iter().for_each(|listener| signal(&listener.child, Signal::STOP));
         let places = 2.0 * f64::from(round);
         written = flood(&mut writer, written, |_| {
             canary.sings();
             server.metric("bellwire_slow_readers_total") >= places
         });
-        all.iter().for_each(|listener| listener.signal(Signal::CONT));
+        all.iter().for_each(|listener| signal(&listener.child, Signal::CONT));
         all.iter_mut().for_each(|listener| listener.hears(written - 1));
         canary.sings();
     }

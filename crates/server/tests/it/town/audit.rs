@@ -1,28 +1,20 @@
 //! What was acknowledged, what was heard and what is there, compared.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::collections::BTreeMap;
 
-use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::{
-    ask,
-    link::Dialect,
+    link::{Dialect, Way},
     listener::{Heard, Listener},
     trades::{ENTITIES, People},
     writer::{Request, Writer},
 };
 
-/// A server that can be asked.
-struct Desk<'a> {
-    address: SocketAddr,
-    tls: Option<&'a Arc<ClientConfig>>,
-}
-
-impl Desk<'_> {
+impl Way<'_> {
     #[track_caller]
     fn get(&self, token: &str, path: &str) -> Value {
-        ask(self.address, self.tls, "GET", path).bearer(token).expect(200)
+        self.ask("GET", path).bearer(token).expect(200)
     }
 
     /// Everything in a list, page after page; the parameter names the place of the next.
@@ -41,14 +33,7 @@ impl Desk<'_> {
 }
 
 /// Compares all that anybody knows.
-pub fn compare(
-    address: SocketAddr,
-    tls: Option<&Arc<ClientConfig>>,
-    people: &People,
-    writers: &[Writer],
-    listeners: &[Listener],
-) {
-    let desk = Desk { address, tls };
+pub fn compare(way: Way<'_>, people: &People, writers: &[Writer], listeners: &[Listener]) {
     let heard: BTreeMap<&str, &[Heard]> = listeners
         .iter()
         .filter(|listener| listener.dialect == Dialect::Plain)
@@ -63,8 +48,8 @@ pub fn compare(
     for writer in writers {
         told_once_in_order(writer, heard[writer.trade.name]);
     }
-    rows(&desk, people, &done);
-    bookings(&desk, people, done["stations"], heard["notifications"]);
+    rows(way, people, &done);
+    bookings(way, people, done["stations"], heard["notifications"]);
 }
 
 /// Both listeners of a trade heard the same.
@@ -117,7 +102,7 @@ fn counters_add_up(heard: &[Heard]) {
 }
 
 /// What is there is what was acknowledged, each once.
-fn rows(desk: &Desk<'_>, people: &People, done: &BTreeMap<&str, &[Request]>) {
+fn rows(way: Way<'_>, people: &People, done: &BTreeMap<&str, &[Request]>) {
     let admin = &people.admin;
     let marks = |trade: &str| done[trade].iter().filter_map(|request| request.mark.clone());
     for entity in 0..ENTITIES {
@@ -125,15 +110,15 @@ fn rows(desk: &Desk<'_>, people: &People, done: &BTreeMap<&str, &[Request]>) {
         let mut of_it =
             done["states"].iter().filter(|request| request.fields["entity_id"] == *entity);
         if let Some(last) = of_it.next_back() {
-            let state = desk.get(admin, &format!("/api/states/{entity}"));
+            let state = way.get(admin, &format!("/api/states/{entity}"));
             assert_eq!(state["state"], last.fields["state"], "{entity}");
         }
     }
     if let Some(last) = done["areas"].last() {
-        assert_eq!(desk.get(admin, "/api/areas/area_1")["name"], last.fields["name"]);
+        assert_eq!(way.get(admin, "/api/areas/area_1")["name"], last.fields["name"]);
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut readings: Vec<String> = desk
+    let mut readings: Vec<String> = way
         .list(admin, "/api/sensors/1/readings", "cursor")
         .iter()
         .map(|reading| reading["value"].to_string())
@@ -146,14 +131,14 @@ fn rows(desk: &Desk<'_>, people: &People, done: &BTreeMap<&str, &[Request]>) {
     let room = format!("/api/chat/rooms/{}/messages", people.room);
     let mut messages: Vec<String> = match done["chat"] {
         [] => Vec::new(),
-        _ => desk.list(&people.reader_token, &room, "before"),
+        _ => way.list(&people.reader_token, &room, "before"),
     }
     .iter()
     .map(|message| text(&message["message"]))
     .collect();
     messages.reverse();
     assert_eq!(messages, marks("chat").collect::<Vec<_>>(), "messages");
-    let mut notices: Vec<String> = desk
+    let mut notices: Vec<String> = way
         .list(&people.booker_token, "/api/notifications", "cursor")
         .iter()
         .filter(|notice| notice["title"] == "Town")
@@ -164,9 +149,9 @@ fn rows(desk: &Desk<'_>, people: &People, done: &BTreeMap<&str, &[Request]>) {
 }
 
 /// Each booking that was acknowledged is there once, as far as it was brought; and its user was told of it once.
-fn bookings(desk: &Desk<'_>, people: &People, done: &[Request], told: &[Heard]) {
+fn bookings(way: Way<'_>, people: &People, done: &[Request], told: &[Heard]) {
     let asked = |call: &str| done.iter().filter(|request| request.call == call).count();
-    let bookings = desk.list(&people.booker_token, "/api/bookings", "cursor");
+    let bookings = way.list(&people.booker_token, "/api/bookings", "cursor");
     assert_eq!(bookings.len(), asked("stations.book"), "bookings");
     let with = |status: &str| bookings.iter().filter(|b| b["status"] == status).count();
     assert_eq!(with("collected"), asked("bookings.collect"), "collected");
@@ -178,7 +163,7 @@ fn bookings(desk: &Desk<'_>, people: &People, done: &[Request], told: &[Heard]) 
     confirmed.reverse();
     let ids: Vec<i64> = bookings.iter().filter_map(|booking| booking["id"].as_i64()).collect();
     assert_eq!(confirmed, ids, "confirmed");
-    let station = desk.get(&people.admin, "/api/stations/1");
+    let station = way.get(&people.admin, "/api/stations/1");
     let count = |key: &str| station[key].as_i64().expect("a station has it");
     let held = i64::try_from(with("confirmed") + with("ready")).expect("few");
     assert_eq!(count("booked_batteries"), held, "{station}");

@@ -1,20 +1,40 @@
 //! A connection that may end at any time, in either dialect.
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bellwire_wire::frame::Opcode;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
 use serde_json::Value;
 
-use crate::harness::{Client, Dial, Got, Transport, frame};
+use crate::harness::{Ask, Client, Dial, Got, frame};
 
 /// How long people wait for a word before they take a connection for dead.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How people come to the server, or to what stands before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    pub address: SocketAddr,
+    /// Whom they trust, if they speak TLS.
+    pub tls: Option<&'a Arc<ClientConfig>>,
+}
+
+impl Way<'_> {
+    /// Begins a request of REST.
+    pub fn ask(&self, method: &str, path: &str) -> Ask {
+        let ask = Ask::new(self.address, method, path);
+        self.tls.iter().fold(ask, |ask, config| ask.tls(config))
+    }
+
+    fn dial(&self, path: &str) -> Dial {
+        let dial = Dial::new(self.address, path);
+        self.tls.iter().fold(dial, |dial, config| dial.tls(config))
+    }
+}
 
 /// How an endpoint is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,24 +77,15 @@ pub struct Link {
 
 impl Link {
     /// A plain connection to this path; none, if that does not come about.
-    pub fn plain(
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        path: &str,
-        token: &str,
-    ) -> Option<Link> {
-        let client = upgraded(Dial::new(address, path).bearer(token), address, tls, path)?;
+    pub fn plain(way: Way<'_>, path: &str, token: &str) -> Option<Link> {
+        let client = way.dial(path).bearer(token).open_within(PATIENCE)?;
         Some(Link { client, dialect: Dialect::Plain, spoke_at: Instant::now() })
     }
 
     /// A session of Socket.IO in which this packet of CONNECT was sent; gives what it was answered.
-    pub fn socket_io(
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        connect: &str,
-    ) -> Option<(Link, String)> {
+    pub fn socket_io(way: Way<'_>, connect: &str) -> Option<(Link, String)> {
         let path = "/socket.io/?EIO=4&transport=websocket";
-        let client = upgraded(Dial::new(address, path), address, tls, path)?;
+        let client = way.dial(path).open_within(PATIENCE)?;
         let mut link = Link { client, dialect: Dialect::SocketIo, spoke_at: Instant::now() };
         let open = link.word()?;
         assert!(open.starts_with("0{"), "{open}");
@@ -147,39 +158,6 @@ impl Link {
                 true
             }
             _ => false,
-        }
-    }
-}
-
-/// Asks for an upgrade; none, if it is not granted, or anything fails.
-fn upgraded(
-    dial: Dial,
-    address: SocketAddr,
-    tls: Option<&Arc<ClientConfig>>,
-    path: &str,
-) -> Option<Client> {
-    let tcp = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    tcp.set_nodelay(true).ok()?;
-    tcp.set_read_timeout(Some(PATIENCE)).ok()?;
-    tcp.set_write_timeout(Some(PATIENCE)).ok()?;
-    let mut stream: Box<dyn Transport> = match tls {
-        None => Box::new(tcp),
-        Some(config) => {
-            let name = "localhost".try_into().expect("it is a name");
-            let tls = ClientConnection::new(config.clone(), name).expect("it is configured");
-            Box::new(StreamOwned::new(tls, tcp))
-        }
-    };
-    stream.write_all(dial.request().as_bytes()).ok()?;
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 4 << 10]);
-    loop {
-        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let rest = bytes.split_off(at + 4);
-            return bytes.starts_with(b"HTTP/1.1 101 ").then(|| Client::new(stream, path, rest));
-        }
-        match stream.read(&mut buffer).ok()? {
-            0 => return None,
-            len => bytes.extend_from_slice(&buffer[..len]),
         }
     }
 }

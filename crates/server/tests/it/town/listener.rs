@@ -1,20 +1,12 @@
 //! Who hears what happens in one trade, over all of its connections.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, sync::atomic::Ordering, thread, time::Duration};
 
-use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use super::{
     Progress,
-    link::{self, Came, Dialect, Link, PATIENCE},
+    link::{self, Came, Dialect, Link, PATIENCE, Way},
     trades::{People, Trade},
 };
 
@@ -71,13 +63,8 @@ impl Listener {
     }
 
     /// Connects, so that it has a place to come back to from now on, and goes. Says whether that worked.
-    pub fn takes_a_place(
-        &mut self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        people: &People,
-    ) -> bool {
-        self.connects(address, tls, people).is_some()
+    pub fn takes_a_place(&mut self, way: Way<'_>, people: &People) -> bool {
+        self.connects(way, people).is_some()
     }
 
     /// The marks that it has not heard.
@@ -88,15 +75,14 @@ impl Listener {
     /// Listens until all is over.
     pub fn listens(
         &mut self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
+        way: Way<'_>,
         people: &People,
         progress: &Progress,
         is_over: impl Fn(&Listener) -> bool,
     ) {
         let heard = &progress.of(self.trade).heard;
         loop {
-            let mut link = self.connects(address, tls, people);
+            let mut link = self.connects(way, people);
             self.returns += usize::from(link.is_some());
             while let Some(connected) = &mut link {
                 match connected.next(LOOK) {
@@ -115,12 +101,7 @@ impl Listener {
         }
     }
 
-    fn connects(
-        &mut self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        people: &People,
-    ) -> Option<Link> {
+    fn connects(&mut self, way: Way<'_>, people: &People) -> Option<Link> {
         let token = (self.trade.listener)(people);
         match self.dialect {
             Dialect::Plain => {
@@ -128,10 +109,10 @@ impl Listener {
                 let sign = if path.contains('?') { '&' } else { '?' };
                 let since = self.cursor.as_deref().unwrap_or("now");
                 let path = format!("{path}{sign}since={since}");
-                let mut link = Link::plain(address, tls, &path, token)?;
+                let mut link = Link::plain(way, &path, token)?;
                 self.is_greeted(&mut link).then_some(link)
             }
-            Dialect::SocketIo => self.recovers(address, tls, people, token),
+            Dialect::SocketIo => self.recovers(way, people, token),
         }
     }
 
@@ -151,13 +132,7 @@ impl Listener {
         true
     }
 
-    fn recovers(
-        &mut self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        people: &People,
-        token: &str,
-    ) -> Option<Link> {
+    fn recovers(&mut self, way: Way<'_>, people: &People, token: &str) -> Option<Link> {
         let Trade { namespace, topics, entries, .. } = self.trade;
         let mut auth = json!({ "token": token, "recover": true });
         if !topics.is_empty() {
@@ -170,7 +145,7 @@ impl Listener {
             }
         }
         let place = if *namespace == "/" { String::new() } else { format!("{namespace},") };
-        let (mut link, answer) = Link::socket_io(address, tls, &format!("{place}{auth}"))?;
+        let (mut link, answer) = Link::socket_io(way, &format!("{place}{auth}"))?;
         let Some(answer) = answer.strip_prefix(&format!("40{place}")) else {
             assert!(answer.starts_with("44") || answer.starts_with("41"), "{self}: {answer}");
             return None;

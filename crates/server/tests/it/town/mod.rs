@@ -37,13 +37,13 @@ use rustls::ClientConfig;
 use serde_json::json;
 
 use self::{
-    link::Dialect,
+    link::{Dialect, Way},
     listener::Listener,
     trades::{People, TRADES, Trade},
     writer::Writer,
 };
 use crate::{
-    harness::{Ask, until},
+    harness::{Bell, until},
     process::operate,
 };
 
@@ -115,9 +115,6 @@ impl Progress {
     }
 }
 
-/// Tells everybody to stop, also when the test fails meanwhile.
-struct Bell<'a>(&'a AtomicBool);
-
 /// Tells what went on in a thread that ends because something is wrong.
 struct Alarm<'a>(&'a Progress);
 
@@ -126,12 +123,6 @@ impl Drop for Alarm<'_> {
         if thread::panicking() {
             self.0.is_broken.store(true, Ordering::SeqCst);
         }
-    }
-}
-
-impl Drop for Bell<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -144,8 +135,9 @@ impl Town {
     /// The same over TLS, of which the address is.
     pub fn found_over(data: &Path, address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Town {
         let people = settle_in(data);
+        let way = Way { address, tls: tls.as_ref() };
         for (path, body) in TRADES.iter().flat_map(|trade| (trade.makes)()) {
-            ask(address, tls.as_ref(), "POST", path).bearer(&people.admin).json(&body).expect(201);
+            way.ask("POST", path).bearer(&people.admin).json(&body).expect(201);
         }
         let counts = TRADES.iter().map(|_| Counts::default()).collect();
         let progress = Progress { counts: Arc::new(counts), is_broken: Arc::default() };
@@ -157,10 +149,9 @@ impl Town {
             .collect();
         let mut town = Town { people, tls, writers, listeners, progress };
         let Town { people, tls, listeners, .. } = &mut town;
+        let way = Way { address, tls: tls.as_ref() };
         for listener in listeners {
-            until(&format!("{listener} gets a place"), || {
-                listener.takes_a_place(address, tls.as_ref(), people)
-            });
+            until(&format!("{listener} gets a place"), || listener.takes_a_place(way, people));
         }
         town
     }
@@ -173,21 +164,22 @@ impl Town {
     /// Everybody works at this address, the server's or that of what stands before it, until `during` returns.
     pub fn works<R>(&mut self, address: SocketAddr, during: impl FnOnce(&Progress) -> R) -> R {
         let Town { people, tls, writers, listeners, progress } = self;
-        let (people, tls, progress) = (&*people, tls.as_ref(), &*progress);
+        let way = Way { address, tls: tls.as_ref() };
+        let (people, progress) = (&*people, &*progress);
         let is_over = AtomicBool::new(false);
         let is_over = &is_over;
         thread::scope(|scope| {
             for writer in writers {
                 scope.spawn(move || {
                     let _alarm = Alarm(progress);
-                    writer.works(address, tls, people, progress, || is_over.load(Ordering::SeqCst));
+                    writer.works(way, people, progress, || is_over.load(Ordering::SeqCst));
                 });
             }
             for listener in listeners {
                 scope.spawn(move || {
                     let _alarm = Alarm(progress);
                     let is_over = |_: &Listener| is_over.load(Ordering::SeqCst);
-                    listener.listens(address, tls, people, progress, is_over);
+                    listener.listens(way, people, progress, is_over);
                 });
             }
             let _bell = Bell(is_over);
@@ -198,12 +190,23 @@ impl Town {
     /// Sends again what was never answered until it is, lets every listener hear the rest, and compares.
     pub fn settles(&mut self, address: SocketAddr) {
         let Town { people, tls, writers, listeners, progress } = self;
-        let (people, tls, progress) = (&*people, tls.as_ref(), &*progress);
-        thread::scope(|scope| {
-            for writer in writers.iter_mut() {
-                scope.spawn(move || writer.ends(address, tls, people, progress));
-            }
-        });
+        let way = Way { address, tls: tls.as_ref() };
+        let (people, progress) = (&*people, &*progress);
+        // Then once more: who has heard of the last request of all has heard what followed from those before.
+        for more in [0, 1] {
+            thread::scope(|scope| {
+                for writer in writers.iter_mut() {
+                    scope.spawn(move || writer.ends(way, people, progress, more));
+                }
+            });
+        }
+        let hears = |listener: &mut Listener, is_all: &(dyn Fn(&Listener) -> bool + Sync)| {
+            let began = Instant::now();
+            listener.listens(way, people, progress, |listener| {
+                assert!(began.elapsed() < TOWN_DEADLINE, "{listener} is not told of all");
+                is_all(listener)
+            });
+        };
         let writers = &*writers;
         thread::scope(|scope| {
             for listener in listeners.iter_mut() {
@@ -246,6 +249,7 @@ impl Rests {
                 false
             }
         }
+        audit::compare(way, people, writers, listeners);
     }
 }
 
@@ -271,14 +275,5 @@ fn settle_in(data: &Path) -> People {
         room: format!("{writer}:{reader}"),
         booker,
         reader,
-    }
-}
-
-/// Begins a request of REST by this token, over TLS if the town speaks that.
-fn ask(address: SocketAddr, tls: Option<&Arc<ClientConfig>>, method: &str, path: &str) -> Ask {
-    let ask = Ask::new(address, method, path);
-    match tls {
-        Some(config) => ask.tls(config),
-        None => ask,
     }
 }

@@ -1,18 +1,16 @@
 //! Who writes: one request after another, each until it is answered.
 
 use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant},
 };
 
-use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use super::{
     Counts, Progress, TOWN_DEADLINE,
-    link::{Came, Dialect, Link, PATIENCE},
+    link::{Came, Dialect, Link, PATIENCE, Way},
     trades::{Memory, People, Trade},
 };
 
@@ -72,15 +70,14 @@ impl Writer {
     /// Writes until all is over.
     pub fn works(
         &mut self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
+        way: Way<'_>,
         people: &People,
         progress: &Progress,
         is_over: impl Fn() -> bool,
     ) {
         let counts = progress.of(self.trade);
         while !is_over() {
-            match self.connects(address, tls, people) {
+            match self.connects(way, people) {
                 Some(mut link) => while !is_over() && self.asks(&mut link, people, counts) {},
                 None => thread::park_timeout(RETRY_PAUSE),
             }
@@ -92,36 +89,25 @@ impl Writer {
         }
     }
 
-    /// Sends what was never answered until it is.
-    pub fn ends(
-        &mut self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        people: &People,
-        progress: &Progress,
-    ) {
+    /// Sends what was never answered until it is, and so many further requests.
+    pub fn ends(&mut self, way: Way<'_>, people: &People, progress: &Progress, more: usize) {
         let (began, counts) = (Instant::now(), progress.of(self.trade));
         while self.pending.is_some() {
             let Writer { trade, pending, .. } = self;
             assert!(began.elapsed() < TOWN_DEADLINE, "{}: no answer to {pending:?}", trade.name);
-            match self.connects(address, tls, people) {
+            match self.connects(way, people) {
                 Some(mut link) => drop(self.asks(&mut link, people, counts)),
                 None => thread::park_timeout(RETRY_PAUSE),
             }
         }
     }
 
-    fn connects(
-        &self,
-        address: SocketAddr,
-        tls: Option<&Arc<ClientConfig>>,
-        people: &People,
-    ) -> Option<Link> {
+    fn connects(&self, way: Way<'_>, people: &People) -> Option<Link> {
         let token = (self.trade.writer)(people);
         match self.dialect {
             Dialect::Plain => {
                 let path = (self.trade.path)(people);
-                Link::plain(address, tls, path.split('&').next().unwrap_or(&path), token)
+                Link::plain(way, path.split('&').next().unwrap_or(&path), token)
             }
             Dialect::SocketIo => {
                 let Trade { namespace, .. } = self.trade;
@@ -130,7 +116,7 @@ impl Writer {
                     "/" => auth.to_string(),
                     _ => format!("{namespace},{auth}"),
                 };
-                let (link, answer) = Link::socket_io(address, tls, &connect)?;
+                let (link, answer) = Link::socket_io(way, &connect)?;
                 answer.starts_with("40").then_some(link)
             }
         }
