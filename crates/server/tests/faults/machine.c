@@ -1,5 +1,9 @@
 /* The machine under the program, made to fail: preloaded into the real binary (LD_PRELOAD), it puts the wall clock
- * forward and back, and lets the nth write, ftruncate or fsync of some files fail. The program has no hook for it.
+ * forward and back, lets time pass at once, and lets the nth write, ftruncate or fsync of some files fail. The program
+ * has no hook for it.
+ *
+ * Time that passes at once is on both clocks. Waits with a deadline go by the kernel's own, on which it does not pass:
+ * so those of Rust's locks and channels, which are futexes, are told of that one.
  *
  * What is to happen stands in a file of one page that a test writes and this maps: MACHINE names it. The words of it
  * are described where the test has them, in tests/it/faults/machine.rs; numbers there and here go together. */
@@ -8,12 +12,15 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -32,11 +39,13 @@ struct control {
     _Atomic int64_t counts[KINDS];   /* so many were made, failed ones included */
     _Atomic int64_t times;           /* so often the wall clock was read */
     _Atomic int64_t later[KINDS];    /* so many were made after the first that failed */
-    char padding[256 - 13 * 8];
+    _Atomic int64_t passed_ns;       /* what passed at once: both clocks are ahead by it */
+    char padding[256 - 14 * 8];
     char path[1024];                 /* of which files: their paths begin so */
     char whole[8];                   /* "1": or rather, are so */
 };
 
+static const int64_t SECOND = 1000000000;
 static struct control *control;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static ssize_t (*real_write)(int, const void *, size_t);
@@ -45,6 +54,7 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static long (*real_syscall)(long, ...);
 
 static void *next(const char *name)
 {
@@ -63,6 +73,7 @@ __attribute__((constructor)) static void begin(void)
     real_ftruncate = next("ftruncate64");
     real_fsync = next("fsync");
     real_fdatasync = next("fdatasync");
+    real_syscall = next("syscall");
     const char *name = getenv("MACHINE");
     if (!name)
         return;
@@ -144,27 +155,63 @@ int fdatasync(int file)
     return fails(SYNC, file) ? -1 : real_fdatasync(file);
 }
 
+/* What a clock is ahead of the kernel's. */
+static int64_t ahead_of(clockid_t clock)
+{
+    if (!control)
+        return 0;
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+        return control->ahead_ns + control->passed_ns;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+        return control->passed_ns;
+    default:
+        return 0;
+    }
+}
+
+static struct timespec moved(struct timespec at, int64_t by)
+{
+    int64_t ns = at.tv_sec * SECOND + at.tv_nsec + by;
+    int64_t rest = (ns % SECOND + SECOND) % SECOND;
+    return (struct timespec){ (ns - rest) / SECOND, rest };
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     if (!real_clock_gettime)
         real_clock_gettime = next("clock_gettime");
     int result = real_clock_gettime(clock, now);
-    if (result || !control || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE))
+    if (result || !control)
         return result;
-    atomic_fetch_add(&control->times, 1);
-    int64_t ahead = control->ahead_ns;
-    int64_t seconds = ahead / 1000000000, rest = ahead % 1000000000;
-    now->tv_sec += seconds;
-    now->tv_nsec += rest;
-    if (now->tv_nsec < 0) {
-        now->tv_nsec += 1000000000;
-        now->tv_sec -= 1;
-    }
-    if (now->tv_nsec >= 1000000000) {
-        now->tv_nsec -= 1000000000;
-        now->tv_sec += 1;
-    }
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+        atomic_fetch_add(&control->times, 1);
+    *now = moved(*now, ahead_of(clock));
     return 0;
+}
+
+long syscall(long number, ...)
+{
+    long given[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        given[i] = va_arg(list, long);
+    va_end(list);
+    if (!real_syscall)
+        real_syscall = next("syscall");
+    struct timespec deadline;
+    if (number == SYS_futex && (given[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET && given[3]) {
+        clockid_t clock = given[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+        deadline = moved(*(struct timespec *)given[3], -ahead_of(clock));
+        if (deadline.tv_sec < 0)
+            deadline = (struct timespec){ 0, 0 };
+        given[3] = (long)&deadline;
+    }
+    return real_syscall(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone)

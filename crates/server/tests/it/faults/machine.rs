@@ -1,4 +1,5 @@
-//! A machine that a test commands: its wall clock goes where the test wants it, and its disk fails when it says.
+//! A machine that a test commands: its wall clock goes where the test wants it, time passes at once, and its disk fails
+//! when it says.
 //!
 //! `tests/faults/machine.c` is preloaded into the real binary and takes the place of the functions of the C library
 //! behind which clock and disk are. What it is to do stands in a file that both have: the words of it are in [`Word`].
@@ -14,8 +15,8 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    harness::DEADLINE,
-    process::{ANY_PORT, Process, bellwire, output},
+    harness::{Ask, DEADLINE},
+    process::{self, ANY_PORT, Process, bellwire, output},
 };
 
 /// The library's source.
@@ -24,6 +25,8 @@ const SOURCE: &str = include_str!("../../faults/machine.c");
 const PAGE_LEN: usize = 4_096;
 /// Where the path stands in it, and how long it may be.
 const PATH: (u64, usize) = (256, 1_024);
+/// A second, as the clocks count.
+const SECOND_NS: i64 = 1_000_000_000;
 /// `errno` of a disk that fails.
 pub const EIO: i64 = rustix::io::Errno::IO.raw_os_error() as i64;
 /// `errno` of a disk that is full.
@@ -50,6 +53,8 @@ enum Word {
     Times = 9,
     /// The first of three: how many were made after the first that failed.
     Later,
+    /// What passed at once, in nanoseconds.
+    Passed = 13,
 }
 
 /// Calls that can fail.
@@ -102,12 +107,18 @@ impl Machine {
 
     /// What the wall clock of its servers says, in microseconds.
     pub fn now(&self) -> i64 {
-        jiff::Timestamp::now().as_microsecond() + self.look(Word::Ahead, 0) / 1_000
+        let ahead_ns = self.look(Word::Ahead, 0) + self.look(Word::Passed, 0);
+        jiff::Timestamp::now().as_microsecond() + ahead_ns / 1_000
     }
 
     /// Sets the wall clock so many seconds ahead of the true one, or, if that is negative, behind it.
     pub fn set_ahead(&self, seconds: i64) {
-        self.set(Word::Ahead, seconds * 1_000_000_000);
+        self.set(Word::Ahead, seconds * SECOND_NS);
+    }
+
+    /// So many seconds pass at once, on both clocks of its servers. Who waits then waits on.
+    pub fn passes(&self, seconds: i64) {
+        self.set(Word::Passed, self.look(Word::Passed, 0) + seconds * SECOND_NS);
     }
 
     /// After so many calls of this kind `failing` of them fail, one after the other.
@@ -196,27 +207,22 @@ fn library() -> PathBuf {
 
 #[test]
 fn the_program_asks_this_machine() {
+    const YEAR_S: i64 = 86_400 * 365;
     let folder = tempfile::tempdir().expect("a directory can be made");
     let machine = Machine::new();
-    let database = folder.path().join("bellwire.db");
-    machine.count(On::Like(&database));
-    machine.set_ahead(-86_400 * 365 * 30);
-    let token = {
-        let server = machine.serve(folder.path());
-        let token = crate::process::token(folder.path(), "admin", 3_600);
-        let show = crate::harness::Ask::new(server.address(), "GET", "/api/tokens").bearer(&token);
-        let listed = show.expect(200);
-        let made = listed["items"][0]["createdAt"].as_str().expect("it has a time").to_owned();
-        let made: jiff::Timestamp = made.parse().expect("RFC 3339");
-        let years = (jiff::Timestamp::now().as_second() - made.as_second()) / (86_400 * 365);
-        assert_eq!(years, 30, "{made}");
-        server.stop();
-        token
-    };
-    assert!(!token.is_empty());
+    machine.count(On::Like(&folder.path().join("bellwire.db")));
+    machine.set_ahead(-30 * YEAR_S);
+    let server = machine.serve(folder.path());
+    let token = process::token(folder.path(), "admin", 3_600);
+    let listed = Ask::new(server.address(), "GET", "/api/tokens").bearer(&token).expect(200);
+    let made = listed["items"][0]["createdAt"].as_str().expect("it has a time");
+    let made: jiff::Timestamp = made.parse().expect("RFC 3339");
+    let years = (jiff::Timestamp::now().as_second() - made.as_second()) / YEAR_S;
+    assert_eq!(years, 30, "{made}");
+    server.stop();
     for call in [Call::Write, Call::Sync, Call::Truncate] {
         assert!(machine.made(call) > 0, "{call:?}");
     }
-    assert!(machine.times() > 0);
+    assert!(machine.times() > 0, "nobody asked for the time");
     assert_eq!(machine.failed(), 0);
 }

@@ -3,7 +3,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `machine` | a machine that a test commands: its wall clock, and calls to its disk that fail |
+//! | `machine` | [`Machine`]: a machine that a test commands: its clocks, and calls to its disk that fail |
 //! | `clock` | steps of hours and years, while it works and between two starts |
 //! | `disk` | the nth write or fsync fails |
 //! | `room` | no room on the disk, and room again |
@@ -18,3 +18,5 @@ mod due;
 mod machine;
 mod room;
 mod stopped;
+
+pub use machine::Machine;
