@@ -85,7 +85,7 @@ fn check(plan: &Plan, album: &mut Album, kind: Kind, n: u64) -> bool {
     assert!(!marker.exists(), "it was checked");
     assert!(plan.may_be(acknowledged).contains(&house.content()), "{kind:?} {n}");
     let batch = house.commit(&more()).expect("a sound disk");
-    assert!(batch.answers[0].result.is_ok());
+    assert!(batch.answers[0].result.is_ok(), "{kind:?} {n}: writing does not go on");
     let there = house.content();
     if kind == Kind::Sync || n.is_multiple_of(8) {
         let left = album.look(&house.disk.photo()).expect("what is left is sound");

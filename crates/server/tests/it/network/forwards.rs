@@ -92,11 +92,21 @@ fn check(weather: Weather, seed: u64, patience: Duration) -> (Vec<Fared>, Done) 
     (fared, done)
 }
 
+/// How many bytes each heard, and its end.
+fn shown(fared: &[Fared]) -> Vec<(usize, End)> {
+    fared.iter().map(|fared| (fared.heard.len(), fared.end)).collect()
+}
+
+/// Whether each ended so, before its time.
+fn ended(fared: &[Fared], end: End) -> bool {
+    fared.iter().all(|fared| fared.end == end && fared.heard.len() < 5_000)
+}
+
 #[test]
 fn what_is_slow_or_in_pieces_comes_whole() {
     let whole = |weather| {
         let (fared, done) = check(weather, 3, DEADLINE);
-        assert!(fared.iter().all(|fared| fared.end == End::InOrder), "{fared:?}");
+        assert!(fared.iter().all(|fared| fared.end == End::InOrder), "{:?}", shown(&fared));
         assert_eq!(done.bytes, 2 * LEN as u64 * CONNECTIONS);
         done
     };
@@ -104,7 +114,8 @@ fn what_is_slow_or_in_pieces_comes_whole() {
     assert_eq!(Done { connections: 0, bytes: 0, chunks: 0, ..calm }, Done::default());
     let began = Instant::now();
     whole(Weather { latency_ms: 10, jitter_ms: 10, ..Weather::CALM });
-    assert!(began.elapsed() >= Duration::from_millis(2 * 10 * CONNECTIONS));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(2 * 10 * CONNECTIONS), "{took:?}");
     let done = whole(Weather { chunk_max: 1, ..Weather::CALM });
     assert_eq!(done.chunks, done.bytes);
     let done = whole(Weather { chunk_max: 200, ..Weather::CALM });
@@ -120,15 +131,15 @@ fn what_ends_does_so_as_it_was_drawn() {
     let soon = Weather { ends_after_max: 5_000, ..Weather::CALM };
     let patience = DEADLINE;
     let (cut, done) = check(Weather { cut: 1_000, ..soon }, 5, patience);
-    assert!(cut.iter().all(|fared| fared.end == End::InOrder && fared.heard.len() < 5_000));
+    assert!(ended(&cut, End::InOrder), "{:?}", shown(&cut));
     assert_eq!((done.cuts, done.resets, done.silences), (CONNECTIONS, 0, 0));
     let (reset, done) = check(Weather { reset: 1_000, ..soon }, 5, patience);
-    assert!(reset.iter().all(|fared| fared.end == End::Reset && fared.heard.len() < 5_000));
+    assert!(ended(&reset, End::Reset), "{:?}", shown(&reset));
     assert_eq!((done.cuts, done.resets, done.silences), (0, CONNECTIONS, 0));
     // Nothing comes, for as long as somebody waits.
     let patience = Duration::from_millis(50);
     let (silent, done) = check(Weather { silent: 1_000, ..soon }, 5, patience);
-    assert!(silent.iter().all(|fared| fared.end == End::Silence), "{silent:?}");
+    assert!(ended(&silent, End::Silence), "{:?}", shown(&silent));
     assert_eq!((done.cuts, done.resets, done.silences), (0, 0, CONNECTIONS));
     // Some of each, and the same again from the same seed.
     let some = Weather { cut: 300, reset: 300, flips: [100, 100], ..soon };
@@ -175,9 +186,9 @@ fn the_test_cuts_and_mends_and_ends_it() {
             Err(error) => error.kind() != ErrorKind::WouldBlock,
         }
     };
-    assert!(streams.iter_mut().all(ends));
+    assert!(streams.iter_mut().all(ends), "one that was cut does not end");
     let refused = || TcpStream::connect(proxy.address()).is_ok_and(|mut stream| ends(&mut stream));
-    assert!(refused());
+    assert!(refused(), "a new connection is taken");
     proxy.mend();
     let mut stream = TcpStream::connect(proxy.address()).expect("it listens");
     stream.write_all(b"more words").expect("they are taken");
@@ -185,5 +196,5 @@ fn the_test_cuts_and_mends_and_ends_it() {
     let began = Instant::now();
     drop(proxy);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(ends(&mut stream));
+    assert!(ends(&mut stream), "one is there after the proxy");
 }
