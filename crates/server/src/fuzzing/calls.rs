@@ -28,8 +28,8 @@ pub(super) static HOUSE: LazyLock<House> = LazyLock::new(|| House::new("calls"))
 pub(super) static GRANTED: std::sync::Mutex<std::collections::BTreeSet<String>> =
     std::sync::Mutex::new(std::collections::BTreeSet::new());
 
-/// Calls, one a line: who makes it, its name, and its fields as JSON. `device@device board.call {}` says that it came from
-/// the stream of a device. `$user_code` and `$device_code` stand for those of a screen that waits to be paired.
+/// Calls, one a line: who makes it, its name, and its fields as JSON. `device@device board.call {}` says that it came
+/// from the stream of a device. `$user_code` and `$device_code` stand for those of a screen that waits to be paired.
 ///
 /// - No call panics, fails by a fault of ours, or changes anything when it is refused.
 /// - A refusal is short, and does not repeat what was sent.

@@ -25,8 +25,8 @@ const PAGES_MAX: usize = 6;
 
 pub(super) static HOUSE: LazyLock<House> = LazyLock::new(|| House::new("cursor"));
 
-/// A line says who shows what: `since admin EPOCH.5` comes to the states with a cursor, `back user PID EPOCH.5` was there
-/// before under a `pid`, `page admin states:list 2 CURSOR` reads a list on, two items at a time. `EPOCH`, `HEAD`
+/// A line says who shows what: `since admin EPOCH.5` comes to the states with a cursor, `back user PID EPOCH.5` was
+/// there before under a `pid`, `page admin states:list 2 CURSOR` reads a list on, two items at a time. `EPOCH`, `HEAD`
 /// (or `HEAD-3`) and `PID` stand for those of the log and of a connection of `user`.
 ///
 /// - Any text is a cursor or none, and what is one is written the same again.

@@ -1,11 +1,12 @@
 //! What holds for any bytes of a stranger that meet a server: a function for each fuzz target that needs one, which
-//! panics if it does not. It is there in tests, which run the seeds in `fuzz/corpus` and what becomes of them by chance,
-//! and in what fuzzers are built with (`--cfg fuzzing`).
+//! panics if it does not. It is there in tests, which run the seeds in `fuzz/corpus` and what becomes of them by
+//! chance, and in what fuzzers are built with (`--cfg fuzzing`).
 //!
 //! - [`calls`]: every call of every service, made by all kinds of callers.
 //! - [`cursor`]: where a client says that it stopped.
 //! - [`token`]: what a client shows to say who it is.
 //! - [`upgrade`]: connections that speak HTTP, or something like it.
+//! - `house`: the server that they meet, with something in it, and what of it nobody may hear.
 //!
 //! The protocols themselves are in `fuzz/src/wire.rs`.
 

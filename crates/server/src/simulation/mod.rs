@@ -24,12 +24,14 @@
 //! ```text
 //! BELLWIRE_SIM_SEED=17 cargo nextest run -p bellwire --lib simulation::seeds      one seed
 //! BELLWIRE_SIM_ROUNDS=2000 cargo nextest run -p bellwire --lib simulation::seeds  many, from 0
-//! BELLWIRE_SIM_FROM=2000 cargo nextest run -p bellwire --lib simulation::seeds     others
+//! BELLWIRE_SIM_FROM=2000 cargo nextest run -p bellwire --lib simulation::seeds    the usual count, from there
 //! ```
 //!
 //! A seed that fails is run again, with a trace of all that happened.
 //!
 //! A [`Mutant`] is a defect put in on purpose: the simulation has to find it.
+//!
+//! What the disk below may do is in `disk`, for all services and without sockets.
 
 pub mod chance;
 mod crash;

@@ -1,5 +1,5 @@
-//! A server with its threads and tasks, which starts without room: none of them ends or spins, reads go on, and with room
-//! all is done that could not be.
+//! A server with its threads and tasks, which starts without room: none of them ends or spins, reads go on, and with
+//! room all is done that could not be.
 
 use std::{
     fs,
@@ -53,16 +53,20 @@ static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 /// So many that it has to be written down.
 const MANY: usize = 1_000;
 
-/// Waits until a question to the database is answered so.
-async fn until(eyes: &Connection, sql: &str, wanted: i64) {
+/// Waits until something is so.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
     let mut ticks = interval(Duration::from_millis(20));
-    let asked = async {
-        while number(eyes, sql) != wanted {
+    let looked = async {
+        while !is_so() {
             ticks.tick().await;
         }
     };
-    let came = timeout(DEADLINE, asked).await;
-    assert!(came.is_ok(), "{sql}: {} is not {wanted}", number(eyes, sql));
+    assert!(timeout(DEADLINE, looked).await.is_ok(), "{what}: not in {DEADLINE:?}");
+}
+
+/// Waits until a question to the database is answered so.
+async fn told(eyes: &Connection, sql: &str, wanted: i64) {
+    until(&format!("{sql}: {wanted}"), || number(eyes, sql) == wanted).await;
 }
 
 fn number(eyes: &Connection, sql: &str) -> i64 {
@@ -130,26 +134,20 @@ async fn run(data: &Path, disk: &Disk) {
 
     disk.fill(false);
     let held = "SELECT count(*) FROM bookings WHERE status IN ('confirmed', 'ready')";
-    until(&eyes, held, 0).await;
-    until(&eyes, "SELECT online FROM clients WHERE client_id = 1", 1).await;
-    until(&eyes, "SELECT count(*) FROM online WHERE user_id = 2", 1).await;
-    until(&eyes, "SELECT count(*) FROM live_sessions WHERE left_at IS NULL", 0).await;
-    until(&eyes, "SELECT count(*) FROM readings WHERE sensor_id = 1", 0).await;
-    until(&eyes, "SELECT max(5, count(*)) FROM log", 5).await;
+    told(&eyes, held, 0).await;
+    told(&eyes, "SELECT online FROM clients WHERE client_id = 1", 1).await;
+    told(&eyes, "SELECT count(*) FROM online WHERE user_id = 2", 1).await;
+    told(&eyes, "SELECT count(*) FROM live_sessions WHERE left_at IS NULL", 0).await;
+    told(&eyes, "SELECT count(*) FROM readings WHERE sensor_id = 1", 0).await;
+    told(&eyes, "SELECT max(5, count(*)) FROM log", 5).await;
 
     // Many connections come, and nobody by them whose name is told.
     disk.fill(true);
     let before = disk.refused();
     LISTENERS.store(MANY, Relaxed);
-    let mut ticks = interval(Duration::from_millis(20));
-    let refused = async {
-        while disk.refused() == before {
-            ticks.tick().await;
-        }
-    };
-    timeout(DEADLINE, refused).await.expect("that is to be written");
+    until("that is to be written", || disk.refused() > before).await;
     disk.fill(false);
-    until(&eyes, "SELECT listeners FROM online_budget", MANY as i64).await;
+    told(&eyes, "SELECT listeners FROM online_budget", MANY as i64).await;
     assert!(tasks.iter().all(|task| !task.is_finished()), "a task has ended");
     drop(there);
     for task in tasks {
