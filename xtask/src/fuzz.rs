@@ -9,8 +9,6 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::mpsc,
-    thread,
 };
 
 use anyhow::{Context, Result, bail};
@@ -23,6 +21,8 @@ const INPUT_LEN_MAX: usize = 8 << 10;
 const INPUT_SECONDS_MAX: u32 = 10;
 /// The most memory of a target, in MiB.
 const MEMORY_MIB_MAX: u32 = 2_048;
+/// What the fuzzer says before the path of an input that failed.
+const WRITTEN: &str = "Test unit written to ";
 /// Any compiler for C++ will do.
 const CXX: [&str; 3] = ["c++", "g++", "clang++"];
 
@@ -60,10 +60,10 @@ pub fn all(arguments: &Arguments) -> Result<()> {
     let mut failed = Vec::new();
     for target in chosen {
         let fuzzer = Fuzzer { target, program: folder.join(target) };
-        let (last, is_sound) = fuzzer.fuzz(arguments.seconds)?;
-        summary.push(format!("{target}: {last}"));
-        if !is_sound {
-            failed.push(fuzzer.how_to_repeat()?);
+        let came = fuzzer.fuzz(arguments.seconds)?;
+        summary.push(format!("{target}: {}", came.last));
+        if !came.is_sound {
+            failed.push(fuzzer.how_to_repeat(came.found.as_deref()));
         } else if arguments.keep {
             fuzzer.keep()?;
         }
@@ -94,30 +94,79 @@ fn build() -> Result<PathBuf> {
         );
     }
     let place = root().join("fuzz/target/fuzzers");
-    let triple = output(command("rustc").args(["-vV"]))?;
+    fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
+    let toolchain = toolchain(&place)?;
+    let triple = output(toolchain.rustc().arg("-vV"))?;
     let triple = triple.lines().find_map(|line| line.strip_prefix("host: "));
-    let triple = triple.context("rustc does not say what this machine is")?.to_owned();
+    let triple = triple.context("rustc does not say what this machine is")?;
+    let mut cargo = toolchain.cargo();
+    cargo.args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
     // With a target named, what runs while building is not followed.
-    let builds = |mut cargo: Command| -> Result<()> {
-        cargo.args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
-        cargo.args(["--target", &triple]).arg("--target-dir").arg(&place);
-        cargo.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
-        run(&mut cargo)
-    };
-    if let Err(why) = builds(cargo()) {
-        let nightly = || {
-            let mut cargo = command("cargo");
-            cargo.arg("+nightly").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
-            cargo
-        };
-        if !succeeds(nightly().arg("--version")) {
-            return Err(why.context(
-                "this compiler does not build the targets, and there is no nightly one to try",
-            ));
-        }
-        builds(nightly())?;
-    }
+    cargo.args(["--target", triple]).arg("--target-dir").arg(&place);
+    cargo.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    run(&mut cargo)?;
     Ok(place.join(triple).join("release"))
+}
+
+/// What the targets are built with.
+#[derive(Debug, Clone, Copy)]
+enum Toolchain {
+    /// The one that runs this program.
+    Own,
+    /// What `+nightly` names.
+    Nightly,
+}
+
+impl Toolchain {
+    fn cargo(self) -> Command {
+        match self {
+            Toolchain::Own => cargo(),
+            Toolchain::Nightly => nightly("cargo"),
+        }
+    }
+
+    fn rustc(self) -> Command {
+        match self {
+            Toolchain::Own => command("rustc"),
+            Toolchain::Nightly => nightly("rustc"),
+        }
+    }
+
+    /// Whether its compiler takes [`FLAGS`], which are no promise of any: seen by an empty crate.
+    fn follows(self, place: &Path) -> bool {
+        let mut rustc = self.rustc();
+        rustc.args(["--crate-type", "lib", "--emit", "obj", "-"]).args(FLAGS.split_whitespace());
+        succeeds(rustc.arg("-o").arg(place.join("nothing.o")))
+    }
+}
+
+/// The first toolchain whose compiler takes [`FLAGS`].
+fn toolchain(place: &Path) -> Result<Toolchain> {
+    let all = [Toolchain::Own, Toolchain::Nightly];
+    all.into_iter().find(|toolchain| toolchain.follows(place)).context(
+        "this compiler does not take the flags with which a fuzzer follows what an input reaches, and there is no \
+         nightly one that does: `rustup toolchain install nightly`",
+    )
+}
+
+/// A program of the nightly toolchain, whatever this one runs in.
+fn nightly(program: &str) -> Command {
+    let mut command = command(program);
+    for name in ["RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(name);
+    }
+    command.arg("+nightly");
+    command
+}
+
+/// What came of a run.
+struct Came {
+    /// What the fuzzer said last of how far it came.
+    last: String,
+    /// Whether nothing failed.
+    is_sound: bool,
+    /// The input that failed.
+    found: Option<PathBuf>,
 }
 
 /// A target that was built.
@@ -150,8 +199,8 @@ impl Fuzzer<'_> {
         fuzzer
     }
 
-    /// Runs it for so long; gives what the fuzzer said last of how far it came, and whether nothing failed.
-    fn fuzz(&self, seconds: u32) -> Result<(String, bool)> {
+    /// Runs it for so long, with what it says shown.
+    fn fuzz(&self, seconds: u32) -> Result<Came> {
         let (reached, found) = (self.reached(), self.found());
         for folder in [&reached, &found] {
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -165,19 +214,18 @@ impl Fuzzer<'_> {
         eprintln!("fuzz {}: {seconds} s", self.target);
         let mut child = fuzzer.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let said = BufReader::new(child.stderr.take().context("its stderr is piped")?);
-        let (sender, last) = mpsc::channel();
-        let reader = thread::spawn(move || {
-            for line in said.lines().map_while(Result::ok) {
-                eprintln!("{line}");
-                if line.starts_with('#') && line.contains("cov: ") {
-                    let _ = sender.send(line);
-                }
+        let (mut last, mut kept) = ("it did not start".to_owned(), None);
+        // Not all of it need be text. It is read to its end, or the fuzzer would wait.
+        for line in said.split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            eprintln!("{line}");
+            if line.starts_with('#') && line.contains("cov: ") {
+                last = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            } else if let Some((_, file)) = line.split_once(WRITTEN) {
+                kept = Some(PathBuf::from(file));
             }
-        });
-        let status = child.wait()?;
-        let _ = reader.join();
-        let last = last.try_iter().last().unwrap_or_else(|| "it did not start".to_owned());
-        Ok((last.split_whitespace().collect::<Vec<_>>().join(" "), status.success()))
+        }
+        Ok(Came { last, is_sound: child.wait()?.success(), found: kept })
     }
 
     /// Words of the seeds, for inputs that are made of such: written anew each time.
@@ -195,23 +243,16 @@ impl Fuzzer<'_> {
         Ok(path)
     }
 
-    /// Which input failed last, and how it is run again.
-    fn how_to_repeat(&self) -> Result<String> {
+    /// Which input failed, and how it is run again.
+    fn how_to_repeat(&self, found: Option<&Path>) -> String {
         let target = self.target;
-        let mut files = Vec::new();
-        for entry in fs::read_dir(self.found())? {
-            let entry = entry?;
-            files.push((entry.metadata()?.modified()?, entry.path()));
-        }
-        let Some((_, file)) = files.into_iter().max() else {
-            return Ok(format!("{target} failed, and left no input"));
-        };
+        let Some(file) = found else { return format!("{target} failed, and left no input") };
         let shown = |path: &Path| path.strip_prefix(root()).unwrap_or(path).display().to_string();
-        let (file, program) = (shown(&file), shown(&self.program));
-        Ok(format!(
+        let (file, program) = (shown(file), shown(&self.program));
+        format!(
             "{target} failed with {file}: run it again with `{program} {file}`, and when it is mended keep it in \
              fuzz/corpus/{target}, named by what it is"
-        ))
+        )
     }
 
     /// Adds to the corpus what reaches something that no file there does.
