@@ -1,6 +1,5 @@
 //! The project's own commands: `cargo xtask test` runs every check there is, `cargo xtask contract` writes what clients
-//! are told,
-//! `cargo xtask soak` runs for long what goes by chance.
+//! are told, `cargo xtask soak` runs for long what goes by chance, `cargo xtask fuzz` what parses a stranger's bytes.
 //!
 //! - [`test`]: the steps, in order, and what each one runs.
 //! - [`soak`]: tests by chance in their long forms, and the page that says what came of it.
@@ -9,6 +8,7 @@
 //! - [`prerequisites`]: what the tests need besides Rust, and how it is installed.
 //! - [`postgres`]: a private PostgreSQL cluster for the time of the tests.
 //! - [`command`]: running a program, and the sentence when it fails.
+//! - `pages` (tests only): pages of the documentation that name tests.
 //! - `layers` (tests only): the rules between layers that Cargo does not enforce.
 #![allow(
     clippy::disallowed_methods,
@@ -20,6 +20,8 @@ mod contract;
 mod fuzz;
 #[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod pages;
 mod postgres;
 mod prerequisites;
 mod soak;
