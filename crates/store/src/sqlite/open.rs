@@ -185,6 +185,8 @@ pub(crate) enum Role {
     Writer,
     Reader,
     Checkpointer,
+    /// Writes the WAL once more, and has the database to itself.
+    Rewriter,
 }
 
 /// Opens the writer's connection, after which the database is there, sound, alone and up to date.
@@ -208,6 +210,9 @@ pub(crate) fn writer(
         OpenError::Other(format!("The database {} cannot be created: {e}.", path.display()))
     })?;
     let failed = |doing: &'static str| move |e: rusqlite::Error| OpenError::of(path, doing, &e);
+    if file::is_marked(path) {
+        rewrite(options)?;
+    }
     let mut conn = connect(options, Role::Writer)
         .map_err(|e| OpenError::of_writing(path, "opening it", &e))?;
     check(&conn, path)?;
@@ -251,6 +256,9 @@ fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     // Statements are planned once: without it SQLite plans some anew for each bound value.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    if role == Role::Rewriter {
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    }
     // To its end, behind the row: if the file was in another mode, that is where its header is committed.
     let modes: rusqlite::Result<Vec<String>> =
         conn.prepare("PRAGMA journal_mode = WAL")?.query_map([], |row| row.get(0))?.collect();
@@ -264,7 +272,7 @@ fn connect(options: &Options, role: Role) -> rusqlite::Result<Connection> {
     let cache_kib = match role {
         Role::Writer => options.writer_cache_kib,
         Role::Reader => options.reader_cache_kib,
-        Role::Checkpointer => 64,
+        Role::Checkpointer | Role::Rewriter => 64,
     };
     conn.execute_batch(&format!(
         "PRAGMA synchronous = {synchronous};
@@ -303,7 +311,20 @@ fn synchronous(_options: &Options) -> (&'static str, i64) {
     ("FULL", 2)
 }
 
-/// If the disk failed when the database was last open, reads all of it, and has the disk keep what it did not.
+/// After a failed disk, has it keep what it did not; see [`wal::rewrite`]. On a connection of its own, before all else:
+/// the next one reads the WAL anew, as the disk has it by then.
+fn rewrite(options: &Options) -> Result<(), OpenError> {
+    let rewritten = connect(options, Role::Rewriter).and_then(|conn| wal::rewrite(&conn));
+    rewritten.map_err(|e| match e.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => OpenError::InUse(format!(
+            "The disk failed when the database {} was last open, and another process reads it now: let that one end first.",
+            options.path.display()
+        )),
+        _ => OpenError::of(&options.path, "writing its WAL once more", &e),
+    })
+}
+
+/// If the disk failed when the database was last open, reads all of it.
 fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     if !file::is_marked(path) {
         return Ok(());
@@ -321,7 +342,6 @@ fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
         Ok(text) => return Err(damaged(&text)),
         Err(e) => return Err(damaged(&e)),
     }
-    wal::rewrite(conn).map_err(|e| OpenError::of(path, "writing its WAL once more", &e))?;
     file::unmark(path)
         .map_err(|e| OpenError::Other(format!("The marker beside {} stays: {e}.", path.display())))
 }

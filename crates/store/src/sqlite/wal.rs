@@ -6,8 +6,14 @@
 //! that is not whole, a power cut would take all commits away that were made after that one, acknowledged or not. Written
 //! again, with the bytes that are there, the pages are dirty and the next fsync counts.
 //!
+//! The page cache may let go of those pages at any time, and then the file has what the disk has. So what SQLite knows of
+//! the WAL by reading it before (its index) is good for nothing afterwards: who rewrites it closes the database, and
+//! whoever opens it next reads the WAL anew.
+//!
 //! The database file needs none of this: what a checkpoint that failed wrote there is in the WAL still, and the next
-//! checkpoint writes it again.
+//! checkpoint writes it again. But only as the index is made anew: the old one says what was copied, and SQLite notes
+//! that before the fsync, if it could not copy all. It lasts as long as somebody has the database open; so who rewrites
+//! the WAL has it alone.
 //!
 //! **Who is over their quota** ([`is_over_quota`]) has no room, but SQLite says that the disk failed.
 
@@ -29,8 +35,8 @@ pub(super) enum File {
     Wal,
 }
 
-/// Writes the WAL of an open database with the bytes that it has, and syncs it. Nobody may write to it meanwhile;
-/// others may read.
+/// Writes the WAL of an open database with the bytes that it has, and syncs it. Nobody else may have the database open,
+/// and this connection is of no use afterwards.
 ///
 /// # Errors
 /// SQLite's, when the disk still fails.

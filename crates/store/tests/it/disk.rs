@@ -242,6 +242,67 @@ fn what_a_failed_disk_did_not_keep_is_not_built_upon() {
     }
 }
 
+/// And what the page cache alone has, it may let go of while the next start reads.
+#[test]
+fn what_the_page_cache_lets_go_of_is_not_built_upon() {
+    for n in 1.. {
+        let (before, after) =
+            (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+        let disk = Disk::under(before.path(), n);
+        let options = options(before.path());
+        let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+        writer.batch(vec![thing(1)]).expect("a sound disk");
+        disk.fail_at(Kind::Sync, 1);
+        assert!(writer.batch(vec![thing(2)]).is_err());
+        drop(writer);
+        disk.forget_at(n);
+        let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+        if disk.will_forget() {
+            assert!(n > 20, "{n} reads");
+            break;
+        }
+        let mut reader = Reader::open(&options).expect("it opens");
+        writer.batch(vec![thing(3)]).expect("a sound disk");
+        let there = reader.read(look).expect("it reads");
+        assert!(there.contains(&1) && there.contains(&3), "read {n}: {there:?}");
+        disk.cut_now();
+        disk.restore(after.path());
+        assert_eq!(survivors(after.path()), there, "read {n}");
+    }
+}
+
+/// Who reads meanwhile keeps SQLite's index of the WAL, and in it what a checkpoint copied without a sync.
+#[test]
+fn what_was_copied_is_copied_again_though_somebody_reads() {
+    let (before, after) = (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+    let disk = Disk::under(before.path(), 1);
+    let options = options(before.path());
+    let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+    let mut reader = Reader::open(&options).expect("it opens");
+    writer.batch((1..20).map(thing).collect()).expect("a sound disk");
+    let part = reader.read(|_| {
+        writer.batch(vec![thing(20)]).expect("a sound disk");
+        writer.checkpoint().expect("a sound disk")
+    });
+    let part = part.expect("it reads");
+    assert!(0 < part.copied && part.copied < part.pages, "{part:?}");
+    // The first sync is that of the WAL.
+    disk.fail_at(Kind::Sync, 2);
+    assert!(writer.checkpoint().is_err());
+    drop(writer);
+
+    let in_use = Writer::open(&options, &[testing::MIGRATIONS]).err();
+    assert!(matches!(in_use, Some(OpenError::InUse(_))), "{in_use:?}");
+    drop(reader);
+    let mut writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+    writer.checkpoint().expect("a sound disk");
+    // The WAL starts anew.
+    writer.batch(vec![thing(21)]).expect("a sound disk");
+    disk.cut_now();
+    disk.restore(after.path());
+    assert_eq!(survivors(after.path()), (1..22).collect::<Vec<i64>>());
+}
+
 #[test]
 fn a_store_stops_and_says_so_when_a_sync_fails() {
     let folder = tempfile::tempdir().expect("room");

@@ -8,6 +8,8 @@
 //! - [`Disk::fail_at`]: the nth write or sync from now fails. A sync that fails makes some sectors durable or none, and
 //!   forgets the rest of what was to become so, as Linux does: a second one would lie. What was written can still be
 //!   read, from the page cache.
+//! - [`Disk::forget_at`]: at the nth read from now the page cache lets go of what is clean, and what is read is what the
+//!   disk has.
 //! - [`Disk::fill`], [`Disk::fill_at`]: writes that make a file longer find no room, from now or from the nth write on.
 //!
 //! What is in the folder when a file is first opened is durable.
@@ -67,6 +69,8 @@ struct State {
     /// Countdown to the failure of a call of this kind.
     fail: Option<(Kind, u64)>,
     failed: bool,
+    /// Reads until the page cache forgets.
+    forget: Option<u64>,
     full: bool,
     /// Want of room is told as of a quota that is used up.
     quota: bool,
@@ -178,6 +182,16 @@ impl Disk {
     /// Whether the failure has come to pass.
     pub fn has_failed(&self) -> bool {
         self.state().failed
+    }
+
+    /// The page cache forgets at the nth read from now, counted from 1.
+    pub fn forget_at(&self, n: u64) {
+        self.state().forget = Some(n);
+    }
+
+    /// Whether it still has that before it.
+    pub fn will_forget(&self) -> bool {
+        self.state().forget.is_some()
     }
 
     /// Whether there is no room for a file to grow.
@@ -292,6 +306,25 @@ impl State {
         };
     }
 
+    /// Counts a read down to the one at which the page cache forgets.
+    fn reads(&mut self) {
+        let Some(left) = &mut self.forget else { return };
+        *left -= 1;
+        if *left > 0 {
+            return;
+        }
+        self.forget = None;
+        for (path, content) in &self.files {
+            let Ok(cached) = fs::read(path) else { continue };
+            let mut content = content.clone();
+            content.sync();
+            content.durable.resize(cached.len(), 0);
+            if content.durable != cached {
+                fs::write(path, content.durable).expect("room");
+            }
+        }
+    }
+
     /// Whether this call is the one that fails.
     fn fails(&mut self, kind: Kind) -> bool {
         match &mut self.fail {
@@ -395,6 +428,7 @@ unsafe extern "C" fn open(
         let Some(disk) = disk_of(&path) else { return code };
         let real = (*file).pMethods;
         let mut methods = Box::new(*real);
+        methods.xRead = Some(read);
         methods.xWrite = Some(write);
         methods.xTruncate = Some(truncate);
         methods.xSync = Some(sync);
@@ -426,6 +460,18 @@ unsafe extern "C" fn delete(
 /// The file behind a handle that `open` has seen.
 fn opened(file: *mut ffi::sqlite3_file) -> Open {
     lock(&OPEN).as_ref().and_then(|open| open.get(&(file as usize)).cloned()).expect("it is open")
+}
+
+unsafe extern "C" fn read(
+    file: *mut ffi::sqlite3_file,
+    data: *mut c_void,
+    len: c_int,
+    at: ffi::sqlite3_int64,
+) -> c_int {
+    let open = opened(file);
+    open.disk.state().reads();
+    // SAFETY: SQLite hands over room for `len` bytes at `data`; `real` is the table the file came with.
+    unsafe { (*open.real).xRead.expect("a file is read")(file, data, len, at) }
 }
 
 unsafe extern "C" fn write(
