@@ -76,9 +76,9 @@ pub(crate) fn mark(path: &Path) {
     let _ = marked.and_then(|()| sync_folder(path));
 }
 
-/// Whether the marker is there.
+/// Whether the marker is there, or the disk cannot say so.
 pub(crate) fn is_marked(path: &Path) -> bool {
-    marker(path).exists()
+    marker(path).try_exists().unwrap_or(true)
 }
 
 /// Takes the marker away.

@@ -210,12 +210,15 @@ pub(crate) fn writer(
         OpenError::Other(format!("The database {} cannot be created: {e}.", path.display()))
     })?;
     let failed = |doing: &'static str| move |e: rusqlite::Error| OpenError::of(path, doing, &e);
-    if file::is_marked(path) {
+    let has_failed = file::is_marked(path);
+    if has_failed {
         rewrite(options)?;
     }
     let mut conn = connect(options, Role::Writer)
         .map_err(|e| OpenError::of_writing(path, "opening it", &e))?;
-    check(&conn, path)?;
+    if has_failed {
+        check(&conn, path)?;
+    }
     migrate::run(&mut conn, path, services, options.now)?;
     let epoch =
         epoch(&conn, options).map_err(|e| OpenError::of_writing(path, "writing its epoch", &e))?;
@@ -324,11 +327,8 @@ fn rewrite(options: &Options) -> Result<(), OpenError> {
     })
 }
 
-/// If the disk failed when the database was last open, reads all of it.
+/// After a failed disk, reads the whole database, and takes the marker away.
 fn check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
-    if !file::is_marked(path) {
-        return Ok(());
-    }
     let found: rusqlite::Result<String> =
         conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
     let damaged = |what: &dyn fmt::Display| {

@@ -348,6 +348,16 @@ fn a_damaged_database_is_not_opened_after_a_failed_disk() {
     assert!(marker.exists());
 }
 
+/// Whether there is a marker must be known. Here its name is too long; a disk may also fail to say.
+#[test]
+fn without_a_place_for_the_marker_nothing_is_opened() {
+    let folder = tempfile::tempdir().expect("room");
+    let path = folder.path().join("d".repeat(247));
+    let opened = Writer::open(&Options::new(path, "epoch", 0), &[testing::MIGRATIONS]);
+    let Err(OpenError::Other(sentence)) = opened else { panic!("it could not be marked") };
+    assert!(sentence.starts_with("The marker beside"), "{sentence}");
+}
+
 #[test]
 fn a_full_disk_refuses_writes_alone_and_only_while_it_is_full() {
     without_room(false);
