@@ -35,7 +35,6 @@ use std::{
     io,
     os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     path::Path,
-    ptr,
 };
 
 use rusqlite::{
@@ -45,7 +44,7 @@ use rusqlite::{
     ffi,
 };
 
-use super::{OpenError, file, open::BUSY_TIME_MAX};
+use super::{OpenError, file, open::BUSY_TIME_MAX, wal};
 use crate::{
     change::Offset,
     log,
@@ -184,25 +183,11 @@ pub(super) fn reading<T, E: From<OpenError>>(
 /// has read no page yet; it is held until the connection is closed. Whether it could be had: not
 /// while somebody closes the database, or writes to one in rollback mode.
 fn hold(conn: &Connection) -> bool {
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: the handle is that of an open connection, which no other thread uses; for this opcode
-    // SQLite writes a pointer to its file, which lives as long as the connection. The methods of an
-    // open file are never changed, and locking is what `xLock` is for. An immutable connection
-    // neither takes nor gives back a lock, so that it does not mind; closing the file unlocks it.
-    unsafe {
-        let main = c"main".as_ptr();
-        let code = ffi::sqlite3_file_control(
-            conn.handle(),
-            main,
-            ffi::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        );
-        if code != ffi::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
-            return false;
-        }
-        let lock = (*(*file).pMethods).xLock;
-        lock.is_some_and(|lock| lock(file, ffi::SQLITE_LOCK_SHARED) == ffi::SQLITE_OK)
-    }
+    let Some((file, methods)) = wal::open(conn, wal::File::Database) else { return false };
+    let Some(lock) = methods.xLock else { return false };
+    // SAFETY: the file is open, and this is its own method. An immutable connection neither takes nor gives back a lock,
+    // so that it does not mind; closing the file unlocks it.
+    unsafe { lock(file, ffi::SQLITE_LOCK_SHARED) == ffi::SQLITE_OK }
 }
 
 /// Opens a connection that cannot write; one that is `unlocked` takes the file to be immutable.

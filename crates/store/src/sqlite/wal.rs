@@ -76,7 +76,7 @@ pub(super) fn is_over_quota(conn: &Connection, file: File) -> bool {
 }
 
 /// A file of a connection, with its methods; `None` if it is not open.
-fn open(
+pub(super) fn open(
     conn: &Connection,
     file: File,
 ) -> Option<(*mut ffi::sqlite3_file, &ffi::sqlite3_io_methods)> {
