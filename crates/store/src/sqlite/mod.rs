@@ -9,7 +9,8 @@
 //!   a simulation drives those; [`Store`] puts bounded queues before them.
 //! - **A failed fsync is the end.** See [`writer`](Writer). The next process checks all that is there, and writes the
 //!   WAL once more before it builds upon it.
-//! - **Another process may read.** [`backup`] and [`check`] need no lock of ours and write nothing.
+//! - **Another process may read.** [`backup`] and [`check`] need no lock of ours and write nothing. Only a start after a
+//!   failed disk waits for them.
 //!
 //! What is *not* here: what a table means, and when to prune.
 
