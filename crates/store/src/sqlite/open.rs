@@ -218,6 +218,9 @@ pub(crate) fn writer(
         .map_err(|e| OpenError::of_writing(path, "opening it", &e))?;
     if has_failed {
         check(&conn, path)?;
+    } else {
+        // A process that was killed in the middle of a COMMIT leaves what no fsync was for, and it will be shown.
+        wal::sync(&conn).map_err(|e| OpenError::of_writing(path, "syncing its WAL", &e))?;
     }
     migrate::run(&mut conn, path, services, options.now)?;
     let epoch =

@@ -44,11 +44,9 @@ pub(super) fn rewrite(conn: &Connection) -> rusqlite::Result<()> {
     // SQLite opens the WAL when the database is first read.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let Some((file, methods)) = open(conn, File::Wal) else { return Ok(()) };
-    let (Some(size), Some(read), Some(write), Some(sync)) =
-        (methods.xFileSize, methods.xRead, methods.xWrite, methods.xSync)
-    else {
-        return checked(ffi::SQLITE_MISUSE);
-    };
+    let of_every_file = "every file of SQLite has it";
+    let size = methods.xFileSize.expect(of_every_file);
+    let (read, write) = (methods.xRead.expect(of_every_file), methods.xWrite.expect(of_every_file));
     let mut piece = vec![0_u8; PIECE_LEN];
     // SAFETY: the file is open, and these are its own methods. Each call is given as many bytes as `piece` has at least,
     // and places within the file.
@@ -60,8 +58,21 @@ pub(super) fn rewrite(conn: &Connection) -> rusqlite::Result<()> {
             checked(read(file, piece.as_mut_ptr().cast(), count, at))?;
             checked(write(file, piece.as_ptr().cast(), count, at))?;
         }
-        checked(sync(file, ffi::SQLITE_SYNC_FULL))
     }
+    sync(conn)
+}
+
+/// Has the disk keep what is in the WAL of an open database.
+///
+/// # Errors
+/// SQLite's, when the disk fails.
+pub(super) fn sync(conn: &Connection) -> rusqlite::Result<()> {
+    // SQLite opens the WAL when the database is first read.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let Some((file, methods)) = open(conn, File::Wal) else { return Ok(()) };
+    let sync = methods.xSync.expect("every file of SQLite can be synced");
+    // SAFETY: the file is open, and this is its own method.
+    checked(unsafe { sync(file, ffi::SQLITE_SYNC_FULL) })
 }
 
 /// Whether the last write of this file that failed did so because a quota is used up. SQLite tells a full disk from one

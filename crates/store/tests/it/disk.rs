@@ -303,6 +303,31 @@ fn what_was_copied_is_copied_again_though_somebody_reads() {
     assert_eq!(survivors(after.path()), (1..22).collect::<Vec<i64>>());
 }
 
+/// A process may be killed between a write of the WAL and its sync: what the next one shows of that is there for good.
+#[test]
+fn what_a_start_finds_is_durable_before_it_is_shown() {
+    for seed in 0..8 {
+        let (before, after) =
+            (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+        let disk = Disk::under(before.path(), seed);
+        let mut options = options(before.path());
+        drop(Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens"));
+        options.testing.synchronous_normal = true;
+        let mut killed = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+        killed.batch((1..9).map(thing).collect()).expect("a sound disk");
+        // A killed process closes nothing, and holds its lock no more.
+        std::mem::forget(killed);
+        std::fs::remove_file(before.path().join("db.lock")).expect("it was held");
+        options.testing.synchronous_normal = false;
+        let _writer = Writer::open(&options, &[testing::MIGRATIONS]).expect("it opens");
+        let shown = Reader::open(&options).expect("it opens").read(look).expect("it reads");
+        assert_eq!(shown.len(), 8);
+        disk.cut_now();
+        disk.restore(after.path());
+        assert_eq!(survivors(after.path()), shown, "seed {seed}");
+    }
+}
+
 #[test]
 fn a_store_stops_and_says_so_when_a_sync_fails() {
     let folder = tempfile::tempdir().expect("room");
