@@ -190,13 +190,14 @@ impl Town {
     /// Sends again what was never answered until it is, lets every listener hear the rest, and compares.
     pub fn settles(&mut self, address: SocketAddr) {
         let Town { people, tls, writers, listeners, progress } = self;
-        let way = Way { address, tls: tls.as_ref() };
-        let (people, progress) = (&*people, &*progress);
-        // Then once more: who has heard of the last request of all has heard what followed from those before.
+        let (people, tls, progress) = (&*people, tls.as_ref(), &*progress);
+        // Then once more, but for those who cause what others are told: who has heard of that last request has heard
+        // what followed from all before.
         for more in [0, 1] {
+            let is_last = |writer: &&mut Writer| more == 0 || writer.trade.counted.is_empty();
             thread::scope(|scope| {
-                for writer in writers.iter_mut() {
-                    scope.spawn(move || writer.ends(way, people, progress, more));
+                for writer in writers.iter_mut().filter(is_last) {
+                    scope.spawn(move || writer.ends(address, tls, people, progress, more));
                 }
             });
         }
