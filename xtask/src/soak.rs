@@ -104,21 +104,21 @@ pub const TASKS: &[Task] = &[
     Task {
         name: "a disk that fails once, all services, in the running program",
         filter: "test(=faults::disk::the_nth_call_fails_while_all_services_are_used)",
-        count: 50,
+        count: 40,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_MACHINE_SEED", from, count),
     },
     Task {
         name: "networks that fail, all services in both dialects",
         filter: "test(/^network::weathers::/) + test(/^network::wrong_bits::/) + test(/^network::lost_answers::/)",
-        count: 10,
+        count: 8,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_NETWORK_SEED", from, count),
     },
     Task {
         name: "what a stranger may send, by mutation of seeds",
         filter: "test(/^fuzzing::tests::/) + test(/^corpus::/)",
-        count: 100_000,
+        count: 50_000,
         unit: "inputs a target",
         variables: |from, count| {
             vec![
@@ -130,35 +130,35 @@ pub const TASKS: &[Task] = &[
     Task {
         name: "areas and clients, who hears what",
         filter: "test(=areas::audiences::everybody_hears_what_is_theirs_and_nothing_else)",
-        count: 60,
+        count: 40,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_AREAS_SEED", from, count),
     },
     Task {
         name: "people in chat, over real connections and crashes",
         filter: "test(/^chat::oracle::/)",
-        count: 60,
+        count: 40,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_PEOPLE_SEED", from, count),
     },
     Task {
         name: "decisions of chat against a model",
         filter: "test(/^chat::tests::oracle::/)",
-        count: 200,
+        count: 150,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_CHAT_SEED", from, count),
     },
     Task {
         name: "bookings over real connections and crashes",
         filter: "test(/^stations::oracle::/)",
-        count: 30,
+        count: 20,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_BOOKINGS_SEED", from, count),
     },
     Task {
         name: "decisions of stations against a model",
         filter: "test(/^stations::tests::oracle::/)",
-        count: 200,
+        count: 150,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_STATIONS_SEED", from, count),
     },
@@ -172,14 +172,14 @@ pub const TASKS: &[Task] = &[
     Task {
         name: "history packed, aged and read, against a model",
         filter: "test(=sensors::history::tests::random::what_is_kept_is_what_came)",
-        count: 30,
+        count: 20,
         unit: "seeds",
         variables: |from, count| range("BELLWIRE_TEST_HISTORY_SEED", from, count),
     },
     Task {
         name: "REST, asked whatever can be asked",
         filter: "test(/^rest_properties::/)",
-        count: 30_000,
+        count: 20_000,
         unit: "requests",
         variables: |from, count| {
             vec![
