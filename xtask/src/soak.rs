@@ -264,7 +264,11 @@ fn once(done: &mut Done, logs: &Path, environment: &impl Fn(&mut Command)) {
     let variables = (task.variables)(*from + *rounds * task.count, task.count);
     let shown: Vec<String> =
         variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let again = format!("{} cargo nextest run --workspace -E '{}'", shown.join(" "), task.filter);
+    let again = format!(
+        "{} cargo nextest run --workspace --profile soak -E '{}'",
+        shown.join(" "),
+        task.filter
+    );
     eprintln!("== {}: {}", task.name, shown.join(" "));
     let began = Instant::now();
     let log = logs.join(format!("{}.log", task.name.replace(|c: char| !c.is_alphanumeric(), "-")));
