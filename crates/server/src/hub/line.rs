@@ -248,21 +248,26 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    /// While more than this waits for all sockets and is in memory for one line alone, cuts off the lines that have most
-    /// of it: many who ask and never read are bounded together, too.
-    pub fn cut_hoarders(&mut self, own_len_max: usize) {
-        if self.queued_bytes() <= own_len_max {
+    /// While more than this waits for all sockets and is in memory for one line alone, cuts off lines: many who ask and
+    /// never read are bounded together, too. Those go first for whom most of it has waited longest. Who reads what they
+    /// were answered is there for a moment, much as that may be, and does not pay for others who keep less for long.
+    pub fn cut_hoarders(&mut self, own_len_max: usize, now_ms: u64) {
+        let open = self.blocked.iter().filter(|&&slot| !self.lines[slot as usize].ending);
+        let hoard = |slot: u32| {
+            let outbox = self.lines[slot as usize].outbox.as_ref()?;
+            let len = outbox.own_len();
+            let weight = (len as u64).saturating_mul(outbox.age_ms(now_ms) + 1);
+            (len > 0).then_some((weight, slot, len))
+        };
+        let hoards = || open.clone().filter_map(|&slot| hoard(slot));
+        let mut all: usize = hoards().map(|(.., len)| len).sum();
+        if all <= own_len_max {
             return;
         }
-        let own_len =
-            |slot: u32| self.lines[slot as usize].outbox.as_ref().map(|outbox| outbox.own_len());
-        let open = self.blocked.iter().filter(|&&slot| !self.lines[slot as usize].ending);
-        let mut hoards: Vec<(usize, u32)> =
-            open.filter_map(|&slot| Some((own_len(slot)?, slot))).collect();
-        let mut all: usize = hoards.iter().map(|(len, _)| len).sum();
+        let mut hoards: Vec<(u64, u32, usize)> = hoards().collect();
         hoards.sort_unstable();
         while all > own_len_max
-            && let Some((len, slot)) = hoards.pop()
+            && let Some((_, slot, len)) = hoards.pop()
         {
             all -= len;
             self.cut_off(slot);

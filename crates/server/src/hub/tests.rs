@@ -1,5 +1,6 @@
 //! The races of going live, one by one, as rows of data: what happens is a script ([`script`]).
 
+mod hoards;
 mod own;
 mod rooms;
 mod script;

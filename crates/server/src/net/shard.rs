@@ -422,7 +422,7 @@ impl Shard {
     fn cut_hoarders(&mut self, now_ms: u64) {
         if now_ms >= self.hoards_seen_ms + HOARDS_INTERVAL_MS {
             self.hoards_seen_ms = now_ms;
-            self.hub.cut_hoarders(self.setup.own_len_max);
+            self.hub.cut_hoarders(self.setup.own_len_max, now_ms);
             self.needs(now_ms);
         }
     }
