@@ -17,7 +17,7 @@ use anyhow::{Context as _, anyhow};
 use axum::Router;
 use bellwire_services::{
     kit::{Answer, Fault, Micros, Payload, Principal, Service, Settings},
-    sensors, stations,
+    sensors, standing, stations,
 };
 use bellwire_store::{
     log,
@@ -214,20 +214,20 @@ struct Before {
 
 /// The newest rows of the log, so that clients which come back after a restart share them too.
 fn remember(store: &Store<Answer, ReplyTo>) -> anyhow::Result<(Arc<Recent>, Before)> {
-    let (sender, rows) = mpsc::channel();
+    let (sender, found) = mpsc::channel();
     let job = move |tx: Result<&ReadTx<'_>, Fault>| {
         // A row takes about twice its bytes in memory: frames are made of it.
         let tail =
             |tx: &ReadTx<'_>| log::tail(tx, RECENT_ROWS_MAX as u64, RECENT_BYTES_MAX as u64 / 2);
-        let _ = sender.send(tx.and_then(tail));
+        let _ = sender.send(tx.and_then(|tx| Ok((tail(tx)?, standing::ahead(tx)?))));
     };
     let queued = store.read(Box::new(job));
     queued.map_err(|_| anyhow!("the store has stopped"))?;
-    let rows = rows.recv()?.map_err(|fault| anyhow!(fault.to_string()))?;
+    let (rows, ahead) = found.recv()?.map_err(|fault| anyhow!(fault.to_string()))?;
     let before = rows.first().map_or(store.log_stats().head, |row| row.offset - 1);
     let recent = Recent::new(before, RECENT_ROWS_MAX, RECENT_BYTES_MAX);
     let times = rows.iter().map(|row| row.at);
-    let told = Before { latest: times.clone().max(), settled: settled_before(times) };
+    let told = Before { latest: times.clone().max(), settled: settled_before(times, ahead) };
     let entries: Vec<_> = rows.into_iter().map(|row| Arc::new(Entry::new(Arc::new(row)))).collect();
     recent.append(&entries);
     Ok((Arc::new(recent), told))

@@ -13,6 +13,9 @@ use bellwire_store::change::Micros;
 const STEP_MIN_MICROS: Micros = 10 * 1_000_000;
 /// How long a clock that was put forward must have stood before anything is deleted for its age by it.
 const SETTLED_MICROS: Micros = 3_600 * 1_000_000;
+/// How long one must have stood before what ends by it is noted to have ended for good. A machine whose clock is wrong when
+/// it starts asks others for the time within minutes.
+const ENDED_MICROS: Micros = 600 * 1_000_000;
 /// The most steps forward that are told apart; of more the last two count as one.
 const STEPS_MAX: usize = 16;
 
@@ -44,6 +47,8 @@ struct Told {
     monotonic: Micros,
     /// Steps forward that have not stood for long: since when, by the monotonic clock, and by how much.
     steps: Vec<(Micros, Micros)>,
+    /// The latest time that had stood for long enough to end by it, as of the last step.
+    ended: Micros,
     /// What the log has not been told of, all in all.
     news: Option<Step>,
 }
@@ -52,9 +57,14 @@ impl Told {
     /// Takes in what both clocks say.
     fn look(&mut self, monotonic: Micros, wall: Micros) {
         let passed = monotonic - self.monotonic;
-        let step = wall.saturating_sub(self.wall.saturating_add(passed));
+        let expected = self.wall.saturating_add(passed);
+        let step = wall.saturating_sub(expected);
         self.at = follow(self.at, passed, wall);
-        (self.wall, self.monotonic) = (wall, monotonic);
+        (self.wall, self.monotonic) = (expected, monotonic);
+        if step.saturating_abs() >= STEP_MIN_MICROS {
+            self.ended = self.ended();
+        }
+        self.wall = wall;
         if step >= STEP_MIN_MICROS {
             self.forward(step);
             self.news = Some(Step::Forward(step));
@@ -90,8 +100,24 @@ impl Told {
     fn settled(&mut self) -> Micros {
         let since = self.monotonic - SETTLED_MICROS;
         self.steps.retain(|(at, _)| *at > since);
-        let steps = self.steps.iter().fold(0, |sum: Micros, (_, by)| sum.saturating_add(*by));
-        self.wall.saturating_sub(steps).min(self.at)
+        self.stood_for(SETTLED_MICROS)
+    }
+
+    /// The wall clock, without steps forward that have not stood for so long.
+    fn stood_for(&self, time: Micros) -> Micros {
+        self.wall.saturating_sub(self.ahead_of(time)).min(self.at)
+    }
+
+    /// How far it is put forward by steps that have not stood for so long.
+    fn ahead_of(&self, time: Micros) -> Micros {
+        let since = self.monotonic - time;
+        let steps = self.steps.iter().filter(|(at, _)| *at > since);
+        steps.fold(0, |sum: Micros, (_, by)| sum.saturating_add(*by))
+    }
+
+    /// Never goes back: what ended by a clock that stood has ended, also if it is set back in the next moment.
+    fn ended(&self) -> Micros {
+        self.ended.max(self.stood_for(ENDED_MICROS)).min(self.at)
     }
 }
 
@@ -99,7 +125,7 @@ impl Clock {
     /// A clock that begins at the wall's time.
     pub fn new() -> Clock {
         let wall = wall();
-        let told = Told { at: wall, wall, monotonic: 0, steps: Vec::new(), news: None };
+        let told = Told { at: wall, wall, monotonic: 0, steps: Vec::new(), ended: 0, news: None };
         Clock { started: Instant::now(), told: Mutex::new(told) }
     }
 
@@ -122,6 +148,19 @@ impl Clock {
     /// and no later than the wall clock itself.
     pub fn settled(&self) -> Micros {
         self.look().settled()
+    }
+
+    /// How far the wall clock is ahead of [`settled`](Clock::settled), for the next start.
+    pub fn ahead(&self) -> Micros {
+        self.look().ahead_of(SETTLED_MICROS)
+    }
+
+    /// The time by which it is noted that something has ended, so that it stays so whatever the clock says later: that of a
+    /// wall clock which was put forward counts once it has stood for ten minutes. One that is wrong for a moment, as at a
+    /// machine's start, would end all tokens for good. Until then they are refused by [`now`](Clock::now), which does not
+    /// go back.
+    pub fn ended(&self) -> Micros {
+        self.look().ended()
     }
 
     /// The last step of the wall clock since this was asked before, for the log.
@@ -151,17 +190,19 @@ impl Default for Clock {
 
 /// Up to when the times at which changes were made, in their order, are those of a clock that had stood: the last of
 /// them, if the clock came to it step by step for an hour. A long rest looks like a step, and costs an hour of waiting.
-pub fn settled_before(times: impl DoubleEndedIterator<Item = Micros>) -> Option<Micros> {
+/// Where they do not reach back an hour, it counts how far the clock was `ahead` when that was noted last.
+pub fn settled_before(
+    times: impl DoubleEndedIterator<Item = Micros>,
+    ahead: Micros,
+) -> Option<Micros> {
     let mut before = times.rev();
     let last = before.next()?;
-    let mut first = last;
-    for at in before {
-        first = at;
-        if at <= last.saturating_sub(SETTLED_MICROS) {
-            break;
-        }
-    }
-    Some(first.saturating_add(SETTLED_MICROS).min(last))
+    let hour_before = last.saturating_sub(SETTLED_MICROS);
+    let settled = match before.find(|at| *at <= hour_before) {
+        Some(earlier) => earlier.saturating_add(SETTLED_MICROS).min(last),
+        None => last.saturating_sub(ahead),
+    };
+    Some(settled)
 }
 
 fn wall() -> Micros {
@@ -191,10 +232,12 @@ mod tests {
     #[test]
     fn changes_tell_whether_the_clock_had_stood_before() {
         const MINUTE: Micros = 60 * 1_000_000;
-        let check = |minutes: &[i64], settled: Option<i64>| {
+        let check_ahead = |minutes: &[i64], ahead: i64, settled: Option<i64>| {
             let times = minutes.iter().map(|minute| minute * MINUTE);
-            assert_eq!(settled_before(times), settled.map(|at| at * MINUTE), "{minutes:?}");
+            let told = settled_before(times, ahead * MINUTE);
+            assert_eq!(told, settled.map(|at| at * MINUTE), "{minutes:?}");
         };
+        let check = |minutes: &[i64], settled| check_ahead(minutes, 0, settled);
         check(&[], None);
         check(&[7], Some(7));
         check(&[0, 20, 40, 60, 80], Some(80));
@@ -204,15 +247,28 @@ mod tests {
         // Set back: what was written ahead of it says nothing.
         check(&[0, 20, 40, 60, 90_000, 90_030, 100], Some(100));
         check(&[90_000, 0, 20, 90_060, 61], Some(60));
+        // So much came since the clock was put forward that nothing is left from before.
+        check_ahead(&[90_000, 90_020, 90_059], 89_000, Some(1_059));
+        check_ahead(&[90_000, 90_020, 90_060], 89_000, Some(90_060));
+        check_ahead(&[], 89_000, None);
     }
 
-    /// Looks as (monotonic, wall) in seconds; what is settled after the last of them.
-    fn check(looks: &[(i64, i64)], settled: i64, news: Option<Step>) {
-        let mut told = Told { at: 0, wall: 0, monotonic: 0, steps: Vec::new(), news: None };
+    /// Looks as (monotonic, wall) in seconds.
+    fn looked(looks: &[(i64, i64)]) -> Told {
+        let mut told =
+            Told { at: 0, wall: 0, monotonic: 0, steps: Vec::new(), ended: 0, news: None };
         for (monotonic, wall) in looks {
             told.look(monotonic * 1_000_000, wall * 1_000_000);
         }
+        told
+    }
+
+    /// What is settled after the last look.
+    fn check(looks: &[(i64, i64)], settled: i64, news: Option<Step>) {
+        let mut told = looked(looks);
         assert_eq!(told.settled(), settled * 1_000_000, "{looks:?}");
+        let ahead = told.wall - told.ahead_of(SETTLED_MICROS);
+        assert_eq!(ahead.min(told.at), settled * 1_000_000, "{looks:?}");
         assert_eq!(told.news, news, "{looks:?}");
     }
 
@@ -242,5 +298,27 @@ mod tests {
         // More steps than are told apart.
         let many: Vec<(i64, i64)> = (1..100).map(|n| (n, n + n * 60)).collect();
         check(&many, 99, forward(60));
+    }
+
+    #[test]
+    fn a_step_forward_ends_nothing_for_good_before_it_has_stood() {
+        const YEARS: i64 = 10 * 365 * 86_400;
+        let check = |looks: &[(i64, i64)], ended: i64| {
+            assert_eq!(looked(looks).ended(), ended * 1_000_000, "{looks:?}");
+        };
+        check(&[(5, 5)], 5);
+        check(&[(5, 14)], 14);
+        check(&[(5, 5 + YEARS)], 5);
+        check(&[(5, 5 + YEARS), (604, 604 + YEARS)], 604);
+        check(&[(5, 5 + YEARS), (605, 605 + YEARS)], 605 + YEARS);
+        // There and back: nothing has ended by it.
+        check(&[(5, 5 + YEARS), (9, 9)], 9);
+        check(&[(5, 5 + YEARS), (9, 9), (9_000, 9_000)], 9_000);
+        // Back: what had ended stays so, to the moment, and however often.
+        check(&[(500, 500), (510, 410)], 505);
+        check(&[(500, 500), (502, 400), (504, 300)], 501);
+        check(&[(500, 500), (510, 410), (590, 490)], 505);
+        check(&[(500, 500), (510, 410), (700, 600)], 600);
+        check(&[(5, 5 + YEARS), (705, 705 + YEARS), (709, 709)], 707 + YEARS);
     }
 }

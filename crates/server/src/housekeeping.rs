@@ -7,6 +7,7 @@ use bellwire_services::{
     kit::{Code, Fault, Micros, Payload, Principal, Tx, idempotency},
     live_sessions, notifications,
     sensors::history,
+    standing,
     states::retention,
     stations,
 };
@@ -39,6 +40,8 @@ const READINGS_SLICES_MAX: usize = 200;
 /// Where the next run goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
+    /// So far it is noted that the clock is ahead.
+    ahead: Option<Micros>,
     /// Tokens that ended up to then are noted as ended.
     ended: Micros,
     states: retention::Place,
@@ -119,7 +122,7 @@ fn tell_of_steps(door: &Door) {
     }
 }
 
-/// One run: that credentials ended; the log, then replies kept for retries, tokens and tickets that ended, connections that were
+/// One run: how far the clock is ahead, and that credentials ended; the log, then replies kept for retries, tokens and tickets that ended, connections that were
 /// not recovered while the log surely had what they missed, acknowledgements of what it has no more, pairings
 /// and what clients were told, notifications, bookings that are over, conversations that were deleted, then the history
 /// of states and of readings.
@@ -128,6 +131,12 @@ pub(crate) async fn tidy(
     Kept { log, states, areas, notifications, bookings }: Kept,
     places: &mut Places,
 ) -> Result<(), Fault> {
+    // Before anything is deleted: the next start must know it, whatever this one comes to.
+    let ahead = door.clock.ahead();
+    if places.ahead != Some(ahead) {
+        door.maintain(move |tx, _| standing::note(tx, ahead)).await?;
+        places.ahead = Some(ahead);
+    }
     end_credentials(door, places).await?;
     // What is deleted for its age is so by this time.
     let now = door.clock.settled();
@@ -182,12 +191,14 @@ pub(crate) async fn tidy(
     tidy_readings(door, now, &mut places.readings).await
 }
 
-/// What has ended is noted, so that it stays so whatever the clock says later: tokens by rows, pairings by going.
+/// What has ended is noted, so that it stays so whatever the clock says later. Tokens once the clock has stood that ended
+/// them: nobody gives the machines of a house new ones because a clock was wrong for a minute. Pairings at once, since
+/// another is soon begun.
 async fn end_credentials(door: &Door, places: &mut Places) -> Result<(), Fault> {
-    let now = door.clock.now();
+    let (ended, now) = (door.clock.ended(), door.clock.now());
     loop {
         let from = places.ended;
-        let end = move |tx: &mut Tx<'_>, _| identity::end(tx, from, now, SLICE_FORGOTTEN);
+        let end = move |tx: &mut Tx<'_>, _| identity::end(tx, from, ended, SLICE_FORGOTTEN);
         let Some(upto) = door.maintain(end).await? else { break };
         places.ended = upto;
     }

@@ -14,6 +14,7 @@ pub mod kit;
 pub mod live_sessions;
 pub mod notifications;
 pub mod sensors;
+pub mod standing;
 pub mod states;
 pub mod stations;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Service> {
     vec![
         kit::idempotency::service(),
         kit::due::service(),
+        standing::service(),
         identity::service(),
         live_sessions::service(),
         acknowledgements::service(),

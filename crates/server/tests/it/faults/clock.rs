@@ -18,6 +18,8 @@ use crate::{
 const HOUR: i64 = 3_600;
 /// Ten years but a day: the longest token lives ten years.
 const YEARS: i64 = (10 * 365 - 1) * 86_400;
+/// How long a clock that was put forward must have stood before tokens end by it for good.
+const ENDED_S: i64 = 600;
 const TOKEN_S: i64 = 10 * 365 * 86_400;
 /// What the log says of steps.
 const FORWARD: &str = "the clock was put forward: what ends at a time ends by it";
@@ -201,6 +203,7 @@ fn what_ended_does_not_begin_again() {
     machine.set_ahead(HOUR);
     ended.is_refused(&server, &keeper);
     Face::new(&server, &keeper).shows();
+    machine.passes(ENDED_S);
     noted(data, machine.now());
     for ahead in [0, -HOUR, -YEARS] {
         machine.set_ahead(ahead);
@@ -228,6 +231,7 @@ fn what_ended_does_not_begin_again() {
     Ask::new(server.address(), "GET", "/api/auth/verify")
         .bearer(&keeper)
         .refused(401, "UNAUTHENTICATED");
+    machine.passes(ENDED_S);
     noted(data, machine.now());
     server.kill();
     machine.set_ahead(0);
@@ -237,6 +241,35 @@ fn what_ended_does_not_begin_again() {
         .refused(401, "UNAUTHENTICATED");
     let another = process::token(data, "admin", 60);
     ended.is_refused(&server, &another);
+    server.stop();
+}
+
+/// A machine starts with a clock that is years ahead, and is told the time a minute later: nobody has to give all that is
+/// in a house new tokens.
+#[test]
+fn a_clock_that_is_wrong_for_a_minute_ends_no_token_for_good() {
+    let (folder, machine) = (tempfile::tempdir().expect("a directory can be made"), Machine::new());
+    let data = folder.path();
+    let verify = |server: &Process, token: &str| {
+        Ask::new(server.address(), "GET", "/api/auth/verify").bearer(token).send().status
+    };
+    let board = process::token(data, "admin", 365 * 86_400);
+    let short = process::token(data, "user", HOUR / 2);
+    let mut server = machine.serve(data);
+    assert_eq!([&board, &short].map(|token| verify(&server, token)), [200, 200]);
+    Face::new(&server, &board).shows();
+    server.kill();
+    machine.set_ahead(YEARS);
+    server = machine.serve(data);
+    assert_eq!([&board, &short].map(|token| verify(&server, token)), [401, 401]);
+    machine.passes(60);
+    machine.set_ahead(0);
+    // The next line comes with the next run of housekeeping: one is over by then.
+    server.says(BACKWARD);
+    assert_eq!(verify(&server, &board), 401, "in one process time does not go back");
+    server.kill();
+    server = machine.serve(data);
+    assert_eq!([&board, &short].map(|token| verify(&server, token)), [200, 200]);
     server.stop();
 }
 
@@ -303,4 +336,33 @@ fn what_is_young_stays_though_the_clock_was_years_ahead() {
     line(&due, FORWARD);
     due.restart(&machine, || machine.set_ahead(0));
     assert_eq!(past(&due), written);
+}
+
+/// The same at a start that finds only changes in the log which were made by the clock that is ahead.
+#[test]
+fn what_is_young_stays_though_the_log_has_forgotten_that_the_clock_was_set() {
+    let machine = Machine::new();
+    let mut due = Due::new(&machine, 1_800, 1_800);
+    due.begins();
+    Ask::new(due.server.address(), "DELETE", "/api/bookings/1").bearer(&due.admin).expect(204);
+    let write = |due: &Due, state: &str, status: u16| {
+        let write = Ask::new(due.server.address(), "POST", "/api/states/a.past").bearer(&due.admin);
+        write.json(&json!({ "state": state })).expect(status);
+    };
+    write(&due, "one", 201);
+    write(&due, "two", 200);
+    machine.set_ahead(YEARS);
+    due.server.says(FORWARD);
+    write(&due, "three", 200);
+    // One run is over, and the next begins.
+    machine.set_ahead(YEARS - 60);
+    due.server.says(BACKWARD);
+    let before = past(&due);
+    assert!(before.iter().all(|count| *count > 0), "{before:?}");
+    due.forgets(1);
+    due.restart(&machine, || {});
+    machine.set_ahead(YEARS + HOUR);
+    due.server.says(FORWARD);
+    due.restart(&machine, || machine.set_ahead(0));
+    assert_eq!(past(&due), before);
 }
