@@ -23,8 +23,8 @@ use crate::{
 pub(super) static HOUSE: LazyLock<House> = LazyLock::new(|| House::new("token"));
 
 /// The first line says how it is shown: `bearer`, `authorization`, `cookie`, `cookies`, `query`, `ticket`, `device` or
-/// `code`. What follows is shown. In it `$user`, `$admin` and so on stand for tokens of these, `$user.0` to `$user.2` for
-/// their parts, `$ticket`, `$device_code`, `$user_code` for those; what is between two `~` is written as base64.
+/// `code`. What follows is shown. In it `$user`, `$admin` and so on stand for tokens of these, `$user.0` to `$user.2`
+/// for their parts, `$ticket`, `$device_code`, `$user_code` for those; what is between two `~` is written as base64.
 ///
 /// - Nothing is accepted but what was signed or made here, byte for byte, for what it was made.
 /// - It says who it was made for.

@@ -1,5 +1,5 @@
-//! Connections that speak HTTP, or something like it: the real routes, and what reads requests for them, over a stream in
-//! memory.
+//! Connections that speak HTTP, or something like it: the real routes, and what reads requests for them, over a stream
+//! in memory.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -2,11 +2,12 @@
 //!
 //! A seeded sequence of commands of all services goes through the store's [`Writer`](bellwire_store::sqlite::Writer),
 //! in batches, with what is due, what is forgotten in time, and checkpoints between; below it is the disk of the
-//! store's own tests (`vfs`). After each batch the whole content is known as a digest of every table (`content`). Then:
+//! store's own tests (`vfs`). After each batch the whole content is known as a digest of every table (`content`).
+//! Then:
 //!
 //! - **the power goes** (`cuts`): before and after each sync and at some of the writes. What is left is whole, is opened
-//!   as the server does it, and holds exactly what it held after the last batch that was acknowledged, or after the one
-//!   that was under way;
+//!   as the server does it, and holds exactly what it held after the last batch that was acknowledged, or after the
+//!   one that was under way;
 //! - **a write or a sync fails** (`failures`): each one, from the first to the last. Nothing is acknowledged that is not
 //!   there, nothing is tried again, the next start checks, and what it builds upon the disk has;
 //! - **there is no room** (`full`): what is refused has no effect, all else has its own, reads go on, nothing that is

@@ -177,7 +177,8 @@ pub fn absent_is_like_forbidden(world: &World, calls: &[Call]) {
     takes_as_long(world);
 }
 
-/// Roughly: a difference of what is looked up, not of what is hidden. The quickest of many counts, as machines are busy.
+/// Roughly: a difference of what is looked up, not of what is hidden. The quickest of many counts, as machines are
+/// busy.
 fn takes_as_long(world: &World) {
     for (who, there, absent) in [
         (Lisa, "GET /api/states/$vault", "GET /api/states/vault.blind"),

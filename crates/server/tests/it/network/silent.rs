@@ -18,7 +18,7 @@ const ENGINE_DEAD_S: i64 = 45;
 const PLAIN_DEAD_S: i64 = 60;
 /// When pings are sent, and answered by those who are there.
 const PING_S: i64 = 25;
-/// How long before the first of them it is looked whether all are there: true time passes too, on a slow machine more.
+/// So long before sessions are over it is looked whether all are there: true time passes, too, on slow machines more.
 const BEFORE_S: i64 = 10;
 
 /// A server whose time passes when a test says so.
