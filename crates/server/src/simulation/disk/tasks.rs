@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    house::{BEGINNING, Base, look, room},
+    house::{Base, look, room},
     vfs::Disk,
 };
 use crate::{
