@@ -69,10 +69,13 @@ fn marker(path: &Path) -> PathBuf {
     beside(path, NEEDS_CHECK)
 }
 
-/// Leaves the marker, as durably as the disk still does anything.
+/// Leaves the marker, as durably as the disk still does anything. It has to outlive this process and no more: what it
+/// warns of is in the system's memory.
 pub(crate) fn mark(path: &Path) {
     let marked = create_private(&marker(path)).and_then(|file| file.sync_all());
-    // The disk has just failed; that it fails here too changes nothing about what comes next.
+    // Another name of the lock takes neither a descriptor nor an inode, of which none may be left.
+    let marked = marked.or_else(|_| fs::hard_link(beside(path, ".lock"), marker(path)));
+    // If neither can be made, nothing more can be done here.
     let _ = marked.and_then(|()| sync_folder(path));
 }
 
