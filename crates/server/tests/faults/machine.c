@@ -39,7 +39,7 @@ struct control {
     _Atomic int64_t counts[KINDS];   /* so many were made, failed ones included */
     _Atomic int64_t times;           /* so often the wall clock was read */
     _Atomic int64_t later[KINDS];    /* so many were made after the first that failed */
-    _Atomic int64_t passed_ns;       /* what both clocks are ahead, since so much time passed at once */
+    _Atomic int64_t passed_ns;       /* what passed at once: both clocks are ahead by it */
     char padding[256 - 14 * 8];
     char path[1024];                 /* of which files: their paths begin so */
     char whole[8];                   /* "1": or rather, are so */
@@ -185,25 +185,11 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     if (!real_clock_gettime)
         real_clock_gettime = next("clock_gettime");
     int result = real_clock_gettime(clock, now);
-    int wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
-    if (result || !control || (!wall && clock != CLOCK_MONOTONIC))
+    if (result || !control)
         return result;
-    int64_t ahead = control->passed_ns;
-    if (wall) {
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
         atomic_fetch_add(&control->times, 1);
-        ahead += control->ahead_ns;
-    }
-    int64_t seconds = ahead / 1000000000, rest = ahead % 1000000000;
-    now->tv_sec += seconds;
-    now->tv_nsec += rest;
-    if (now->tv_nsec < 0) {
-        now->tv_nsec += 1000000000;
-        now->tv_sec -= 1;
-    }
-    if (now->tv_nsec >= 1000000000) {
-        now->tv_nsec -= 1000000000;
-        now->tv_sec += 1;
-    }
+    *now = moved(*now, ahead_of(clock));
     return 0;
 }
 

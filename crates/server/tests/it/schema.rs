@@ -4,9 +4,10 @@
 //! `fixtures/schema-1.db.gz` is the database of the first schema, `schema-1.json` the tokens and the
 //! cursor that belong to it; `schema-2` has a user too, with a session and tokens, and `schema-3` the
 //! table of connections that may be recovered. `schema-4` has a paired client with an area, and what it was told and has
-//! acknowledged, `schema-5` a sensor with readings, `schema-6` two users who talk, and `schema-7` a station and bookings. The
-//! newest is made again with `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets
-//! files and a row of its own; those of earlier ones stay as they are. How versions follow each other,
+//! acknowledged, `schema-5` a sensor with readings, `schema-6` two users who talk, `schema-7` a station and bookings, and
+//! `schema-8` the table that says how far the clock was ahead. The newest is made again with
+//! `BELLWIRE_TEST_WRITE_FIXTURE=1 cargo nextest run -p bellwire --test it schema::`. A later schema gets files and a row of
+//! its own; those of earlier ones stay as they are. How versions follow each other,
 //! the store's own tests show with services made for that.
 
 use std::{
@@ -446,7 +447,7 @@ fn check(name: &str) {
 #[test]
 fn data_directories_of_earlier_versions_are_served() {
     if std::env::var_os("BELLWIRE_TEST_WRITE_FIXTURE").is_some() {
-        write_fixture("schema-7");
+        write_fixture("schema-8");
     }
-    (1..=7).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
+    (1..=8).map(|version| format!("schema-{version}")).for_each(|name| check(&name));
 }

@@ -53,7 +53,7 @@ enum Word {
     Times = 9,
     /// The first of three: how many were made after the first that failed.
     Later,
-    /// What both clocks are ahead of the true ones, in nanoseconds.
+    /// What passed at once, in nanoseconds.
     Passed = 13,
 }
 
@@ -107,13 +107,8 @@ impl Machine {
 
     /// What the wall clock of its servers says, in microseconds.
     pub fn now(&self) -> i64 {
-        let ahead = self.look(Word::Ahead, 0) + self.look(Word::Passed, 0);
-        jiff::Timestamp::now().as_microsecond() + ahead / 1_000
-    }
-
-    /// So many seconds pass at once, by the wall clock and by all others.
-    pub fn passes(&self, seconds: i64) {
-        self.set(Word::Passed, self.look(Word::Passed, 0) + seconds * 1_000_000_000);
+        let ahead_ns = self.look(Word::Ahead, 0) + self.look(Word::Passed, 0);
+        jiff::Timestamp::now().as_microsecond() + ahead_ns / 1_000
     }
 
     /// Sets the wall clock so many seconds ahead of the true one, or, if that is negative, behind it.

@@ -67,9 +67,14 @@ impl Listener {
         self.connects(way, people).is_some()
     }
 
-    /// The marks that it has not heard.
-    pub fn is_missing<'a>(&self, marks: &BTreeSet<&'a str>) -> Vec<&'a str> {
-        marks.iter().filter(|mark| !self.marks.contains(**mark)).copied().collect()
+    /// Whether it has heard all of these marks.
+    pub fn has_heard(&self, marks: &BTreeSet<&str>) -> bool {
+        marks.iter().all(|mark| self.marks.contains(*mark))
+    }
+
+    /// The place of the last event that it has heard.
+    pub fn last_offset(&self) -> Option<u64> {
+        self.heard.last().map(|heard| heard.offset)
     }
 
     /// Listens until all is over.

@@ -21,7 +21,6 @@ mod trades;
 mod writer;
 
 use std::{
-    cell::Cell,
     collections::BTreeSet,
     net::SocketAddr,
     path::Path,
@@ -49,8 +48,6 @@ use crate::{
 
 /// How long anything in a town may take that is bound to come: what fails beneath it may last for a while.
 const TOWN_DEADLINE: Duration = Duration::from_secs(60);
-/// After so long a time nothing more comes of what is done.
-const REST: Duration = Duration::from_millis(500);
 /// Between two looks at what others have achieved.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -187,17 +184,19 @@ impl Town {
         })
     }
 
-    /// Sends again what was never answered until it is, lets every listener hear the rest, and compares.
+    /// Sends again what was never answered until it is, lets every listener hear the rest, and compares. At this address
+    /// nothing fails any more.
     pub fn settles(&mut self, address: SocketAddr) {
         let Town { people, tls, writers, listeners, progress } = self;
-        let (people, tls, progress) = (&*people, tls.as_ref(), &*progress);
+        let way = Way { address, tls: tls.as_ref() };
+        let (people, progress) = (&*people, &*progress);
         // Then once more, but for those who cause what others are told: who has heard of that last request has heard
         // what followed from all before.
         for more in [0, 1] {
             let is_last = |writer: &&mut Writer| more == 0 || writer.trade.counted.is_empty();
             thread::scope(|scope| {
                 for writer in writers.iter_mut().filter(is_last) {
-                    scope.spawn(move || writer.ends(address, tls, people, progress, more));
+                    scope.spawn(move || writer.ends(way, people, progress, more));
                 }
             });
         }
@@ -213,41 +212,14 @@ impl Town {
             for listener in listeners.iter_mut() {
                 let writer = writers.iter().find(|writer| writer.trade.name == listener.trade.name);
                 let marks: BTreeSet<&str> = writer.expect("a trade has a writer").marks().collect();
-                scope.spawn(move || {
-                    let began = Instant::now();
-                    // What follows from the last request has no mark.
-                    let rests = Rests::default();
-                    listener.listens(address, tls, people, progress, |listener| {
-                        // What is known by no mark may come behind the last that has one.
-                        if last.get().0 != listener.heard.len() {
-                            last.set((listener.heard.len(), Instant::now()));
-                        }
-                        let missing = listener.is_missing(&marks);
-                        assert!(
-                            missing.is_empty() || began.elapsed() < TOWN_DEADLINE,
-                            "{listener} was never told of {missing:?}"
-                        );
-                        missing.is_empty() && rests.since(listener.heard.len())
-                    });
-                });
+                scope.spawn(move || hears(listener, &|listener| listener.has_heard(&marks)));
             }
         });
-        audit::compare(address, tls, people, writers, listeners);
-    }
-}
-
-/// When somebody heard something last.
-#[derive(Default)]
-struct Rests(Cell<Option<(usize, Instant)>>);
-
-impl Rests {
-    /// Whether nothing has come for a while to who has heard so many events.
-    fn since(&self, heard: usize) -> bool {
-        match self.0.get() {
-            Some((before, at)) if before == heard => at.elapsed() > REST,
-            _ => {
-                self.0.set(Some((heard, Instant::now())));
-                false
+        // One of two may have stopped between the events of the last request.
+        for pair in listeners.chunks_mut(Dialect::BOTH.len()) {
+            let last = pair.iter().filter_map(Listener::last_offset).max();
+            for listener in pair.iter_mut().filter(|listener| listener.last_offset() < last) {
+                hears(listener, &|listener| listener.last_offset() >= last);
             }
         }
         audit::compare(way, people, writers, listeners);

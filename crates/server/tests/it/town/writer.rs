@@ -92,7 +92,8 @@ impl Writer {
     /// Sends what was never answered until it is, and so many further requests.
     pub fn ends(&mut self, way: Way<'_>, people: &People, progress: &Progress, more: usize) {
         let (began, counts) = (Instant::now(), progress.of(self.trade));
-        while self.pending.is_some() {
+        let wanted = self.done.len() + more;
+        while self.pending.is_some() || self.done.len() < wanted {
             let Writer { trade, pending, .. } = self;
             assert!(began.elapsed() < TOWN_DEADLINE, "{}: no answer to {pending:?}", trade.name);
             match self.connects(way, people) {
