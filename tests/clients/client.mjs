@@ -212,6 +212,8 @@ export class Connection {
 export class Pipeline {
   #connection;
   #running = new Set();
+  /** @type {unknown[]} What went wrong with replies that nobody waited for. */
+  #failures = [];
 
   constructor(connection) {
     this.#connection = connection;
@@ -222,11 +224,12 @@ export class Pipeline {
     while (this.#running.size >= OUTSTANDING_MAX) await Promise.race(this.#running);
     const answered = this.#connection.ask(request).then(accept);
     this.#running.add(answered);
-    answered.finally(() => this.#running.delete(answered)).catch(() => {});
+    answered.finally(() => this.#running.delete(answered)).catch((why) => this.#failures.push(why));
   }
 
   /** Resolves when every request has been answered and accepted. */
   async drain() {
     await Promise.all(this.#running);
+    if (this.#failures.length > 0) throw this.#failures[0];
   }
 }

@@ -63,11 +63,11 @@ fn checks() -> Result<()> {
     step("dependencies", dependencies)
 }
 
-/// How many tests run at once: twice as many as there are processors, as many of them wait for browsers, deadlines and
-/// disks.
+/// How many tests run at once: half as many again as there are processors, as many of them wait for browsers, deadlines
+/// and disks.
 fn threads() -> String {
     let processors = thread::available_parallelism().map_or(2, usize::from);
-    (processors * 2).max(2).to_string()
+    (processors * 3 / 2).max(2).to_string()
 }
 
 /// Runs one step between a line with its name and a line with its time.

@@ -70,6 +70,9 @@ use crate::{
     thinning::Thinning,
 };
 
+/// How often a write of the server's own is tried that takes too long.
+const OWN_TRIES: u32 = 5;
+
 /// The tables of all services, and what calls need to run.
 pub struct Door {
     /// What can be asked.
@@ -405,17 +408,27 @@ impl Door {
         })
     }
 
-    /// Runs a write of the server's own, outside the services' tables.
+    /// Runs a write of the server's own, outside the services' tables. If it takes too long it is tried again: nobody but
+    /// the server waits for it, and on a busy machine a start must not fail for that.
     ///
     /// # Errors
     /// The store's.
     pub async fn maintain<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>, Micros) -> Result<T, Fault> + Send + Sync + 'static,
     ) -> Result<T, Fault> {
-        let (sender, answer) = oneshot::channel();
-        self.write_own(work, move |result| drop(sender.send(result)));
-        answer.await.map_err(|_| overloaded())?
+        let work = Arc::new(work);
+        let mut tries = 0;
+        loop {
+            let (sender, answer) = oneshot::channel();
+            let work = work.clone();
+            self.write_own(move |tx, now| work(tx, now), move |result| drop(sender.send(result)));
+            tries += 1;
+            match answer.await.map_err(|_| overloaded())? {
+                Err(fault) if fault.code == Code::Timeout && tries < OWN_TRIES => {}
+                result => return result,
+            }
+        }
     }
 
     /// The same for who does not wait: `reply` is called after COMMIT, on the writer's thread, or at

@@ -64,17 +64,10 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
-    // Its connections have it, too. A system that does not know it keeps more for each of them, and is listened on.
-    let _ = socket.set_tcp_notsent_lowat(UNSENT_LEN_MAX);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
-
-/// The most that the system keeps for a socket and has not sent yet, in bytes. What a reader does not take waits here,
-/// where newer values replace older ones and the whole is bounded, instead of in some MiB of the system's own (tcp(7),
-/// `tcp_wmem`). What is sent and not acknowledged does not count: far and fast readers are not slowed.
-const UNSENT_LEN_MAX: u32 = 128 << 10;
 
 /// The other end of a connection; each request has it as [`ConnectInfo`].
 #[derive(Debug, Clone, Copy)]
@@ -275,7 +268,6 @@ mod tests {
     };
 
     use axum::routing::get;
-    use socket2::SockRef;
 
     use super::*;
 
@@ -305,18 +297,6 @@ mod tests {
     fn run(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.expect("threads can be started").block_on(test);
-    }
-
-    #[test]
-    fn the_system_keeps_little_for_who_does_not_read() {
-        run(async {
-            let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-            let address = listener.local_addr().expect("it is bound");
-            let _client = std::net::TcpStream::connect(address).expect("it listens");
-            let (socket, _) = listener.accept().await.expect("somebody came");
-            let unsent = SockRef::from(&socket).tcp_notsent_lowat();
-            assert_eq!(unsent.expect("it is known here"), UNSENT_LEN_MAX);
-        });
     }
 
     #[test]

@@ -192,37 +192,3 @@ fn who_is_only_ever_refused_is_answered_less_then_closed() {
     assert_eq!(code, Some(1008), "{texts:?}");
     canary.sings();
 }
-
-/// What is answered is in memory for each alone: many who ask and never read are bounded together.
-#[test]
-fn many_who_ask_and_never_read_cost_a_bounded_amount_together() {
-    const ASKERS: usize = 250;
-    let server = Server::start();
-    let mut canary = Canary::new(&server);
-    flood(&mut server.quiet_admin(), 0, |written| written > 0);
-    let token = server.token("admin", &[]);
-    let dial = server.dial("/api/ws").bearer(&token.text).receive_buffer(4 << 10);
-    let mut askers: Vec<Client> = (0..ASKERS).map(|_| dial.open()).collect();
-    let before = server.resident_bytes();
-    let get = text(r#"{"type":"states:get","entity_id":"light.a"}"#);
-    let (mut most, until) = (0, Instant::now() + DEADLINE);
-    // Some 900 KiB for each, less than one alone may have.
-    for _ in 0..5 {
-        askers.iter_mut().for_each(|asker| asker.send_bytes(&get.repeat(12)));
-        canary.sings();
-        most = most.max(server.resident_bytes());
-    }
-    while server.metric("bellwire_slow_readers_total") < 1.0 {
-        assert!(Instant::now() < until, "so much waits for those who do not read");
-        canary.sings();
-        most = most.max(server.resident_bytes());
-    }
-    let grown = most.saturating_sub(before);
-    assert!(grown < 220 << 20, "{} MiB for {ASKERS} of them", grown >> 20);
-    drop(askers);
-    // What was freed is given back.
-    crate::harness::until("the memory is given back", || {
-        canary.sings();
-        server.resident_bytes() < before + (100 << 20)
-    });
-}

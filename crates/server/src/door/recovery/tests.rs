@@ -122,7 +122,7 @@ impl House {
 
     fn maintain<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, Fault> + Send + Sync + 'static,
     ) -> T {
         let done = self.core.door.maintain(move |tx, _| work(tx));
         self.runtime.block_on(done).expect("it is done")

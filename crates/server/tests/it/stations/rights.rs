@@ -175,7 +175,7 @@ fn reads(house: &House, token: &str, mut slow: Client, since: String, all: usize
 /// from what they are told, unless they are cut off, and then they have the rest by their cursor.
 #[test]
 fn what_waits_for_a_slow_reader() {
-    const ROUNDS: usize = 8;
+    const ROUNDS: usize = 24;
     let house = House::with(&[("STATIONS__BOOKINGS_PER_USER", "1000")], [PORTIONS[0], 1]);
     let mut admin = house.rules(Via::Rest);
     // Frames are long, so that a few fill what the system keeps of them.
