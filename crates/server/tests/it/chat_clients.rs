@@ -52,11 +52,24 @@ fn recovers(transport: &str) {
 
 over_each_transport! {
     javascript_4_8: |transport| document("4.8", transport);
-    javascript_4_0: |transport| document("4.0", transport);
-    javascript_3_1: |transport| document("3.1", transport);
-    python_with_threads: |transport| python("threads", transport);
     python_with_asyncio: |transport| python("asyncio", transport);
     recovery: recovers;
+}
+
+/// What older clients and other loops do on each transport, `socketio_clients` sees.
+#[test]
+fn javascript_4_0() {
+    document("4.0", "upgrade");
+}
+
+#[test]
+fn javascript_3_1() {
+    document("3.1", "polling");
+}
+
+#[test]
+fn python_with_threads() {
+    python("threads", "websocket");
 }
 
 #[test]
