@@ -18,6 +18,8 @@ use super::{
 use crate::harness::{Chance, Over, seeds, until};
 
 const SEEDS: std::ops::Range<u64> = 1..2;
+/// Names others.
+const SEED: &str = "BELLWIRE_TEST_BOOKINGS_SEED";
 const LIVES: usize = 4;
 const STEPS: usize = 45;
 /// Steps whose answers are lost in a crash.
@@ -99,9 +101,10 @@ impl Book {
         }
     }
 
-    /// Enters what a step was answered.
+    /// Enters what a step was answered. Of those that were asked for at the same time nobody knows in which order they
+    /// were done: then what one finds may be the work of another that is entered later.
     #[track_caller]
-    fn enter(&mut self, house: &House, step: &Step, answer: &str) {
+    fn enter(&mut self, house: &House, step: &Step, answer: &str, is_alone: bool) {
         let answer = match result(answer) {
             Ok(answer) => serde_json::from_str::<Value>(&answer).expect("it is JSON"),
             Err(Refused { words, .. }) => {
@@ -130,12 +133,14 @@ impl Book {
                 for (id, other) in &self.bookings {
                     if other.1 == battery && other.2.is_none() {
                         let shown = house.admins("GET", &format!("/api/bookings/{id}")).expect(200);
-                        let is_over =
-                            shown["status"] == "expired" || shown["status"] == "cancelled";
+                        let is_over = shown["status"] == "expired"
+                            || shown["status"] == "cancelled"
+                            || !is_alone && shown["status"] == "collected";
                         assert!(is_over, "{answer} beside {shown}");
                     }
                 }
-                assert!(!self.collected.contains(&battery), "{answer}: it is with somebody");
+                let is_away = is_alone && self.collected.contains(&battery);
+                assert!(!is_away, "{answer}: it is with somebody");
                 let new = self.bookings.insert(number(&answer), (step.who, battery, None));
                 assert_eq!(new, None, "{answer}");
             }
@@ -245,7 +250,7 @@ fn life(
         *key += 1;
         let line = who.get_mut(&step.who).expect("they have one");
         let answer = line.asks(step.call, &keyed(&step, *key));
-        book.enter(&house, &step, &answer);
+        book.enter(&house, &step, &answer, true);
         if chance.below(3) == 0 {
             let n = chance.below(watchers.len());
             watchers[n].does_something(&house, chance);
@@ -272,8 +277,15 @@ fn life(
     for (step, key) in &steps {
         let line = who.get_mut(&step.who).expect("they have one");
         let answer = line.asks(step.call, &keyed(step, *key));
-        book.enter(&house, step, &answer);
+        book.enter(&house, step, &answer, false);
     }
+    let at_stations = [1, 2].map(|station| {
+        let path = format!("/api/stations/{station}/batteries?limit=1000");
+        house.admins("GET", &path).expect(200)["items"].clone()
+    });
+    let there = at_stations.iter().filter_map(Value::as_array).flatten();
+    let there: BTreeSet<i64> = there.map(number).collect();
+    book.collected.retain(|battery| !there.contains(battery));
     house
 }
 
@@ -297,7 +309,7 @@ fn is_of(told: &Told, station: u64) -> bool {
 
 #[track_caller]
 fn check(seed: u64) {
-    println!("BELLWIRE_TEST_BOOKINGS_SEED={seed}");
+    println!("{SEED}={seed}");
     let mut chance = Chance(seed);
     let mut house = House::with(&[("STATIONS__HOLD", "1s")], [5, 3]);
     let begins = Tally::of(&house);
@@ -379,8 +391,13 @@ fn balances(house: &House, begins: Tally, book: &Book, public: &[Told], staff: &
     assert_eq!(kept("booking_ready"), book.ready);
     assert_eq!(kept("booking_expired"), became("expired"));
     assert_eq!(kept("booking_cancelled"), became("cancelled"));
+    // The usual seeds show all of it; not every other one does.
     let ends = ["expired", "collected", "cancelled"].map(became);
-    assert!(ends.iter().all(|count| *count > 0), "a seed that shows more, please: {ends:?}");
+    let is_usual = std::env::var(SEED).is_err();
+    assert!(
+        !is_usual || ends.iter().all(|count| *count > 0),
+        "a seed that shows more, please: {ends:?}"
+    );
 }
 
 /// What john was told is what is kept.
@@ -397,5 +414,5 @@ fn inboxes(house: &House, told: &[Told]) {
 
 #[test]
 fn every_watcher_is_told_the_log() {
-    seeds("BELLWIRE_TEST_BOOKINGS_SEED", SEEDS).for_each(check);
+    seeds(SEED, SEEDS).for_each(check);
 }
