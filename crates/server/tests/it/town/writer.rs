@@ -106,10 +106,7 @@ impl Writer {
     fn connects(&self, way: Way<'_>, people: &People) -> Option<Link> {
         let token = (self.trade.writer)(people);
         match self.dialect {
-            Dialect::Plain => {
-                let path = (self.trade.path)(people);
-                Link::plain(way, path.split('&').next().unwrap_or(&path), token)
-            }
+            Dialect::Plain => Link::plain(way, &(self.trade.path)(people), token),
             Dialect::SocketIo => {
                 let Trade { namespace, .. } = self.trade;
                 let auth = json!({ "token": token });
