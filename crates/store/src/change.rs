@@ -229,7 +229,7 @@ pub enum Code {
     Overloaded,
     /// The disk is full: nothing is written until there is room.
     Full,
-    /// Took longer than a command may (250 ms) and was undone.
+    /// Worked for longer than a command may (250 ms) and was undone.
     Timeout,
     /// A fault of ours; it was logged.
     Internal,

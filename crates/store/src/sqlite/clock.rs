@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// The monotonic clock, for limits (2 ms a batch, 250 ms a command) and for measuring. What is
 /// stored never depends on it: wall time comes in with each write.
 #[expect(
@@ -15,4 +17,9 @@ pub(crate) fn now() -> Instant {
 /// Time passed since `start`.
 pub(crate) fn since(start: Instant) -> Duration {
     now().saturating_duration_since(start)
+}
+
+/// For how long a processor has worked for the calling thread. A system call: some 200 ns.
+pub(crate) fn worked() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

@@ -44,15 +44,15 @@ pub struct Options {
     pub replay_queue_max: usize,
     /// Reads that look at much, and wait at most; more are handed back.
     pub long_read_queue_max: usize,
-    /// How long such a read may take.
+    /// How long such a read may work.
     pub long_read_time_max: Duration,
     /// After this a batch takes no further command.
     pub batch_time_max: Duration,
     /// After this many rows a batch takes no further command.
     pub batch_rows_max: u64,
-    /// A command that takes longer is interrupted and undone.
+    /// A command that works for longer is interrupted and undone. It may stand still for some seconds more.
     pub command_time_max: Duration,
-    /// A read that takes longer is interrupted.
+    /// A read that works for longer is interrupted.
     pub read_time_max: Duration,
     /// Pages that the writer keeps in memory, in KiB.
     pub writer_cache_kib: u32,

@@ -16,6 +16,9 @@ use crate::change::{Code, Fault};
 
 /// How many steps of SQLite's virtual machine pass between two looks at the clock: some 20 us.
 const STEPS_PER_LOOK: i32 = 1_000;
+/// How long what runs may also stand still, for a disk that hardly answers, on a machine that has no time for
+/// it or while the process is stopped: more than any of these is meant to take, and still an end.
+const STANDS_MAX: Duration = Duration::from_secs(10);
 /// The deadline of a connection without one.
 const NEVER: u64 = u64::MAX;
 
@@ -23,12 +26,22 @@ const NEVER: u64 = u64::MAX;
 /// what runs, and why it failed.
 pub(crate) struct Watch {
     pub(crate) epoch: String,
-    base: Instant,
-    /// Nanoseconds after `base`. Written by this connection's thread and read by SQLite's progress
-    /// handler on the same thread; atomic only because the handler has to be `Send`.
-    deadline: Arc<AtomicU64>,
+    deadline: Arc<Deadline>,
     /// Why the running command or query has failed. Only this connection's thread touches it.
     failed: RefCell<Option<Failed>>,
+}
+
+/// When what runs is over: what it works counts, and what it waits for counts less, as that is not its doing.
+///
+/// In nanoseconds of each clock. Written by this connection's thread and read by SQLite's progress handler on the
+/// same thread; atomic only because the handler has to be `Send`.
+struct Deadline {
+    base: Instant,
+    /// After `base`. Nothing works for longer than it takes, so that the other clock, which is slower to read, is
+    /// not asked before.
+    earliest: AtomicU64,
+    /// Of [`clock::worked`].
+    work: AtomicU64,
 }
 
 /// A failure of a statement.
@@ -53,28 +66,21 @@ pub(crate) enum Harm {
 impl Watch {
     /// Sets up `conn` so that what runs past its deadline is interrupted.
     pub(crate) fn new(conn: &mut Connection, epoch: String) -> rusqlite::Result<Watch> {
-        let base = clock::now();
-        let deadline = Arc::new(AtomicU64::new(NEVER));
+        let deadline = Arc::new(Deadline::never());
         let shared = Arc::clone(&deadline);
-        conn.progress_handler(
-            STEPS_PER_LOOK,
-            Some(move || {
-                let deadline = shared.load(Relaxed);
-                deadline != NEVER && nanos(clock::since(base)) > deadline
-            }),
-        )?;
-        Ok(Watch { epoch, base, deadline, failed: RefCell::new(None) })
+        conn.progress_handler(STEPS_PER_LOOK, Some(move || shared.is_over()))?;
+        Ok(Watch { epoch, deadline, failed: RefCell::new(None) })
     }
 
-    /// Starts a command or query that may take `time_max`.
+    /// Starts a command or query that may work for `time_max`, on the thread that calls.
     pub(crate) fn start(&self, time_max: Duration) {
         self.failed.replace(None);
-        self.deadline.store(nanos(clock::since(self.base) + time_max), Relaxed);
+        self.deadline.start(time_max);
     }
 
     /// Ends it: COMMIT and ROLLBACK have no deadline.
     pub(crate) fn end(&self) -> Option<Failed> {
-        self.deadline.store(NEVER, Relaxed);
+        self.deadline.end();
         self.failed.take()
     }
 
@@ -83,8 +89,7 @@ impl Watch {
         if let Some(failed) = &*self.failed.borrow() {
             return Err(failed.fault.clone());
         }
-        let deadline = self.deadline.load(Relaxed);
-        if deadline != NEVER && nanos(clock::since(self.base)) > deadline {
+        if self.deadline.is_over() {
             let error = rusqlite::Error::SqliteFailure(
                 ffi::Error::new(ffi::SQLITE_INTERRUPT),
                 Some("between two statements".to_owned()),
@@ -103,6 +108,33 @@ impl Watch {
         let fault = failed.fault.clone();
         self.failed.borrow_mut().get_or_insert(failed);
         fault
+    }
+}
+
+impl Deadline {
+    fn never() -> Deadline {
+        let (earliest, work) = (AtomicU64::new(NEVER), AtomicU64::new(NEVER));
+        Deadline { base: clock::now(), earliest, work }
+    }
+
+    fn start(&self, time_max: Duration) {
+        self.earliest.store(nanos(clock::since(self.base) + time_max), Relaxed);
+        self.work.store(nanos(clock::worked() + time_max), Relaxed);
+    }
+
+    fn end(&self) {
+        self.earliest.store(NEVER, Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        let earliest = self.earliest.load(Relaxed);
+        if earliest == NEVER {
+            return false;
+        }
+        let elapsed = nanos(clock::since(self.base));
+        elapsed > earliest
+            && (elapsed - earliest > nanos(STANDS_MAX)
+                || nanos(clock::worked()) > self.work.load(Relaxed))
     }
 }
 
@@ -151,4 +183,39 @@ fn timeout() -> Fault {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(NEVER - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether that is over which started this long ago, may work for a second and has or has not.
+    fn is_over(ago: Duration, has_worked: bool) -> bool {
+        let base = clock::now().checked_sub(ago).expect("the machine runs for longer");
+        let deadline = Deadline { base, ..Deadline::never() };
+        deadline.earliest.store(nanos(Duration::from_secs(1)), Relaxed);
+        deadline.work.store(if has_worked { 0 } else { NEVER - 1 }, Relaxed);
+        deadline.is_over()
+    }
+
+    #[test]
+    fn what_works_for_too_long_is_over_and_what_stands_only_after_long() {
+        let second = Duration::from_secs(1);
+        assert!(is_over(2 * second, true));
+        assert!(!is_over(second / 2, true), "nothing works for longer than it takes");
+        assert!(!is_over(9 * second, false));
+        assert!(is_over(12 * second, false));
+    }
+
+    #[test]
+    fn work_is_what_is_compared() {
+        let deadline = Deadline::never();
+        assert!(!deadline.is_over(), "nothing runs");
+        deadline.start(Duration::ZERO);
+        while !deadline.is_over() {}
+        deadline.end();
+        assert!(!deadline.is_over());
+        deadline.start(Duration::from_secs(3_600));
+        assert!(!deadline.is_over());
+    }
 }

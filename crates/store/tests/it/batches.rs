@@ -103,6 +103,26 @@ fn a_command_that_takes_too_long_is_undone_alone() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "to stand still is what is tried")]
+fn a_command_that_stands_still_is_not_undone() {
+    // As on a busy machine, or one that was stopped: four times what it may work for.
+    let folder = tempfile::tempdir().expect("room");
+    let (mut writer, mut reader) = open(folder.path());
+    let stands = testing::write(0, 1, |tx| {
+        tx.execute(INSERT, &[Value::Integer(1)])?;
+        std::thread::sleep(Duration::from_millis(400));
+        tx.one(IDS, &[], |row| row.integer(0)).map(|_| Outcome::reply(1))
+    });
+    let batch = writer.batch(vec![stands]).expect("a sound disk");
+    assert_eq!(batch.answers[0].result.as_ref().map(|c| *c.reply()), Ok(1));
+    let read = reader.read(|tx| {
+        std::thread::sleep(Duration::from_millis(400));
+        tx.all(IDS, &[], |row| row.integer(0)).map_err(|fault| fault.code)
+    });
+    assert_eq!(read, Ok(Ok(vec![1])));
+}
+
+#[test]
 fn a_bug_in_a_command_is_undone_alone() {
     let mistake = |statement: Statement| {
         check(Code::Internal, 2, move |tx| {
