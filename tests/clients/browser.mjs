@@ -12,18 +12,24 @@ export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 39
 export const TABLET = { tablet: { width: 1024, height: 768 } };
 
 /** How long a page may take to show what is known. */
-export const SHOWN_MS = 10_000;
+export const SHOWN_MS = 20_000;
+
+/** How often it is looked whether it does. Not with each frame: to draw those takes more than all else. */
+const POLLING_MS = 25;
 
 /**
  * Starts Chromium: the one that `BELLWIRE_TEST_CHROMIUM` names, else `/usr/bin/chromium`. It ends with this process.
  * Its own sandbox is off: it does not work for root, and tests often run as root; only pages of the server under
- * test are opened.
+ * test are opened. Pages are asked to keep still: to draw what moves takes more than all else.
  */
-export function launch() {
-  return chromium.launch({
+export async function launch() {
+  const browser = await chromium.launch({
     executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = (how) => newContext({ reducedMotion: 'reduce', ...how });
+  return browser;
 }
 
 /**
@@ -45,7 +51,7 @@ export async function open(context, url) {
 export async function until(page, what, find, given, limitMs = SHOWN_MS) {
   doing(`waiting until ${what}`);
   try {
-    const found = await page.waitForFunction(find, given, { timeout: limitMs });
+    const found = await page.waitForFunction(find, given, { timeout: limitMs, polling: POLLING_MS });
     return await found.jsonValue();
   } catch (error) {
     if (error.name !== 'TimeoutError') throw error;

@@ -13,8 +13,9 @@ use crate::command::{cargo, command, on_path, output, root, run, succeeds};
 const TAKEN_FOR_GRANTED: [(&str, &str); 5] =
     [("cc", "gcc"), ("curl", "curl"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3")];
 
-/// Names under which Chromium is found on `PATH`.
-const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// Names under which Chromium is found on `PATH`. First the one without windows: it takes a third less of the processor.
+const CHROMIUM: [&str; 4] =
+    ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
 /// Where everything is.
 pub struct Installed {
@@ -74,7 +75,7 @@ fn apt() -> Result<()> {
     }
     if chromium().is_none() {
         // Chromium alone brings no font, and a page without one has no text in its pictures.
-        missing.extend(["chromium", "fonts-dejavu-core"]);
+        missing.extend([CHROMIUM[0], "fonts-dejavu-core"]);
     }
     if !succeeds(command("python3").args(["-c", "import ensurepip, venv"])) {
         missing.push("python3-venv");

@@ -46,7 +46,7 @@ pub use talk::{Manner, Reply, Talk};
 pub use transport::{Transport, secure, trusting};
 
 /// How long anything may take that is bound to come. Far above what it takes, for slow machines.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(40);
 /// Between two looks at what another process or thread does. Without a rest, looking takes the core
 /// from what is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
