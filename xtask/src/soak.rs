@@ -294,7 +294,7 @@ fn page(all: &[Done], options: &Options, took: Duration) -> Result<String> {
     let changed = if is_clean { "" } else { ", with changes" };
     let date = said("date", &["-u", "+%Y-%m-%d"])?;
     let processors = thread::available_parallelism().map_or(0, usize::from);
-    let system = said("uname", &["-sr"])?;
+    let system = said("uname", &["-s"])?;
     let hours = options.hours.map_or(String::new(), |hours| format!(" --hours {hours}"));
     let mut text = format!(
         "# Soak\n\n\
