@@ -32,7 +32,7 @@ export class Stations extends Watched {
   isReplayedWhole = true;
   /** By id. What changes is another object then. @type {Map<number, Known>} */
   all = new Map();
-  /** The station that an event was about last. @type {number | undefined} */
+  /** The station whose counters an event told last. @type {number | undefined} */
   last;
   /** Whether all that there is was told. */
   complete = false;
@@ -127,6 +127,7 @@ export class Stations extends Watched {
 
   /** @param {number} id @param {string} name @param {{ available: number, booked: number }} counters */
   #count(id, name, { available, booked }) {
+    this.last = id;
     this.#put(id, {
       name,
       available_batteries: available,
@@ -142,7 +143,6 @@ export class Stations extends Watched {
     const station = { ...(known ?? empty), ...change };
     this.all.set(id, station);
     for (const heard of this.#meanwhile) heard.set(id, { ...heard.get(id), ...change });
-    this.last = id;
     // No event says that there is a station, or that there is none any more.
     const mayBeGone = station.total_batteries === 0 && (station.status === 'offline' || station.status === null);
     if (mayBeGone || (!known && this.complete)) this.#look(id);

@@ -15,7 +15,7 @@ export class Stations extends Watched {
     isReplayedWhole: boolean;
     /** By id. What changes is another object then. @type {Map<number, Known>} */
     all: Map<number, Known>;
-    /** The station that an event was about last. @type {number | undefined} */
+    /** The station whose counters an event told last. @type {number | undefined} */
     last: number | undefined;
     /** Whether all that there is was told. */
     complete: boolean;

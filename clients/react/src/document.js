@@ -21,8 +21,8 @@ const TYPES = /** @type {const} */ (['notification', 'booking_confirmed', 'booki
 const NONE = [];
 
 /**
- * What is in a station: at once, not only after the next event. Without an id: what is in the station that was heard of
- * last.
+ * What is in a station: at once, not only after the next event. Without an id: what is in the station whose counters
+ * were told last.
  *
  * @param {number | string | null} [stationId]
  * @returns {{ inventory: import('@bellwire/client').Inventory | null, isConnected: boolean }}

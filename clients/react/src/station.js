@@ -16,7 +16,8 @@ import { useBellwire } from './provider.js';
  * @property {boolean} isConnected whether what is shown is true now
  * @property {import('@bellwire/client').Condition} condition of the connection
  * @property {Error | null} error why there is none, e.g. a `Refused` of status 404: no such station
- * @property {import('@bellwire/client').Inventory | null} told of the station that an event was about last
+ * @property {import('@bellwire/client').Inventory | null} told of the station whose counters an event
+ *   told last
  */
 
 /** @type {ShownStation} */

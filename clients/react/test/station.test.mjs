@@ -275,12 +275,16 @@ test('the hook of the document', async (test) => {
   const same = now();
   await page.show(createElement(Probe, { of: 1 }));
   assert.equal(now(), same);
-  // Without an id it shows the station that was heard of last.
+  // Without an id it shows the station whose counters were told last.
   await page.show(createElement(Probe, { of: undefined }));
   await page.pass(10);
   await page.begin(station(1, 15, 3), station(2, 8, 0));
   assert.deepEqual(now(), { inventory: null, isConnected: true });
   await acts(() => page.last().say(booked(2, 7, 1, 'e.2')));
+  await page.pass(16);
+  assert.deepEqual(now(), { inventory: counters(7, 1), isConnected: true });
+  // A status says nothing of what is in a station.
+  await acts(() => page.last().say({ type: 'station_status', station_id: 1, station_name: 'Station 1', status: 'maintenance', cursor: 'e.3' }));
   await page.pass(16);
   assert.deepEqual(now(), { inventory: counters(7, 1), isConnected: true });
 });

@@ -1,6 +1,6 @@
 /**
- * What is in a station: at once, not only after the next event. Without an id: what is in the station that was heard of
- * last.
+ * What is in a station: at once, not only after the next event. Without an id: what is in the station whose counters
+ * were told last.
  *
  * @param {number | string | null} [stationId]
  * @returns {{ inventory: import('@bellwire/client').Inventory | null, isConnected: boolean }}

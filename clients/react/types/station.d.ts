@@ -38,7 +38,8 @@ export type ShownStation = {
      */
     error: Error | null;
     /**
-     * of the station that an event was about last
+     * of the station whose counters an event
+     * told last
      */
     told: import("@bellwire/client").Inventory | null;
 };
