@@ -85,8 +85,9 @@ export class Calls {
   }
 
   /**
-   * There is a connection again: what waits is sent, in its order. The server keeps the keys of each token by themselves:
-   * under another one a call that was done already would be done once more, and perhaps for somebody else.
+   * There is a connection again: what waits is sent, in its order. The server keeps the keys of each user by themselves,
+   * and those of each token with scopes of its own: under another one a call that was done already might be done once more,
+   * and for somebody else.
    *
    * @param {string | null} as the token that the connection shows; `null`: the cookie
    */

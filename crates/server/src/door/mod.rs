@@ -206,10 +206,10 @@ impl Bound {
     }
 }
 
-/// Whose retries the requests of this caller are. What is done with a credential is done with this one,
-/// not with another of the same user.
+/// Whose retries the requests of this caller are. What is done with a credential is done with this one, not with another
+/// of the same user.
 fn retries_as(access: Access, principal: &Principal) -> &str {
-    if access == Access::Bearer { &principal.token } else { principal.retries_as() }
+    if access == Access::Credential { &principal.token } else { principal.retries_as() }
 }
 
 impl Door {

@@ -168,7 +168,7 @@ fn who(access: Access) -> &'static str {
     match access {
         Access::Anyone | Access::Visitor => "anyone",
         Access::Caller => "caller",
-        Access::Bearer => "bearer",
+        Access::Bearer | Access::Credential => "bearer",
         Access::Admin => "admin",
         Access::Operator => "operator",
     }

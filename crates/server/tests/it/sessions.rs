@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bellwire_services::kit::Access;
 use serde_json::{Value, json};
 
 use crate::{
@@ -195,6 +196,16 @@ fn a_session_goes_on_and_ends() {
     canary.sings();
 }
 
+/// All else is done by a user, with whichever of their tokens.
+#[test]
+fn what_is_done_with_a_token_itself() {
+    let services = bellwire_services::all();
+    let commands = services.iter().flat_map(|service| &service.commands);
+    let names = commands.filter(|command| command.access == Access::Credential).map(|it| it.name);
+    let expected = ["auth.refresh", "auth.logout", "auth.ticket", "auth.password"];
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+}
+
 /// A key stands for what one caller asked: not for what another token of the same user did.
 #[test]
 fn a_key_is_not_shared_between_the_tokens_of_a_user() {
@@ -222,6 +233,17 @@ fn a_key_is_not_shared_between_the_tokens_of_a_user() {
     let made = write(&follower).expect(201);
     assert_eq!(write(&server.sign_in("jane", USER_PASSWORD)).expect(201), made, "one caller");
     write(&narrow).refused(403, "FORBIDDEN");
+    let admin = server.token("admin", &[]).text;
+    let notice = json!({ "to": jane, "title": "a", "message": "b" });
+    server.ask("POST", "/api/notifications").bearer(&admin).json(&notice).expect(201);
+    let read = |token: &str| {
+        let ask = server.ask("POST", "/api/notifications/read").bearer(token);
+        ask.header("Idempotency-Key: 1").json(&json!({ "all": true })).expect(200)["read"].clone()
+    };
+    let sessions = [(); 2].map(|()| server.sign_in("jane", USER_PASSWORD));
+    assert_eq!(sessions.map(|session| read(&session)), [1, 1], "one caller");
+    // What a token is asked with rights of its own is another's.
+    assert_eq!(read(&narrow), 0);
 }
 
 #[test]

@@ -110,13 +110,13 @@ pub fn service() -> Service {
             Prepared { look: session::look, work: session::compare, decide: session::login },
         )
         .query("auth.verify", Access::Bearer, read::verify)
-        .command("auth.refresh", Access::Bearer, session::refresh)
-        .command("auth.logout", Access::Bearer, session::logout)
-        .command("auth.ticket", Access::Bearer, session::ticket)
+        .command("auth.refresh", Access::Credential, session::refresh)
+        .command("auth.logout", Access::Credential, session::logout)
+        .command("auth.ticket", Access::Credential, session::ticket)
         .command("auth.use_ticket", Access::Operator, session::use_ticket)
         .prepared_command(
             "auth.password",
-            Access::Bearer,
+            Access::Credential,
             Prepared {
                 look: session::look_at_own,
                 work: session::compare_own,

@@ -57,6 +57,8 @@ pub enum Access {
     Caller,
     /// Holders of tokens.
     Bearer,
+    /// Holders of tokens, who do something with that very token: a key of retries is the token's, not its user's.
+    Credential,
     /// Admins, and the operator.
     Admin,
     /// The server itself and its operator.
@@ -78,7 +80,7 @@ impl Access {
         let admitted = match self {
             Access::Anyone | Access::Visitor => true,
             Access::Caller => role != Role::Pairing,
-            Access::Bearer => !matches!(role, Role::Guest | Role::Pairing),
+            Access::Bearer | Access::Credential => !matches!(role, Role::Guest | Role::Pairing),
             Access::Admin => matches!(role, Role::Admin | Role::System),
             Access::Operator => role == Role::System,
         };

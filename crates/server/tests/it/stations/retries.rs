@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::Write as _};
 use serde_json::{Value, json};
 
 use super::{
-    House, JANE, JOHN, Line, OLGA, UENAL, Via,
+    Caller, House, JANE, JOHN, Line, OLGA, UENAL, Via,
     caller::{request, result},
     frames::{booked, collected, confirmed, inventory},
     line::{ALL, DEAF, INBOX, timeless},
@@ -56,14 +56,15 @@ fn the_same_key_is_the_same_booking() {
     }
 }
 
-/// All that changes something takes effect once.
+/// All that changes something takes effect once, also when the retry comes from another session of the same user.
 #[test]
 fn every_change_takes_effect_once() {
     for via in Via::ALL {
         let house = House::new([3, 1]);
         let mut watcher = house.watches(ALL);
         let mut inbox = house.line(JOHN, INBOX);
-        let mut admin = house.rules(via);
+        let sessions = [(); 2].map(|()| house.server.token_of("admin", "1", &[]).text);
+        let mut admin = Caller::new(&house, Some(&sessions[0]), via);
         let id = |id: i64| json!({ "booking_id": id });
         house.books(JOHN, 1, None);
         house.books(JOHN, 1, None);
@@ -71,6 +72,7 @@ fn every_change_takes_effect_once() {
         inbox.texts();
         let new = json!({ "station_id": 1, "name": "x", "model": "y" });
         let rows = [
+            ("stations.book", json!({ "station_id": 2 }), 2, 0),
             ("bookings.ready", id(1), 0, 1),
             ("bookings.collect", id(1), 2, 0),
             ("bookings.cancel", id(2), 1, 1),
@@ -85,7 +87,8 @@ fn every_change_takes_effect_once() {
             let answer = admin.asks(call, fields.clone()).expect("it is done");
             assert_eq!(watcher.texts().len(), heard, "{call}");
             for again in Via::ALL {
-                let said = house.rules(again).asks(call, fields.clone());
+                let mut other = Caller::new(&house, Some(&sessions[1]), again);
+                let said = other.asks(call, fields.clone());
                 assert_eq!(said.as_ref(), Ok(&answer), "{via:?} {again:?} {call}");
             }
             assert_eq!(inbox.texts().len(), told, "{call}");
