@@ -228,7 +228,7 @@ mod tests {
     use tokio::runtime::{Builder, Runtime};
 
     use super::*;
-    use crate::{app::Core, door::Guests};
+    use crate::{app::Core, demo, door::Guests};
 
     /// For as long as there is time.
     const LONG: Micros = i64::MAX / 2;
@@ -316,5 +316,24 @@ mod tests {
         house.ask("stations.book", &house.ann, json!({ "station_id": 1 }));
         assert_eq!(house.left("bookings.list", KEPT), SLICE_FORGOTTEN + 2);
         assert_eq!(house.left("bookings.list", Kept { bookings: OVER, ..KEPT }), 1);
+    }
+
+    /// The reading that document 002 has as its example is taken by the demo, and known to it, however old it is.
+    #[test]
+    fn the_demo_knows_the_documents_reading_for_good() {
+        let house = House::new();
+        house.runtime.block_on(demo::add_devices(&house.core.door)).expect("they are made");
+        let operator = Principal::operator();
+        for sensor in 1..=2 {
+            house.ask("sensor_data", &operator, json!({ "sensor_id": sensor, "value": 20 }));
+            let reading = json!({
+                "sensor_id": sensor, "value": 25.5, "timestamp": "2025-09-11T15:30:00Z",
+            });
+            for _ in 0..2 {
+                let update = house.ask("sensor_data", &operator, reading.clone());
+                assert_eq!(update["timestamp"], reading["timestamp"]);
+                house.left("notifications.list", KEPT);
+            }
+        }
     }
 }

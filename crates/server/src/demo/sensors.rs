@@ -47,13 +47,8 @@ struct Board {
 }
 
 static BOARDS: [Board; 5] = [
-    hydroponics(1, "Hydroponic System 1", &[sensor(1, "temperature", "celsius", Some(90))], NEWARK),
-    hydroponics(
-        2,
-        "Hydroponic System 2",
-        &[sensor(2, "temperature", "celsius", Some(90))],
-        KENNEDY,
-    ),
+    hydroponics(1, "Hydroponic System 1", &[sensor(1, "temperature", "celsius")], NEWARK),
+    hydroponics(2, "Hydroponic System 2", &[sensor(2, "temperature", "celsius")], KENNEDY),
     airport(3, "Newark Airport", &observations(3, Some(STORM)), NEWARK),
     airport(4, "Kennedy Airport", &observations(10, None), KENNEDY),
     Board {
@@ -61,10 +56,10 @@ static BOARDS: [Board; 5] = [
             device: 5,
             name: "Seattle",
             sensors: &[
-                sensor(17, "temp_max", "celsius", None),
-                sensor(18, "temp_min", "celsius", None),
-                sensor(19, "precipitation", "mm", None),
-                sensor(20, "wind", "m/s", None),
+                sensor(17, "temp_max", "celsius"),
+                sensor(18, "temp_min", "celsius"),
+                sensor(19, "precipitation", "mm"),
+                sensor(20, "wind", "m/s"),
             ],
         },
         station: SEATTLE_DAILY,
@@ -82,13 +77,8 @@ static BOARDS: [Board; 5] = [
 /// No wind in the series is so strong; only a sensor that failed says so.
 const STORM: Alarm = Alarm { above: Some(30.0), below: None, hysteresis: 1.0, hold_off_s: 600 };
 
-const fn sensor(
-    sensor: i64,
-    sensor_type: &'static str,
-    unit: &'static str,
-    raw_days: Option<i64>,
-) -> SampleSensor {
-    SampleSensor { sensor, sensor_type, unit, raw_days, alarm: None }
+const fn sensor(sensor: i64, sensor_type: &'static str, unit: &'static str) -> SampleSensor {
+    SampleSensor { sensor, sensor_type, unit, raw_days: None, alarm: None }
 }
 
 const fn hydroponics(
@@ -135,13 +125,13 @@ static OBSERVED: [Column; 7] = [
 /// The sensors of an airport, in the order of the columns that they show.
 const fn observations(first: i64, wind: Option<Alarm>) -> [SampleSensor; 7] {
     [
-        sensor(first, "temperature", "celsius", None),
-        sensor(first + 1, "dew_point", "celsius", None),
-        sensor(first + 2, "humidity", "percent", None),
-        SampleSensor { alarm: wind, ..sensor(first + 3, "wind_speed", "m/s", None) },
-        sensor(first + 4, "pressure", "hPa", None),
-        sensor(first + 5, "visibility", "km", None),
-        sensor(first + 6, "precipitation", "mm", None),
+        sensor(first, "temperature", "celsius"),
+        sensor(first + 1, "dew_point", "celsius"),
+        sensor(first + 2, "humidity", "percent"),
+        SampleSensor { alarm: wind, ..sensor(first + 3, "wind_speed", "m/s") },
+        sensor(first + 4, "pressure", "hPa"),
+        sensor(first + 5, "visibility", "km"),
+        sensor(first + 6, "precipitation", "mm"),
     ]
 }
 
