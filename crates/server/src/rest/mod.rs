@@ -155,8 +155,8 @@ async fn serve(
         pattern.add_segments(params.iter(), &mut segments).map(|()| segments)
     });
     let Some(segments) = segments else { return answer::refused(&nothing_here(), &caller) };
-    payload.extend(segments.clone());
-    if let Err(fault) = add_head(&parts, pattern, &mut payload) {
+    let added = add_path(route, &segments, &mut payload);
+    if let Err(fault) = added.and_then(|()| add_head(&parts, pattern, &mut payload)) {
         return answer::refused(&fault, &caller);
     }
     let tried = match throttle(site, route, &caller, &payload) {
@@ -268,6 +268,17 @@ pub async fn admit(
         Ok(principal) => Ok(Caller { principal, from, by_cookie }),
         Err(fault) => Err(Box::new(answer::refused(&fault, &nobody(by_cookie)))),
     }
+}
+
+/// Adds what the path says, which counts before the body unless the route refuses that.
+fn add_path(route: &Route, segments: &Payload, payload: &mut Payload) -> Result<(), Fault> {
+    for (name, value) in segments {
+        let said = payload.insert(name.clone(), value.clone());
+        if let Some(mismatch) = route.mismatch.filter(|_| said.is_some_and(|said| said != *value)) {
+            return Err(mismatch());
+        }
+    }
+    Ok(())
 }
 
 /// Adds what the head says: the query, and the key of a request that is repeated.

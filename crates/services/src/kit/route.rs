@@ -1,5 +1,7 @@
 //! Where a call is found over HTTP.
 
+use bellwire_store::change::Fault;
+
 /// The methods that change or read a resource (RFC 9110 section 9.3, RFC 5789).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -57,6 +59,8 @@ pub struct Route {
     pub changes: Option<&'static str>,
     /// If set, the body may also be a JSON array; it is then taken as the value of this field.
     pub listed: Option<&'static str>,
+    /// What refuses a body that gives a field of the path another value; `None`: the path counts.
+    pub mismatch: Option<fn() -> Fault>,
     /// The list below which what it makes is found by its `id`, where that is not the path's own.
     pub found_in: Option<&'static str>,
     /// The call's name.
@@ -75,6 +79,7 @@ impl Route {
             is_secret: false,
             changes: None,
             listed: None,
+            mismatch: None,
             found_in: None,
             call: "",
         }
@@ -134,6 +139,11 @@ impl Route {
     /// The same for a call whose body may also be a list, which is this field then.
     pub const fn listed(self, field: &'static str) -> Route {
         Route { listed: Some(field), ..self }
+    }
+
+    /// The same for a call that is refused so if its body says otherwise than its path.
+    pub const fn mismatch(self, fault: fn() -> Fault) -> Route {
+        Route { mismatch: Some(fault), ..self }
     }
 
     /// The same for a call that makes what is found by its `id` below another path than this.

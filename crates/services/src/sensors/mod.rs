@@ -198,7 +198,9 @@ fn reading_calls(service: Service) -> Service {
         .rest("readings.create", Route::post("/api/readings").listed("readings"))
         .rest(
             "readings.create",
-            Route::post("/api/sensors/{sensor_id:int}/readings").listed("readings"),
+            Route::post("/api/sensors/{sensor_id:int}/readings")
+                .listed("readings")
+                .mismatch(places::mismatch),
         )
         .rest("readings.latest", Route::get("/api/readings?limit:int&cursor"))
         .rest("readings.list", Route::get(READINGS))

@@ -390,7 +390,7 @@ fn some_are_taken_and_some_are_not() {
     assert_eq!(told(&mut listener), [""; 0]);
 }
 
-/// The path says of which sensor readings are; those of several that say otherwise are refused.
+/// The path says of which sensor readings are; those that say otherwise are refused.
 #[test]
 fn a_sensor_in_the_path_and_one_in_the_body() {
     let house = House::with_sensors(2);
@@ -403,10 +403,21 @@ fn a_sensor_in_the_path_and_one_in_the_body() {
     let refused = report["refused"].as_array().expect("a list");
     let refused: Vec<_> = refused.iter().map(|one| json!([one["index"], one["code"]])).collect();
     assert_eq!(refused, [json!([2, "SENSOR_MISMATCH"]), json!([3, "SENSOR_MISMATCH"])]);
+    for other in [r#""value":9"#, r#""value":"x""#, r#""readings":[{"value":9}]"#] {
+        for sensor in ["2", "7", "1.0", r#""1""#, "null"] {
+            let refused = posts(&house, path, &format!(r#"{{"sensor_id":{sensor},{other}}}"#));
+            let code = &refused.json()["code"];
+            assert_eq!(
+                (refused.status, code),
+                (422, &json!("SENSOR_MISMATCH")),
+                "{sensor} {other}"
+            );
+        }
+    }
     let both = posts(
         &house,
         path,
-        r#"{"sensor_id":2,"readings":[{"value":7},{"value":8,"sensor_id":2}]}"#,
+        r#"{"sensor_id":1,"readings":[{"value":7},{"value":8,"sensor_id":2}]}"#,
     );
     assert_eq!(
         (&both.json()["stored"], &both.json()["refused"][0]["index"]),
