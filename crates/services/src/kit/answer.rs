@@ -16,6 +16,8 @@ pub struct Answer {
     pub sign: Option<Claims>,
     /// Whether the call made something that was not there, where that is not always so.
     pub is_new: Option<bool>,
+    /// Whether it is given again, by its idempotency key: nothing happened now.
+    pub is_repeated: bool,
     /// When present, the caller is refused after all, and what was decided stays.
     pub refusal: Option<Fault>,
     /// What it does to its caller's live session, beside being sent.
@@ -25,7 +27,7 @@ pub struct Answer {
 impl Answer {
     /// A reply with nothing to sign.
     pub fn of(json: Box<RawValue>) -> Answer {
-        Answer { json, sign: None, is_new: None, refusal: None, aside: None }
+        Answer { json, sign: None, is_new: None, is_repeated: false, refusal: None, aside: None }
     }
 
     /// The answer, unless the caller is refused.

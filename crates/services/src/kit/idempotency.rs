@@ -147,6 +147,7 @@ fn replayed(reply: String, claims: Option<&str>) -> Result<Answer, Fault> {
     };
     Ok(Answer {
         sign: claims.map(serde_json::from_str).transpose().map_err(broken)?,
+        is_repeated: true,
         ..Answer::of(RawValue::from_string(reply).map_err(broken)?)
     })
 }

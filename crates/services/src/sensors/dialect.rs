@@ -11,14 +11,14 @@ pub const DIALECT: Dialect = Dialect { reply, refusal, error };
 
 /// A reading that was known already is told to its sender alone, as the update that it was.
 fn reply(name: &str, answer: &Answer, is_asked: bool) -> Option<Said> {
-    let json = answer.json.get();
-    match (name, is_asked, answer.is_new) {
-        ("sensor_data", false, Some(false)) => {
-            Some(Said { event: "sensor_data_update".to_owned(), payload: json.to_owned() })
-        }
-        ("sensor_data", false, _) => None,
-        _ => Some(Said::answered(name, answer)),
+    if name != "sensor_data" || is_asked {
+        return Some(Said::answered(name, answer));
     }
+    let was_known = answer.is_repeated || answer.is_new == Some(false);
+    was_known.then(|| Said {
+        event: "sensor_data_update".to_owned(),
+        payload: answer.json.get().to_owned(),
+    })
 }
 
 fn refusal(_: &str, fault: &Fault, now: Micros) -> Said {

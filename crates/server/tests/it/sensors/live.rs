@@ -205,6 +205,14 @@ fn a_replay_is_its_senders_alone() {
             }
         }
     }
+    // One that bears no time is known by its key.
+    let keyed = r#"{"type":"sensor_data","sensor_id":1,"value":23,"idempotency_key":"k"}"#;
+    clients[1].send(keyed);
+    let first = told(&mut clients[1]);
+    assert_eq!(first.len(), 1);
+    clients[1].send(keyed);
+    assert_eq!(told(&mut clients[1]), first);
+    assert_eq!([0, 2].map(|at| told(&mut clients[at])), [first.clone(), first]);
     // Many at once, among them new ones.
     let all = [sample(1, 20, &time, ""), sample(1, 22, &minute(3), "")]
         .map(|sample| text(&sample))
