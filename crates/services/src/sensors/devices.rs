@@ -130,6 +130,11 @@ pub fn create_sensor(
     };
     insert_sensor(tx, &sensor, ctx.now)?;
     if device.status.is_active() {
+        // There was nothing to hear until now.
+        if count == 0 {
+            let now = [Value::Integer(device.id.get()), Value::Integer(ctx.now)];
+            tx.execute(sql::SET_AT, &now)?;
+        }
         status::arm(tx, device.id)?;
     }
     let event = entities::appeared(tx, &sensor, &device.name)?;

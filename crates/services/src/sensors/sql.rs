@@ -15,6 +15,8 @@ statements! {
     RENAME_DEVICE = "UPDATE devices SET name = $2 WHERE device_id = $1";
     /// What it is from now on.
     SET_STATUS = "UPDATE devices SET active = $2, status_at = $3, set_at = $4 WHERE device_id = $1";
+    /// All its sensors count as heard then.
+    SET_AT = "UPDATE devices SET set_at = $2 WHERE device_id = $1";
     /// One device less.
     DELETE_DEVICE = "DELETE FROM devices WHERE device_id = $1";
     /// When all sensors of a device have been silent for their time; null without sensors.

@@ -77,14 +77,18 @@ impl World {
         let device = made.expect("a device is made").0.id.get();
         let mut numbers = vec![device];
         for sensor in sensors {
-            let mut fields = json!({ "device_id": device, "sensor_type": "temperature" });
-            object_mut(&mut fields).extend(object(sensor.clone()));
-            let made = self.write(move |tx, ctx| {
-                devices::create_sensor(tx, ctx, &parse(object(fields.clone()))?)
-            });
-            numbers.push(made.expect("a sensor is made").0.id.get());
+            numbers.push(self.sensor(device, sensor.clone()));
         }
         numbers
+    }
+
+    /// Makes a sensor with these fields; gives its number.
+    fn sensor(&mut self, device: i64, sensor: Value) -> i64 {
+        let mut fields = json!({ "device_id": device, "sensor_type": "temperature" });
+        object_mut(&mut fields).extend(object(sensor));
+        let made = self
+            .write(move |tx, ctx| devices::create_sensor(tx, ctx, &parse(object(fields.clone()))?));
+        made.expect("a sensor is made").0.id.get()
     }
 
     /// Posts one reading or several; gives the answer, and what is told.

@@ -13,18 +13,19 @@ use crate::kit::timestamp_exact;
 /// | `1:on`, `1:off` | an admin says so |
 /// | `1:2s9` | sensor 2 is silent after 9 s from now on |
 /// | `1:-2` | sensor 2 is taken away |
+/// | `1:+9` | another is added that is silent after 9 s |
 ///
 /// What is told, `+` for active; afterwards an hour passes.
 #[track_caller]
 fn check(silences: &[i64], script: &str, expected: &str) {
     let mut world = World::new();
     let sensors: Vec<Value> = silences.iter().map(|s| json!({ "silence_s": s })).collect();
-    let device = world.device(&sensors);
+    let mut device = world.device(&sensors);
     let mut told = Vec::new();
     for (step, written) in script.split_whitespace().enumerate() {
         let (second, what) = written.split_once(':').expect("a second, and what happens");
         told.extend(world.pass_to(micros(second)));
-        let heard = happens(&mut world, &device, step, what);
+        let heard = happens(&mut world, &mut device, step, what);
         told.extend(heard.into_iter().map(|text| (world.now, text)));
     }
     let end = world.now + 3_600 * SECOND;
@@ -46,7 +47,12 @@ fn status(at: Micros, text: &str) -> Option<String> {
     Some(format!("{second}{}", if status == "active" { '+' } else { '-' }))
 }
 
-fn happens(world: &mut World, device: &[i64], step: usize, what: &str) -> Vec<String> {
+fn happens(world: &mut World, device: &mut Vec<i64>, step: usize, what: &str) -> Vec<String> {
+    if let Some(silence) = what.strip_prefix('+') {
+        let silence: i64 = silence.parse().expect("seconds");
+        device.push(world.sensor(device[0], json!({ "silence_s": silence })));
+        return Vec::new();
+    }
     let sensor = |digit: &str| device[digit.parse::<usize>().expect("a sensor")];
     let value = 20 + step;
     match what {
@@ -153,4 +159,16 @@ fn a_sensor_that_is_taken_away_says_nothing() {
     check(&[2, 50], "0:1 1:2 5:-2", "0+ 5-");
     check(&[2, 50], "0:1 1:2 5:-1", "0+ 51-");
     check(&[2], "0:1 1:-1", "0+");
+}
+
+/// What was never heard has been silent since it was made, if there was nothing else to hear.
+#[test]
+fn the_first_sensor_of_a_device_that_is_active() {
+    check(&[2], "0:1 1:-1 50:+9", "0+ 59-");
+    check(&[2], "0:1 1:-1 50:+9 55:2", "0+ 64-");
+    check(&[2], "0:1 1:-1 50:+3 51:+9", "0+ 59-");
+    check(&[2], "0:1 1:-1 50:+9 51:-2 60:+3", "0+ 63-");
+    check(&[], "0:on 50:+9", "0+ 59-");
+    check(&[], "50:+9", "");
+    check(&[2], "0:1 1:+50", "0+ 2-");
 }
