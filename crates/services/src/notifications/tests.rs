@@ -10,7 +10,7 @@ use bellwire_store::{
 use serde_json::json;
 
 use super::*;
-use crate::kit::{Ctx, Ids, Payload, Principal, Role, Settings, parse};
+use crate::kit::{Code, Ctx, Ids, Payload, Principal, Role, Settings, parse};
 
 /// Reads how many notifications a user has.
 const COUNTED: Statement = Statement("SELECT notifications FROM inboxes WHERE user_id = $1");
@@ -182,6 +182,29 @@ fn who_holds_which_topic() {
     for role in [Role::Client, Role::Device, Role::Guest, Role::Pairing] {
         check(Principal { role, ..user(7) }, &[]);
     }
+}
+
+#[test]
+fn how_many_are_told_at_once() {
+    let mut world = World::new();
+    let mut check = |count: usize| {
+        let run = move |tx: &mut Tx<'_>, ctx: &Ctx<'_>| {
+            let users: Vec<UserId> = (1..=count as i64).map(UserId).collect();
+            let notice = Notice {
+                from: None,
+                kind: "a",
+                title: "b",
+                message: "c",
+                level: Level::Info,
+                booking: None,
+            };
+            tell(tx, ctx, Recipients::Users(&users), &notice).map(|_| Outcome::reply(()))
+        };
+        let told = world.write(Principal::system(), run).map(|_| ()).map_err(|fault| fault.code);
+        (told, world.inbox(1).1)
+    };
+    assert_eq!(check(RECIPIENTS_MAX), (Ok(()), 1));
+    assert_eq!(check(RECIPIENTS_MAX + 1), (Err(Code::Conflict), 1));
 }
 
 #[test]
