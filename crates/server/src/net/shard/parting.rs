@@ -25,10 +25,15 @@ pub(super) fn is_close(frame: &[u8]) -> bool {
     frame.first() == Some(&(0x80 | Opcode::Close as u8))
 }
 
-/// Whether our close frame, which repeats the peer's code, says that it meant to leave: 1000, or none given, as when a
-/// page calls `close()`. A browser that goes away says 1001.
-fn is_goodbye(frame: &[u8]) -> bool {
-    matches!(frame.get(2..), Some([] | [0x03, 0xe8, ..]))
+/// Whether our close frame, which repeats the peer's code, says that it meant to leave: 1000; or, on a plain connection,
+/// none given, as when a page calls `close()`. A browser that goes away says 1001. A client of Socket.IO that leaves says
+/// so in a packet; without a code it closes a connection that it takes for lost.
+fn is_goodbye(frame: &[u8], is_plain: bool) -> bool {
+    match frame.get(2..) {
+        Some([0x03, 0xe8, ..]) => true,
+        Some([]) => is_plain,
+        _ => false,
+    }
 }
 
 impl Shard {
@@ -119,7 +124,8 @@ impl Shard {
 
     /// Closes, once the calls under way are answered. `done`: the peer's part is over, too.
     pub(super) fn part(&mut self, line: LineId, close: Option<Bytes>, done: bool, now_ms: u64) {
-        if close.as_deref().is_some_and(is_goodbye) {
+        let is_plain = self.conn(line).is_some_and(|conn| matches!(conn.speech, Speech::Plain(_)));
+        if close.as_deref().is_some_and(|frame| is_goodbye(frame, is_plain)) {
             for id in self.hub.sessions_on(line).collect::<Vec<_>>() {
                 self.with_talk(id, Talk::say_goodbye);
             }

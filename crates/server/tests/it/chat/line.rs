@@ -342,19 +342,23 @@ impl Line {
     /// Leaves in good order: DISCONNECT, or a close frame with 1000.
     pub fn says_goodbye(mut self) {
         match &mut self.way {
-            Way::Plain(client) => {
-                let close = 1000_u16.to_be_bytes();
-                client.send_bytes(&crate::harness::frame(
-                    bellwire_wire::frame::Opcode::Close,
-                    &close,
-                ));
-                while !matches!(client.next(), Got::End) {}
-            }
+            Way::Plain(_) => self.closes(&1000_u16.to_be_bytes()),
             Way::SocketIo(session) => {
                 session.send(&format!("41{}", at(self.form.namespace())));
             }
             Way::Gone => gone(),
         }
+    }
+
+    /// Ends its connection with a close frame that bears this, and waits until it is over.
+    pub fn closes(mut self, code: &[u8]) {
+        let client = match &mut self.way {
+            Way::Plain(client) => client,
+            Way::SocketIo(session) => session.client(),
+            Way::Gone => gone(),
+        };
+        client.send_bytes(&crate::harness::frame(bellwire_wire::frame::Opcode::Close, code));
+        while !matches!(client.next(), Got::End) {}
     }
 
     /// Reads to its end, which must be that of who is put out; gives what it was told before, its last words left out.
