@@ -1,8 +1,8 @@
 //! Which users are online in chat: counted by connections, and kept in the database by portions.
 //!
 //! - A connection counts from when it is in the room that says so (`here/1`) for as long as it lives.
-//! - When a user's last one is gone, they are offline at once if it said goodbye, and after a grace if it was lost: who
-//!   comes back within that was never away. Who says goodbye again and again is believed once a second.
+//! - When a user's last one is gone, they are offline at once if it said goodbye or was put out, and after a grace if it
+//!   was lost: who comes back within that was never away. Who says goodbye again and again is believed once a second.
 //! - At a start nobody is connected: all who were online have the grace to come back.
 //!
 //! What the database says is told by chat in the same transaction. That somebody is online, the command which brings a
@@ -77,7 +77,7 @@ struct Known {
 #[derive(Debug)]
 pub struct Being {
     user_id: UserId,
-    /// Whether its client said goodbye.
+    /// Whether its client said goodbye, or may not come back.
     pub goodbye: bool,
     online: Arc<Online>,
 }

@@ -129,10 +129,10 @@ pub struct Counted {
     pub attendance: Option<Attendance>,
     /// Among the listeners of thinned streams.
     pub thinned: Vec<Thinned>,
+    /// What it began ends with it, before others are told that it is gone.
+    pub signaller: Option<Signaller>,
     /// Among the connections of a user who is online by them.
     pub being: Option<Being>,
-    /// What it began ends with it.
-    pub signaller: Option<Signaller>,
 }
 
 /// One session. Kept small: there are many, and most are idle.
@@ -228,7 +228,7 @@ impl Talk {
         self.awaited = None;
     }
 
-    /// Its client said goodbye: nobody waits for it to come back.
+    /// Its client said goodbye, or may not come back: nobody waits for it.
     pub fn say_goodbye(&mut self) {
         let being = self.counted.as_mut().and_then(|counted| counted.being.as_mut());
         being.into_iter().for_each(|being| being.goodbye = true);

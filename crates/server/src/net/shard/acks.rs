@@ -89,8 +89,9 @@ impl Shard {
     }
 
     /// The credential of a session was revoked. Its client is told so, in the words of the effect if it has some,
-    /// and put out of its namespace; a plain connection ends.
+    /// and put out of its namespace; a plain connection ends. Nobody comes back with that, so nobody is waited for.
     pub(super) fn revoked(&mut self, id: SessionId, last: Last, now_ms: u64) {
+        self.with_talk(id, Talk::say_goodbye);
         let fault = Fault::new(Code::Unauthenticated, "token revoked");
         let Some(words) = last.words else { return self.end_session(id, &fault, now_ms) };
         let said = Said { event: words.event, payload: words.payload };
@@ -143,6 +144,7 @@ impl Shard {
             match self.talk(id).map(|talk| talk.stage) {
                 Some(Stage::Revoked { until_ms }) if until_ms <= now_ms => {
                     let why = Fault::new(Code::Unauthenticated, "token revoked");
+                    self.with_talk(id, Talk::say_goodbye);
                     self.end_session(id, &why, now_ms);
                 }
                 Some(Stage::Revoked { until_ms }) => next_ms = next_ms.max(Some(until_ms)),

@@ -116,6 +116,27 @@ fn who_is_lost_may_come_back() {
     }
 }
 
+/// Nobody is waited for whose credential is no good any more; another of theirs goes on.
+#[test]
+fn who_is_put_out_is_gone_at_once() {
+    let house = House::with(&[("PRESENCE__GRACE", "9m")]);
+    let mut watches = watcher(&house, ROOT);
+    for (user, form) in [(JANE, ROOT), (SARA, Form::Plain), (MIKE, Form::Chat(Over::Polling))] {
+        let id = user.to_string();
+        let other = house.server.token_of("user", &id, &[]);
+        let mut tab = Line::open(&house.server, &other.text, form.other(), NAMES[user]);
+        attends(&mut tab, user);
+        let line = here(&house, user, form);
+        watches.events_upto(&online("Add", user));
+        house.ask(user, "POST", "/api/auth/logout").expect(204);
+        line.put_out();
+        assert_eq!(listed(&house), [&*id], "{form:?}");
+        house.rules("DELETE", &format!("/api/users/{id}")).expect(204);
+        watches.hears(&online("Remove", user));
+        assert_eq!(listed(&house), [""; 0]);
+    }
+}
+
 /// The server is killed: who comes back in the grace was never away; the others are gone after it, once.
 #[test]
 fn a_crash_takes_nobody_who_comes_back() {
