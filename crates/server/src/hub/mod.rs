@@ -115,6 +115,8 @@ pub struct Hub<S> {
     blocked: HashSet<u32>,
     /// Sessions that have yet to acknowledge something.
     asked: HashSet<u32>,
+    /// Sessions that are not live just now and may have to be told later what passes.
+    away: HashSet<u32>,
     /// Everything up to here was told to whom it concerns.
     at: Offset,
     tick: Tick,
@@ -149,6 +151,7 @@ impl<S: Write> Hub<S> {
             nobody: Arc::new(Principal::nobody()),
             blocked: HashSet::new(),
             asked: HashSet::new(),
+            away: HashSet::new(),
             at,
             tick: Tick::default(),
             needs: Vec::new(),
@@ -190,6 +193,7 @@ impl<S: Write> Hub<S> {
     pub fn suspend(&mut self, id: SessionId) {
         let Some(slot) = self.slot_of(id) else { return };
         self.unlist(slot);
+        self.away.insert(slot);
         let at = self.at;
         let session = &mut self.sessions[slot as usize];
         session.place = match mem::replace(&mut session.place, Place::Ending) {
@@ -254,6 +258,10 @@ impl<S: Write> Hub<S> {
             self.needs.push(Need::Reread(id));
             return false;
         }
+        if let Place::Pending(Some(before)) = &mut session.place {
+            behind.passed = mem::take(&mut before.passed);
+        }
+        self.away.insert(slot);
         session.take_rights(opening.held, opening.at);
         session.streams = opening.streams;
         session.filter = opening.filter;
@@ -316,8 +324,11 @@ impl<S: Write> Hub<S> {
     }
 
     fn go_live(&mut self, slot: u32) {
+        self.away.remove(&slot);
         let session = &mut self.sessions[slot as usize];
+        let mut passed = Vec::new();
         if let Place::Behind(behind) = mem::replace(&mut session.place, Place::Live) {
+            passed = behind.passed;
             session.floor = session.floor.max(behind.at);
             mutant!(FloorForgotten => session.floor = 0);
         }
@@ -329,6 +340,7 @@ impl<S: Write> Hub<S> {
                 self.topics.entry(topic.clone()).or_default().push(slot);
             }
         }
+        self.tell_late(slot, &passed);
     }
 
     /// Tells one row to a session that is behind, and applies its effects at their place; says how
@@ -464,6 +476,7 @@ impl<S: Write> Hub<S> {
     fn forget(&mut self, slot: u32) {
         self.unlist(slot);
         self.asked.remove(&slot);
+        self.away.remove(&slot);
         let session = self.sessions.remove(slot as usize);
         self.lines[session.line as usize].no_batches(slot);
         let names = session.principal.names();

@@ -1,24 +1,31 @@
 //! Events that pass: told to those who are there, in the order of everything, and gone.
 //!
 //! - They are no rows of the log: [`Recent`](super::Recent) and replays do not have them, and who missed one never
-//!   hears it. A session that is pending or behind, or whose place is after theirs, missed it.
-//! - They stand between two rows and bear the offset of the one before: a reader with a cursor goes on from there, and
-//!   has missed no row. They move no session's place, nor the hub's.
+//!   hears it. A session that is pending for the first time missed it.
+//! - A session that is pending again or behind, as it enters a room, or whose place is after theirs, is told those of
+//!   which each counts ([`Overflow::Close`]), as one may end what another began: when it is live, of each key the
+//!   newest. Of values that a newer one replaces it missed this one.
+//! - They stand between two rows and bear the offset of the one before; to who is told late, that of its own place. A
+//!   reader with a cursor goes on from there, and has missed no row. They move no session's place, nor the hub's.
 //! - In everything else they are events: rights, exceptions, filters and variants are as of any; a reader that does
-//!   not keep up loses older ones, or is closed, as their [`Overflow`](bellwire_store::change::Overflow) says; what
-//!   waits for a slow socket is dropped when the right to it is lost.
+//!   not keep up loses older ones, or is closed, as their [`Overflow`] says; what waits for a slow socket, or for a
+//!   session to be live, is dropped when the right to it is lost.
 //! - Nobody is asked to acknowledge them: there is nothing to be told again.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, slice, sync::Arc};
 
-use bellwire_store::change::{Event, Logged, Micros, Offset};
+use bellwire_store::change::{Event, Logged, Micros, Offset, Overflow, Topic};
 
 use super::{
     Hub, count,
     outbox::Frame,
     recent::{Entry, Shape},
+    session::{Behind, Place, Session, holds_but},
 };
-use crate::logging;
+use crate::{audience::Roots, logging};
+
+/// So much of what passes is kept for a session that is not live; of more, the oldest is lost.
+pub(super) const PASSED_MAX: usize = 64;
 
 /// An event that passes.
 ///
@@ -63,7 +70,19 @@ impl<S: Write> Hub<S> {
     pub fn pass(&mut self, passing: &Passing) {
         let entry = &passing.entry;
         let Some(event) = passing.event() else { return };
-        let receivers = self.receivers(entry, event);
+        let mut receivers = self.receivers(entry, event);
+        let counts = event.overflow == Overflow::Close;
+        let mut ahead = Vec::new();
+        receivers.retain(|&(slot, _)| {
+            let is_ahead = self.sessions[slot as usize].floor > entry.offset();
+            ahead.extend(is_ahead.then_some(slot).filter(|_| counts));
+            !is_ahead
+        });
+        let passed = slice::from_ref(entry);
+        ahead.into_iter().for_each(|slot| self.tell_late(slot, passed));
+        if counts {
+            self.keep_passed(entry, event);
+        }
         let Hub { lines, sessions, tick, speller, told, .. } = self;
         let logs = logging::says_what_is_told();
         // One frame per variant and shape.
@@ -98,12 +117,83 @@ impl<S: Write> Hub<S> {
             let filtered = filtered.into_iter().flatten().filter(holds);
             receivers.extend(filtered.map(|&slot| (slot, number)));
         }
-        receivers.retain(|&(slot, _)| {
-            let session = &sessions[slot as usize];
-            session.floor <= entry.offset() && !session.skips(event, heard_on, rights_before)
-        });
+        receivers
+            .retain(|&(slot, _)| !sessions[slot as usize].skips(event, heard_on, rights_before));
         receivers.sort_unstable();
         receivers.dedup_by_key(|(slot, _)| *slot);
         receivers
+    }
+
+    /// Keeps it for sessions that may hear it and are not live.
+    fn keep_passed(&mut self, entry: &Arc<Entry>, event: &Event) {
+        let Hub { sessions, roots, away, .. } = self;
+        for &slot in away.iter() {
+            let session = &mut sessions[slot as usize];
+            if session.variant_but(entry, event, roots, |_| false).is_some()
+                && let Place::Behind(behind) | Place::Pending(Some(behind)) = &mut session.place
+            {
+                behind.keep(entry, event);
+            }
+        }
+    }
+
+    /// Tells a live session, at its place, what passed at places before: as far as it may hear it by rights that it has
+    /// had since.
+    pub(super) fn tell_late(&mut self, slot: u32, passed: &[Arc<Entry>]) {
+        let Some(first) = passed.iter().map(|entry| entry.offset()).min() else { return };
+        let session = &self.sessions[slot as usize];
+        let place = self.at.max(session.floor);
+        let Some(rows) = self.recent.range(first, place, usize::MAX) else { return };
+        if rows.last().map_or(first, |row| row.offset()) < place {
+            return; // Memory does not say what became of its rights.
+        }
+        let mut since = Behind::default();
+        since.look_ahead(&rows, &session.principal);
+        for entry in passed {
+            let Some(event) = &entry.logged.event else { continue };
+            let (session, offset) = (&self.sessions[slot as usize], entry.offset());
+            let ended = |topic: &Topic| {
+                since.is_lost(topic, offset)
+                    || since.narrowed.iter().any(|less| less.hides(topic, event, offset))
+            };
+            let variant = session.variant_but(entry, event, &self.roots, ended);
+            let Some(variant) = variant else { continue };
+            let (shape, whose) = (session.shape, &session.principal);
+            let late = Passing::after(place, event.clone(), entry.logged.at).entry;
+            let frame = Frame::telling(&self.speller, &late, variant, shape, whose);
+            logging::telling(&event.name, whose);
+            count(&mut self.told, event, 1);
+            self.push(slot, frame);
+        }
+    }
+}
+
+impl Session {
+    /// In which variant it may hear what passed, if it may, without regard to rights to some topics.
+    fn variant_but(
+        &self,
+        entry: &Entry,
+        event: &Event,
+        roots: &Roots,
+        but: impl Fn(&Topic) -> bool,
+    ) -> Option<usize> {
+        let rights_before = entry.rights_before();
+        if self.skips(event, roots.of_event(event), rights_before) {
+            return None;
+        }
+        let hears = |topics: &[Topic]| holds_but(&self.held, topics, rights_before, &but);
+        event.variants.iter().position(|variant| hears(&variant.topics))
+    }
+}
+
+impl Behind {
+    fn keep(&mut self, entry: &Arc<Entry>, event: &Event) {
+        let is_other =
+            |kept: &Arc<Entry>| kept.logged.event.as_ref().is_none_or(|kept| kept.key != event.key);
+        self.passed.retain(is_other);
+        if self.passed.len() == PASSED_MAX {
+            self.passed.remove(0);
+        }
+        self.passed.push(entry.clone());
     }
 }

@@ -71,6 +71,8 @@ pub(super) struct Behind {
     pub lost: Vec<(Topic, Offset)>,
     /// The same of topics on which less is told.
     pub narrowed: Vec<Narrowed>,
+    /// What passed meanwhile, of each key the newest.
+    pub passed: Vec<Arc<Entry>>,
 }
 
 /// A topic on which less was told from some place on.

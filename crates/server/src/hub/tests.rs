@@ -2,6 +2,7 @@
 
 mod hoards;
 mod own;
+mod passing;
 mod rooms;
 mod script;
 
@@ -391,113 +392,6 @@ fn exceptions_are_of_those_who_were_meant() {
     // On a replay too: whether he held it then, not whether he does now.
     check("room^hall +hall room^hall open:3:room,hall:0", "S3 1", "");
     check("keys:lamp read:0:room,hall room#lamp^hall room#lamp @all", "2", "");
-}
-
-#[test]
-fn what_passes_is_told_to_who_is_there() {
-    // In its place among the rows, and with the cursor of the row before it.
-    check("read:0:room room @1 ~room room @all ~room", "1 ~1@1 2 ~2@2", "");
-    check("room room @all read:2:room ~room room @all", "~1@2 3", "");
-    // It moves no place: the next row is told, and a read goes on from the same.
-    check("read:0:room ~room ~room room @all suspend room @all resume", "~1@0 ~2@0 1 2", "");
-    // Only who may hear it; once, though he holds several of its topics.
-    check("read:0:room ~hall ~hall,room ~attic", "~2@0", "");
-    check("read:0:room,hall ~room,hall ~hall,room", "~1@0 ~2@0", "");
-    check("read:0:room,hall ~room|hall ~hall|room", "~1@0 ~2@0", "");
-    check("read:0:hall ~room|hall", "~1/1@0", "");
-    check("read:0:room bob:read:0:room,hall ~room,hall ~hall room @all", "~1@0 b~1 b~2 1 b1", "");
-    check("keys:lamp read:0:room,hall ~room#lamp,hall ~room#sofa ~room,hall#lamp", "~3@0", "");
-    check(
-        "keys:lamp read:0:room,hall ~room,hall#lamp ~hall|room#lamp room#lamp @all",
-        "~1@0 ~2@0 1",
-        "",
-    );
-    // Who it leaves out.
-    check(
-        "read:0:room,hall ~room^principal/ann ~room^principal/bob ~room^hall ~room^attic",
-        "~2@0 ~4@0",
-        "",
-    );
-    check("read:0:room +hall @all ~room^hall ~hall", "~2@1", "");
-}
-
-#[test]
-fn what_passes_is_missed_by_who_is_not_there_yet() {
-    // Pending, for the first time or another, and ending.
-    check("room @all ~room open:1:room ~room", "S1 ~2@1", "");
-    check("read:0:room suspend ~room resume ~room", "~2@0", "");
-    check("read:0:room end ~room", "4408", "");
-    // Behind.
-    check_narrow(
-        "take:0 room room room room room @all read:5:room:0 ~room drain ~room",
-        "1 2 3 4 5 ~2@5",
-        "",
-    );
-    // Its place is after that of what passes: the cursor would lead back to before what it knows.
-    check("room room room open:3:room ~room @2 ~room @3 ~room", "S3 ~3@3", "");
-    check("room room open:2:room:0 ~room @all ~room", "S2 1 2 ~2@2", "");
-    // Nobody reads it again.
-    check("read:0:room ~room bob:open:0:room:0 room @all", "~1@0 bS0 1 b1", "");
-    check_forgetful("read:0:room suspend room ~room room @all resume", "1 2", "");
-}
-
-#[test]
-fn what_passes_and_waits_goes_with_the_right_to_it() {
-    let slow = "read:0:room take:0";
-    check(&format!("{slow} ~room -room @all drain"), "", "");
-    check(&format!("{slow} ~room -hall @all drain"), "~1@0", "");
-    check(&format!("{slow} ~room ! @all end drain"), "4408", "revoked");
-    check("read:0:room,hall take:0 ~room ~hall ~room,hall -room @all drain", "~2@0 ~3@0", "");
-    check("read:0:room,hall take:0 ~room|hall -room @all drain", "~1/1@0", "");
-    // In the very tick, and one that is partly out.
-    check("read:0:room take:9 ~room ~room -room @all drain", "~1@0", "");
-    // The right comes back: not for what was before.
-    check(&format!("{slow} ~room -room +room @all ~room drain"), "~2@2", "");
-    // A right that began with the row before it covers it, in the queue too.
-    check("read:0: +room @all ~room", "~1@1", "");
-    check("read:0:hall take:0 +room @all ~room -hall @all drain", "~1@1", "");
-    check("keys:lamp read:0: +room @all ~room#lamp", "~1@1", "");
-    // A read ahead of the hub, which saw the right go and come.
-    check("take:0 -room +room read:2:room ~room @all ~room drain", "~2@2", "");
-    check(&format!("{slow} ~room suspend -room +room read:2:room @all drain"), "", "");
-    // Less is told on its topic, from before or from after it.
-    check(&format!("{slow} ~room#lamp <room#lamp @all ~room#lamp drain"), "~2@1", "");
-    check(&format!("{slow} ~room <room @all drain"), "", "");
-}
-
-#[test]
-fn what_passes_is_coalesced_by_itself() {
-    let plain = |script: &str, told, needs| {
-        check_with(House::new(Shape::Plain, 100, 400), script, told, needs);
-    };
-    let many = "~room#lamp ".repeat(12);
-    plain(&format!("read:0:room take:0 {many} drain"), "~12", "");
-    plain(&format!("read:0:room take:5 {many} drain"), "~1 ~12", "");
-    plain("read:0:room take:0 ~room#a ~room#b ~room#a drain", "~2 ~3", "");
-    plain(&format!("read:0:room take:0 {}", "~room ".repeat(20)), "", "slow");
-    // A value of the log stays: it may be the newest of its kind.
-    plain(
-        "read:0:room take:0 room#a @1 ~room#a ~room#a room#b @all ~room#b drain",
-        "1 ~2 2 ~3",
-        "",
-    );
-    // With a cursor nothing is left out.
-    check_narrow(&format!("read:0:room take:0 {many} end drain"), "4408", "slow");
-    check("read:0:room take:0 ~room#a ~room#a drain", "~1@0 ~2@0", "");
-}
-
-#[test]
-fn what_passes_asks_for_nothing() {
-    let known = |asks| script::told_as("e", asks);
-    let frame = |asks, shape| {
-        let speller = Arc::new(Speller::new("epoch", [known(asks)]));
-        let entry = Passing::after(7, script::event("room", 1.into()), 0);
-        entry.frame(&speller, shape)
-    };
-    let shapes = [Shape::Own, Shape::OwnCursor, Shape::RootAckCursor, Shape::OwnAck];
-    for shape in shapes {
-        assert_eq!(frame(true, shape), frame(false, shape), "{shape:?}");
-    }
 }
 
 #[test]

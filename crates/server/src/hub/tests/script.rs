@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `room`, `room,hall` | a row is committed: an event for one topic, or for any of several |
 //! | `room\|hall` | an event with two payloads |
-//! | `room#lamp` | an event of which only the newest with this key counts |
+//! | `room#lamp`, `room%lamp` | an event of which only the newest with this key counts; of which each does |
 //! | `room^hall`, `room^principal/ann` | an event that leaves somebody out |
 //! | `+room` `-room` `!` | a row that grants, evicts, revokes |
 //! | `room,seat;-room` | an event, and on its row an eviction; any of the former |
@@ -313,7 +313,8 @@ impl House {
 /// The event of a word; `name` is what it is known by to who is told it.
 pub fn event(word: &str, name: serde_json::Value) -> Event {
     let (word, except) = word.split_once('^').map_or((word, None), |(w, e)| (w, Some(e)));
-    let (word, key) = word.split_once('#').map_or((word, None), |(w, k)| (w, Some(k)));
+    let is_latest = word.contains('#');
+    let (word, key) = word.split_once(['#', '%']).map_or((word, None), |(w, k)| (w, Some(k)));
     let variants = word.split('|').enumerate().map(|(number, topics)| Variant {
         topics: topics.split(',').map(|topic| Topic::Owned(topic.to_owned())).collect(),
         payload: to_raw_value(&json!({"n": name, "v": number})).expect("it serialises"),
@@ -323,7 +324,7 @@ pub fn event(word: &str, name: serde_json::Value) -> Event {
         key: key.unwrap_or("other").to_owned(),
         except: except.map(|except| Topic::Owned(except.to_owned())).into_iter().collect(),
         variants: variants.collect(),
-        overflow: if key.is_some() { Overflow::Latest } else { Overflow::Close },
+        overflow: if is_latest { Overflow::Latest } else { Overflow::Close },
     }
 }
 
