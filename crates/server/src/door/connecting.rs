@@ -53,7 +53,7 @@ pub(super) trait Arriving: Send + Sized + 'static {
     /// Writes what is to be written before it is told anything, and answers.
     fn settle(
         self,
-        door: &Door,
+        door: &Arc<Door>,
         read: Self::Read,
         answer: impl FnOnce(Result<Self::Answer, Fault>) + Send + 'static,
     );
@@ -100,7 +100,7 @@ impl Arriving for Arrival {
 
     fn settle(
         self,
-        door: &Door,
+        door: &Arc<Door>,
         (opened, unsettled): Self::Read,
         answer: impl FnOnce(Result<Opened, Fault>) + Send + 'static,
     ) {

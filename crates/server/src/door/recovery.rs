@@ -13,7 +13,7 @@ use bellwire_services::{
 };
 use bellwire_store::{change::Offset, log::Reason, tx::ReadTx};
 
-use super::{Door, Hears, Lane, Unsettled, connecting::Arriving};
+use super::{Door, Hears, Lane, Unsettled, connecting::Arriving, overloaded};
 use crate::{
     audience::Audience,
     credentials::chance,
@@ -22,6 +22,9 @@ use crate::{
         recovery::{Before, Found, Wish},
     },
 };
+
+/// How often it is looked again for a connection whose row became another's between the read and the write.
+const AGAIN_MAX: u32 = 3;
 
 /// A connection that asks to be recovered, now or later.
 #[derive(Debug, Clone)]
@@ -106,6 +109,18 @@ struct Recovery {
     call: Recoverable,
     /// Whether somebody waits for it.
     wanted: Weak<()>,
+    /// How often it may be looked again.
+    again: u32,
+}
+
+/// What became of a connection's row.
+enum Written {
+    /// It goes on with that of one before it.
+    Claimed,
+    /// That is not as it was read any more: nothing was written.
+    Changed,
+    /// It has a new one.
+    Inserted,
 }
 
 /// What was read for one.
@@ -170,18 +185,20 @@ impl Arriving for Recovery {
         read.found.fresh.principal.clone()
     }
 
-    /// Writes the row of a connection, and answers. What was found is claimed if it is still so: who
-    /// comes second finds another connection there, and begins anew.
+    /// Writes the row of a connection, and answers. What was found is claimed if it is still so. If it is not, as
+    /// when another connection of the same client came just before and broke, or another room was entered, it is
+    /// looked again: the last that comes goes on. Who had the row, and reads again, has lost it to who came later, and
+    /// begins anew.
     fn settle(
         self,
-        door: &Door,
+        door: &Arc<Door>,
         Read { found: Found { mut fresh, before }, names, unsettled }: Read,
         answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
     ) {
-        let Recovery { call, wanted } = self;
+        let Recovery { call, wanted, again } = self;
         let session = LiveSession {
             pid: new_pid(),
-            sid: call.sid,
+            sid: call.sid.clone(),
             principal: fresh.principal.id.clone(),
             namespace: call.namespace.to_owned(),
             topics: door.tables.since(names, &[], fresh.opening.at),
@@ -191,20 +208,31 @@ impl Arriving for Recovery {
         };
         let (old, new) = (before.as_ref().map(|before| before.session.clone()), session.clone());
         let work = move |tx: &mut Tx<'_>, _| {
+            let written = match &old {
+                Some(found) if live_sessions::claim(tx, found, &new.sid)? => Written::Claimed,
+                Some(found) if again > 0 && found.sid != new.sid => return Ok(Written::Changed),
+                _ => {
+                    live_sessions::insert(tx, &new)?;
+                    Written::Inserted
+                }
+            };
             unsettled.write(tx)?;
-            if let Some(found) = &old
-                && live_sessions::claim(tx, found, &new.sid)?
-            {
-                return Ok(true);
-            }
-            live_sessions::insert(tx, &new)?;
-            Ok(false)
+            Ok(written)
         };
         let (partings, clock) = (door.partings.clone(), door.clock.clone());
-        let reply = move |claimed: Result<bool, Fault>| {
+        // Not the door itself: the writer's thread, which ends with it, must not be the last to let go of it.
+        let settling = Arc::downgrade(door);
+        let reply = move |written: Result<Written, Fault>| {
             let sid = session.sid.clone();
-            let result = match (claimed, before) {
-                (Ok(true), Some(before)) => Ok(recovered(before, &session.sid)),
+            let result = match (written, before) {
+                (Ok(Written::Changed), _) => {
+                    let recovery = Recovery { call, wanted, again: again - 1 };
+                    if let Some(door) = settling.upgrade() {
+                        door.look_again(recovery, answer);
+                    }
+                    return;
+                }
+                (Ok(Written::Claimed), Some(before)) => Ok(recovered(before, &session.sid)),
                 // Live events go on, as all that is only read.
                 (Err(fault), _) if fault.code == Code::Full => Ok(began(fresh, None)),
                 (Err(fault), _) => Err(fault),
@@ -216,9 +244,8 @@ impl Arriving for Recovery {
             };
             match result {
                 Ok(gone) if wanted.strong_count() == 0 => {
-                    gone.pid
-                        .into_iter()
-                        .for_each(|pid| partings.left(pid, sid.clone(), clock.now()));
+                    let now = clock.now();
+                    gone.pid.into_iter().for_each(|pid| partings.left(pid, sid.clone(), now));
                 }
                 result => answer(result),
             }
@@ -250,8 +277,20 @@ impl Door {
             (Some(_), Some(offset)) => self.lane_from(offset),
             _ => Lane::Usual,
         };
-        let recovery = Recovery { call, wanted: wanted.clone() };
+        let recovery = Recovery { call, wanted: wanted.clone(), again: AGAIN_MAX };
         self.read_while(lane, wanted, self.arriving(lane, recovery, answer))
+    }
+
+    /// The same once more, on the writer's thread.
+    fn look_again(
+        self: &Arc<Self>,
+        recovery: Recovery,
+        answer: impl FnOnce(Result<Recovered, Fault>) + Send + 'static,
+    ) {
+        let job = self.arriving(Lane::Usual, recovery, answer);
+        if let Err(job) = self.store.read(job) {
+            job(Err(overloaded()));
+        }
     }
 
     /// Reads what a session needs to listen to something else. `after` is the last row that it was

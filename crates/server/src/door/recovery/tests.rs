@@ -5,6 +5,7 @@ mod leaving;
 mod subscribing;
 
 use std::{
+    collections::HashMap,
     net::Ipv4Addr,
     sync::{atomic::AtomicU32, atomic::Ordering, mpsc},
     time::Duration,
@@ -356,28 +357,46 @@ fn what_left_memory_comes_from_disk() {
     }
 }
 
+/// Each goes on with the `pid`, and ends the one before it: the last has it. Of many, some may have looked in vain too
+/// often, and begin anew.
 #[test]
-fn of_two_that_come_back_at_once_one_goes_on() {
-    let house = House::new();
-    house.set("light.a", "0");
-    let first = house.connected(house.newcomer());
-    house.set("light.a", "1");
-    let house = house.forgetful();
-    let offset = house.cursor(first.opened.opening.at);
-    let release = house.hold_writer();
-    let back = || Recoverable { offset: offset.clone(), ..house.back(&first) };
-    let answers = [house.start(back()), house.start(back())];
-    house.await_replays();
-    drop(release);
-    let [one, two] = answers.map(|answer| {
-        answer.recv_timeout(DEADLINE).expect("it is answered").expect("it is let in")
-    });
-    assert_eq!((one.recovered, told(&one.opened)), (true, vec!["1".into()]));
-    assert_eq!(one.replaced, Some("sid0".into()));
-    assert_eq!((two.recovered, two.opened.reset), (false, Some(Reason::Expired)));
-    assert!(told(&two.opened).is_empty() && two.replaced.is_none() && two.pid != one.pid);
-    assert_eq!(house.row(&pid(&first)).map(|row| row.sid), Some("sid1".into()));
-    assert_eq!(house.row(&pid(&two)).map(|row| row.sid), Some("sid2".into()));
+fn of_those_that_come_back_at_once_the_last_goes_on() {
+    for count in [2, 2 * AGAIN_MAX as usize] {
+        let house = House::new();
+        house.set("light.a", "0");
+        let first = house.connected(house.newcomer());
+        house.set("light.a", "1");
+        let house = house.forgetful();
+        let offset = house.cursor(first.opened.opening.at);
+        let release = house.hold_writer();
+        let back = || Recoverable { offset: offset.clone(), ..house.back(&first) };
+        let answers: Vec<_> = (0..count).map(|_| house.start(back())).collect();
+        house.await_replays();
+        drop(release);
+        let mut has_it = "sid0".to_owned();
+        let mut anew = 0;
+        let mut ended = HashMap::new();
+        for (number, answer) in answers.into_iter().enumerate() {
+            let sid = format!("sid{}", number + 1);
+            let one = answer.recv_timeout(DEADLINE).expect("it is answered").expect("it is let in");
+            if one.recovered {
+                assert_eq!((&one.pid, told(&one.opened)), (&first.pid, vec!["1".into()]), "{sid}");
+                let ends = one.replaced.expect("another had it");
+                assert_eq!(ended.insert(ends, sid), None, "two had it from one");
+            } else {
+                assert_eq!((one.opened.reset, &one.replaced), (Some(Reason::Expired), &None));
+                assert!(told(&one.opened).is_empty() && one.pid != first.pid);
+                assert_eq!(house.row(&pid(&one)).map(|row| row.sid), Some(sid));
+                anew += 1;
+            }
+        }
+        assert!(count > 2 || anew == 0, "the second looks again");
+        while let Some(next) = ended.remove(&has_it) {
+            has_it = next;
+        }
+        assert!(ended.is_empty(), "somebody has it still who was not ended: {ended:?}");
+        assert_eq!(house.row(&pid(&first)).map(|row| row.sid), Some(has_it));
+    }
 }
 
 #[test]
