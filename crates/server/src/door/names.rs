@@ -18,6 +18,9 @@ use crate::audience::{Audience, Filter, Streams, mixed};
 pub const NAMES_MAX: usize = 1_000;
 /// How long their names may be together, in bytes.
 pub const NAMES_LEN_MAX: usize = 64 << 10;
+/// What stands before the name of a service that was listened to once and is not any more, among the names of topics
+/// that are kept. No topic's name begins with it.
+const LEFT: char = '-';
 
 impl Tables {
     /// What these names of topics mean, together; none mean nothing at all. `within` is a service
@@ -80,6 +83,28 @@ impl Tables {
     fn named(&self, within: Option<&str>, name: &str) -> Option<(&'static str, Named)> {
         let asked = self.names.iter().filter(|(service, _)| within.is_none_or(|w| w == *service));
         asked.into_iter().find_map(|(service, named)| Some((*service, named(name)?)))
+    }
+
+    /// These topics as they are kept: with the services on the `known` streams of which they name nothing.
+    pub(super) fn with_left(&self, mut topics: Vec<Listened>, known: Streams) -> Vec<Listened> {
+        let names = |service: &str| {
+            topics.iter().any(|topic| self.named(Some(service), &topic.name).is_some())
+        };
+        let services = self.names.iter().map(|(service, _)| *service);
+        let left: Vec<Listened> = services
+            .filter(|service| known.meets(self.streams_of(service)) && !names(service))
+            .map(|service| Listened { name: format!("{LEFT}{service}"), since: 0 })
+            .collect();
+        topics.extend(left);
+        topics
+    }
+
+    /// What was kept, the other way: the topics, and the streams of services that were left.
+    pub(super) fn without_left(&self, kept: &[Listened]) -> (Vec<Listened>, Streams) {
+        let (left, topics): (Vec<_>, Vec<_>) =
+            kept.iter().cloned().partition(|topic| topic.name.starts_with(LEFT));
+        let known = left.iter().flat_map(|topic| self.numbers_of(&topic.name[LEFT.len_utf8()..]));
+        (topics, known.collect())
     }
 
     /// The topics that are of other services than this.

@@ -15,11 +15,11 @@ use bellwire_store::{change::Offset, log::Reason, tx::ReadTx};
 
 use super::{Door, Hears, Lane, Unsettled, connecting::Arriving, overloaded};
 use crate::{
-    audience::Audience,
+    audience::{Audience, Streams},
     credentials::chance,
     opening::{
         self, Credential, Opened,
-        recovery::{Before, Found, Wish},
+        recovery::{Found, Wish},
     },
 };
 
@@ -56,6 +56,8 @@ pub struct Recovered {
     pub pid: Option<String>,
     /// Whether it goes on from where it was, having missed nothing.
     pub recovered: bool,
+    /// The streams that it listened to and left: a call to their services changes nothing.
+    pub left: Streams,
     /// The connection that had the `pid` until now, if it still lives as far as is known: nobody has it
     /// twice, so that one is to be ended.
     pub replaced: Option<String>,
@@ -68,6 +70,8 @@ pub struct Kept {
     pub pid: String,
     /// The connection.
     pub sid: String,
+    /// The streams that it has ever listened to.
+    pub known: Streams,
 }
 
 /// What a session is to listen to.
@@ -156,7 +160,8 @@ impl Arriving for Recovery {
             offset: call.offset.as_deref(),
             from_disk: lane == Lane::Replays,
         };
-        let meant = |topics: &[Listened]| {
+        let meant = |kept: &[Listened]| {
+            let (topics, _) = door.tables.without_left(kept);
             door.tables.audience(call.within, topics.iter().map(|topic| topic.name.as_str()))
         };
         let found =
@@ -222,6 +227,8 @@ impl Arriving for Recovery {
         let (partings, clock) = (door.partings.clone(), door.clock.clone());
         // Not the door itself: the writer's thread, which ends with it, must not be the last to let go of it.
         let settling = Arc::downgrade(door);
+        let kept = before.as_ref().map(|before| door.tables.without_left(&before.session.topics));
+        let (topics, left) = kept.unwrap_or_default();
         let reply = move |written: Result<Written, Fault>| {
             let sid = session.sid.clone();
             let result = match (written, before) {
@@ -232,7 +239,10 @@ impl Arriving for Recovery {
                     }
                     return;
                 }
-                (Ok(Written::Claimed), Some(before)) => Ok(recovered(before, &session.sid)),
+                (Ok(Written::Claimed), Some(before)) => {
+                    let opened = Opened { topics: Some(topics), ..before.opened };
+                    Ok(recovered(before.session, opened, left, &session.sid))
+                }
                 // Live events go on, as all that is only read.
                 (Err(fault), _) if fault.code == Code::Full => Ok(began(fresh, None)),
                 (Err(fault), _) => Err(fault),
@@ -356,6 +366,7 @@ impl Door {
         match (kept, opened) {
             (Some(kept), Ok(opened)) => {
                 let topics = opened.topics.clone().unwrap_or_default();
+                let topics = self.tables.with_left(topics, kept.known.and(opened.streams));
                 let rooms = opened.rooms.as_deref().cloned().unwrap_or_default();
                 self.write_own(
                     move |tx, _| kept.write(tx, &topics, &rooms),
@@ -369,16 +380,17 @@ impl Door {
 
 /// The connection begins anew.
 fn began(opened: Opened, pid: Option<String>) -> Recovered {
-    Recovered { opened, pid, recovered: false, replaced: None }
+    Recovered { opened, pid, recovered: false, left: Streams::default(), replaced: None }
 }
 
 /// The connection `sid` goes on from where one before it was.
-fn recovered(Before { session, opened }: Before, sid: &str) -> Recovered {
+fn recovered(session: LiveSession, opened: Opened, left: Streams, sid: &str) -> Recovered {
     let lives = session.left_at.is_none() && session.sid != sid;
     Recovered {
-        opened: Opened { topics: Some(session.topics), ..opened },
+        opened,
         pid: Some(session.pid),
         recovered: true,
+        left,
         replaced: lives.then_some(session.sid),
     }
 }

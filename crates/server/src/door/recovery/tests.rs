@@ -65,6 +65,10 @@ fn pid(recovered: &Recovered) -> String {
     recovered.pid.clone().expect("the disk is not full")
 }
 
+fn kept(first: &Recovered, sid: &str) -> Kept {
+    Kept { pid: pid(first), sid: sid.into(), known: Streams::default() }
+}
+
 fn fields(value: Value) -> Payload {
     value.as_object().cloned().expect("requests are objects")
 }
@@ -403,7 +407,7 @@ fn of_those_that_come_back_at_once_the_last_goes_on() {
 fn topics_are_remembered() {
     let house = House::new();
     let first = house.connected(Recoverable { hears: named(&[]), ..house.newcomer() });
-    let kept = |sid: &str| Some(Kept { pid: pid(&first), sid: sid.into() });
+    let kept = |sid: &str| Some(kept(&first, sid));
     house.set("light.a", "0");
     house.set("light.b", "1");
     let second = house.connected(house.back(&first));
@@ -453,6 +457,27 @@ fn topics_are_remembered() {
     assert_eq!((&third.opened.topics, third.replaced), (&opened.topics, None));
 }
 
+/// A call to the states would begin to listen to them otherwise.
+#[test]
+fn that_a_service_was_left_is_remembered() {
+    let house = House::new();
+    let mut last = house.connected(house.newcomer());
+    let states = Audience::of(0).streams;
+    assert_eq!(last.left, Streams::default());
+    for sid in ["sid0", "sid1"] {
+        let listen = Listen { within: None, names: Vec::new(), before: Vec::new(), rooms: None };
+        let kept = Kept { known: states, ..kept(&last, sid) };
+        let opened = house.opened(|wanted, answer| {
+            let (principal, at) = (last.opened.principal.clone(), last.opened.opening.at);
+            house.core.door.listen(principal, listen, at, Some(kept), wanted, answer)
+        });
+        assert_eq!(names(&opened.expect("it listens to nothing")), [""; 0]);
+        last = house.connected(house.back(&last));
+        assert_eq!((last.recovered, last.left, names(&last.opened)), (true, states, vec![]));
+        assert_eq!(last.opened.streams, Streams::default());
+    }
+}
+
 /// What came before a topic was asked for was not missed: its snapshot had it.
 #[test]
 fn topics_count_from_where_they_were_asked_for() {
@@ -463,7 +488,7 @@ fn topics_count_from_where_they_were_asked_for() {
     let topics = Vec::new();
     let call = SubscribeCall { name: "subscribe_entities", payload, topics, after: 0 };
     let principal = first.opened.principal.clone();
-    let kept = Some(Kept { pid: pid(&first), sid: "sid0".into() });
+    let kept = Some(kept(&first, "sid0"));
     let opened = house.opened(|wanted, answer| {
         house.core.door.subscribe(call, principal, Audience::default(), kept, wanted, answer)
     });

@@ -140,7 +140,8 @@ impl Shard {
     fn kept(&mut self, id: SessionId) -> Option<Kept> {
         let talk = self.talk(id)?;
         let listening = talk.listening.as_ref()?;
-        Some(Kept { pid: listening.pid.clone()?, sid: listening.sid.clone() })
+        let (pid, sid) = (listening.pid.clone()?, listening.sid.clone());
+        Some(Kept { pid, sid, known: listening.known })
     }
 
     /// What was read and written for a connection that may be recovered. One that ended meanwhile left.
@@ -174,6 +175,7 @@ impl Shard {
             *call = Recoverable { pid: recovered.pid.clone(), offset, ..call.clone() };
         }
         let listening = talk.listening.get_or_insert_default();
+        listening.known = listening.known.and(recovered.left);
         let before = std::mem::replace(&mut listening.pid, recovered.pid);
         // It was read again, and could not go on from the row that it had by then.
         if before != listening.pid
