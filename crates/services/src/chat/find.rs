@@ -198,8 +198,10 @@ pub(super) fn room(
         return Ok(Found::Group { conversation, seat });
     }
     let digest = label.digest();
-    let deleted = tx.one(sql::DELETED_WITH, &[Value::Text(&digest)], |row| row.integer(0))?;
-    let since = deleted.unwrap_or(0).max(now.saturating_sub(OLD_LABELS_MICROS));
+    let deleted =
+        tx.one(sql::DELETED_WITH, &[Value::Text(&digest)], |row| row.optional_integer(0))?;
+    let deleted = deleted.flatten().map_or(0, |at| at + 1);
+    let since = deleted.max(now.saturating_sub(OLD_LABELS_MICROS));
     let since = Value::Integer(since);
     let bore = tx.all(sql::BORE, &[Value::Text(&digest), since], |row| row.integer(0))?;
     for id in bore {

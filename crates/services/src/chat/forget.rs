@@ -28,7 +28,9 @@ pub fn forget(tx: &mut Tx<'_>, now: Micros, rows_max: i64) -> Result<u64, Fault>
     let most = Value::Integer(rows_max);
     let before = Value::Integer(now.saturating_sub(OLD_LABELS_KEPT_MICROS));
     let mut forgotten = tx.execute(sql::FORGET_OLD_LABELS, &[before, most])?;
-    let Some(id) = tx.one(sql::DELETED, &[], |row| Value::Integer(row.integer(0)))? else {
+    // As long as others who bore its label could be found by that, it is known that a group was deleted with it.
+    let before = Value::Integer(now.saturating_sub(find::OLD_LABELS_MICROS));
+    let Some(id) = tx.one(sql::DELETED, &[before], |row| Value::Integer(row.integer(0)))? else {
         return Ok(forgotten);
     };
     let some = [id, most];

@@ -30,9 +30,8 @@ statements! {
     /// Lists the conversations that bore a label until then or later, the last first.
     BORE = "SELECT conversation_id FROM old_labels WHERE digest = $1 AND borne_until >= $2
             ORDER BY borne_until DESC, conversation_id DESC LIMIT 20";
-    /// When the group that was deleted last with a label was made: whoever bore it before that bears it no more.
-    DELETED_WITH = "SELECT created_at FROM conversations WHERE digest = $1 AND is_open = 0 AND deleted_at IS NOT NULL
-                    ORDER BY conversation_id DESC LIMIT 1";
+    /// When a group was deleted last with a label: to whoever bore it until then it leads no more.
+    DELETED_WITH = "SELECT MAX(deleted_at) FROM conversations WHERE digest = $1 AND is_open = 0";
     /// Notes that a conversation bore a label until now.
     INSERT_OLD_LABEL = "INSERT INTO old_labels (digest, conversation_id, borne_until) VALUES ($1, $2, $3)
                         ON CONFLICT (digest, conversation_id) DO UPDATE SET borne_until = excluded.borne_until";
@@ -138,8 +137,8 @@ statements! {
     FORGET_OLD_LABELS = "DELETE FROM old_labels WHERE (digest, conversation_id) IN (
                          SELECT digest, conversation_id FROM old_labels WHERE borne_until < $1
                          ORDER BY borne_until LIMIT $2)";
-    /// Finds a conversation that is to be taken away.
-    DELETED = "SELECT conversation_id FROM conversations WHERE deleted_at IS NOT NULL ORDER BY conversation_id LIMIT 1";
+    /// Finds a conversation that was deleted before then.
+    DELETED = "SELECT conversation_id FROM conversations WHERE deleted_at < $1 ORDER BY conversation_id LIMIT 1";
     /// Takes some messages of a conversation away.
     DELETE_MESSAGES = "DELETE FROM messages WHERE message_id IN (
                        SELECT message_id FROM messages WHERE conversation_id = $1 ORDER BY number LIMIT $2)";

@@ -242,6 +242,13 @@ impl World {
         made.reply["roomID"].as_str().expect("a label is a text").to_owned()
     }
 
+    /// Housekeeping, as the program runs it every few seconds.
+    fn tidy(&mut self) {
+        let run =
+            |tx: &mut Tx<'_>, ctx: &Ctx<'_>| forget::forget(tx, ctx.now, 1_000).map(Outcome::reply);
+        while self.write(&Principal::system(), run).expect("it is forgotten").0 > 0 {}
+    }
+
     /// The topics of a room, with the place of the log where one begins that did not begin with the room.
     fn topics(&mut self, user: i64, room: &str) -> Vec<(String, Offset)> {
         let (by, room) = (principal(user), room.to_owned());

@@ -136,6 +136,7 @@ fn old_labels() {
     world.call(1, "addUserToGroup", add);
     for (later, is_known) in [(0, true), (60 * SECOND, true), (1, false)] {
         world.now += later;
+        world.tidy();
         for user in [1, 4] {
             let join = world.call_as(&principal(user), "chatRoom.join", json!("1:2:3"));
             assert_eq!(join.is_ok(), is_known, "{user} after {later} more");
@@ -150,26 +151,56 @@ fn old_labels() {
     assert_eq!(world.say(1, "1:2:3", "a").told()[0], "messageRoom to group/1");
 }
 
-/// A label that a deleted group bore leads nowhere, whoever bore it before.
+/// A label that a deleted group bore leads nowhere, whoever bore it before, and however much later somebody looks.
 #[test]
 fn labels_of_deleted_groups() {
+    let add = json!({ "newUserID": "4", "roomID": "1:2:3", "newRoomID": "1:2:3:4" });
+    let kick = |who: &str, room: &str, new: &str| json!({ "roomID": room, "newRoomID": new, "kickedUserID": who });
+    let made = json!({ "members": ["2", "3"] });
+    // What bore 1:2:3 before, and how the group came to it that is deleted.
+    let scripts = [
+        [("addUserToGroup", add.clone()), ("chat.open", made.clone())],
+        [("kickUserFromGroup", kick("3", "1:2:3", "1:2")), ("chat.open", made)],
+    ];
+    for script in scripts {
+        let mut world = World::new();
+        world.group(1, &[2, 3]);
+        for (call, request) in script {
+            world.now += SECOND;
+            world.call(1, call, request);
+        }
+        leads_nowhere_once_deleted(&mut world);
+    }
+    // It was made before the other lost the label.
     let mut world = World::new();
-    let kick = |world: &mut World, who: i64, room: &str, new: &str| {
-        let kick = json!({ "roomID": room, "newRoomID": new, "kickedUserID": who.to_string() });
-        world.call(1, "kickUserFromGroup", kick);
-    };
-    world.group(1, &[2, 3, 4]);
-    kick(&mut world, 3, "1:2:3:4", "1:2:4");
-    kick(&mut world, 4, "1:2:4", "1:2");
-    let join = |world: &mut World| world.call(1, "chatRoom.join", json!("1:2:3:4")).aside.enters;
-    assert_eq!(join(&mut world), ["private/1:2"], "it went on there");
+    world.group(1, &[2, 3]);
+    world.group(1, &[2, 3, 5]);
     world.now += SECOND;
-    world.group(1, &[2, 3, 4]);
-    assert!(join(&mut world)[0].starts_with("seat/"));
-    world.call(1, "deleteUserRoom", json!({ "roomID": "1:2:3:4" }));
-    world.refused(1, "chatRoom.join", json!("1:2:3:4"), "NOT_FOUND");
-    let message = json!({ "message": "to whom?", "roomID": "1:2:3:4" });
-    world.refused(1, "message", message, "NOT_FOUND");
+    world.call(1, "addUserToGroup", add);
+    world.now += SECOND;
+    world.call(1, "kickUserFromGroup", kick("5", "1:2:3:5", "1:2:3"));
+    leads_nowhere_once_deleted(&mut world);
+}
+
+#[track_caller]
+fn leads_nowhere_once_deleted(world: &mut World) {
+    let label = json!("1:2:3");
+    assert!(world.call(1, "chatRoom.join", label.clone()).aside.enters[0].starts_with("seat/"));
+    world.call(1, "deleteUserRoom", json!({ "roomID": label }));
+    for later in [0, 1, 5, 50, 10] {
+        world.now += later * SECOND;
+        world.tidy();
+        world.refused(1, "chatRoom.join", label.clone(), "NOT_FOUND");
+        world.refused(1, "message", json!({ "message": "a", "roomID": label }), "NOT_FOUND");
+        world.refused(1, "deleteUserRoom", json!({ "roomID": label }), "NOT_FOUND");
+    }
+    // A group that has it after that leads there, also for a time when it has it no more.
+    world.group(1, &[2, 3]);
+    world.now += SECOND;
+    let kick = json!({ "roomID": "1:2:3", "newRoomID": "1:2", "kickedUserID": "3" });
+    world.call(1, "kickUserFromGroup", kick);
+    world.tidy();
+    assert_eq!(world.call(1, "chatRoom.join", label).aside.enters, ["private/1:2"]);
 }
 
 #[test]
