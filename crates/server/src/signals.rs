@@ -98,7 +98,7 @@ impl Signals {
                 let until_ms = now_ms + u64::try_from(lasts / 1_000).unwrap_or(0);
                 known.begin(key, (begins, ends), until_ms, owner, now_ms)
             }
-            Signal::Ends { key, ends } => known.end(&key, ends, now_ms),
+            Signal::Ends { key, ends, always } => known.end(&key, ends, always, now_ms),
         };
         if !known.times.is_empty() {
             self.began.notify_one();
@@ -167,12 +167,17 @@ impl Known {
         told
     }
 
-    fn end(&mut self, key: &str, ends: Option<Event>, now_ms: u64) -> Option<Event> {
-        if self.signals.get(key).is_some_and(|state| state.goes_on.is_some()) {
+    fn end(&mut self, key: &str, ends: Option<Event>, always: bool, now_ms: u64) -> Option<Event> {
+        let known = self.signals.get_mut(key);
+        let told_ms = known.as_ref().map(|state| state.told_ms);
+        if let Some(on) = known.and_then(|state| state.goes_on.as_mut()) {
+            if let Some(ends) = ends {
+                on.ends = ends;
+            }
             return self.stop(key);
         }
-        let told_ms = self.signals.get(key).map(|state| state.told_ms);
-        let ends = ends.filter(|_| told_ms.is_none_or(|told_ms| now_ms >= told_ms + PAUSE_MS))?;
+        let is_due = always && told_ms.is_none_or(|told_ms| now_ms >= told_ms + PAUSE_MS);
+        let ends = ends.filter(|_| is_due)?;
         let at_ms = now_ms + PAUSE_MS;
         self.set(key.to_owned(), State { at_ms, told_ms: now_ms, goes_on: None });
         Some(ends)
@@ -256,8 +261,8 @@ mod tests {
     }
 
     /// Plays a script, and compares what is told. `1:+a` is: session 1 begins `a`, for ten seconds; `1:-a` that it ends
-    /// it; `1:.a` that it ends it if it goes on; `1:!` that the session ends; `@500` that it is so late, in
-    /// milliseconds.
+    /// it; `1:.a` that it ends it if it goes on; `1:=a` and `1:~a` the same, each in words of its own; `1:!` that the
+    /// session ends; `@500` that it is so late, in milliseconds.
     fn check(script: &str, told: &str) {
         let signals = Signals::default();
         let (mut now_ms, mut heard) = (0, Vec::new());
@@ -275,11 +280,12 @@ mod tests {
             let owner = (0, SessionId { slot, serial: 1 });
             let (does, key) = what.split_at(1);
             let (begins, ends) = (event(&format!("+{key}")), event(&format!("-{key}")));
-            let key = key.to_owned();
+            let (key, always) = (key.to_owned(), "-=".contains(does));
             let signal = match does {
                 "+" => Signal::Begins { key, begins, ends, lasts: 10_000_000 },
-                "-" => Signal::Ends { key, ends: Some(ends) },
-                "." => Signal::Ends { key, ends: None },
+                "-" => Signal::Ends { key, ends: Some(ends), always },
+                "=" | "~" => Signal::Ends { key, ends: Some(event(what)), always },
+                "." => Signal::Ends { key, ends: None, always },
                 _ => {
                     heard.extend(signals.end_all(owner));
                     continue;
@@ -303,7 +309,8 @@ mod tests {
         check("1:+a @9000 1:+a @18999 @19000", "+a +a -a");
         check("1:+a 2:+b 1:! 2:!", "+a +b -a -b");
         check("1:+a 1:.a 1:.a", "+a -a");
-        check("1:.a", "");
+        check("1:.a 1:~a", "");
+        check("1:+a 1:=a @1000 1:+a 1:~a 1:~a @2000 1:=a", "+a =a +a ~a =a");
         // Of two tabs of somebody the last one counts.
         check("1:+a 2:+a 1:! @10000", "+a -a");
         check("1:+a 2:+a 2:!", "+a -a");

@@ -54,7 +54,7 @@ pub fn send(
     let news = told(tx, ctx, &caller, &conversation, new, &date)?;
     let room_id = conversation.label.as_str().to_owned();
     let reply = Sent { success: true, message_id, room_id, date };
-    let aside = Aside::signalling(typing::end(&conversation.topic(), caller.user_id));
+    let aside = Aside::signalling(typing::end_in(&conversation, &caller));
     Ok(news.with(WithAside { reply, aside }))
 }
 

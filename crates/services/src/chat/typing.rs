@@ -7,10 +7,11 @@ use serde_json::value::to_raw_value;
 use super::{
     contract::{Done, Typing, claimed},
     enter::done,
-    find, rights,
+    find::{self, Conversation},
+    rights,
 };
 use crate::{
-    identity::UserId,
+    identity::{User, UserId},
     kit::{Aside, Ctx, Event, Fault, Micros, Overflow, ReadTx, Signal, Topic, Variant, WithAside},
 };
 
@@ -31,13 +32,25 @@ pub fn start(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Typing) -> Result<WithAside
 pub fn stop(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Typing) -> Result<WithAside<Done>, Fault> {
     let typist = typist(tx, ctx, query)?;
     let ends = Some(typist.event("typingMessageStop"));
-    let ends = Signal::Ends { key: key(&typist.topic, typist.id), ends };
+    let ends = Signal::Ends { key: key(&typist.topic, typist.id), ends, always: true };
     Ok(done(Aside::signalling(ends)))
 }
 
 /// Ends that a user types there, if they do.
 pub(super) fn end(topic: &Topic, user: UserId) -> Signal {
-    Signal::Ends { key: key(topic, user), ends: None }
+    Signal::Ends { key: key(topic, user), ends: None, always: false }
+}
+
+/// The same, told with the label that the room has by now.
+pub(super) fn end_in(conversation: &Conversation, user: &User) -> Signal {
+    let typist = Typist {
+        id: user.user_id,
+        username: user.username.clone(),
+        topic: conversation.topic(),
+        room_id: conversation.label.as_str().to_owned(),
+    };
+    let ends = Some(typist.event("typingMessageStop"));
+    Signal::Ends { key: key(&typist.topic, typist.id), ends, always: false }
 }
 
 fn key(topic: &Topic, user: UserId) -> String {

@@ -142,8 +142,10 @@ pub enum Signal {
     Ends {
         /// What, and whose.
         key: String,
-        /// How that is told if it had not begun; `None`: not at all.
+        /// How that is told; `None`: as its beginning had it.
         ends: Option<Event>,
+        /// Whether it is told also if it had not begun.
+        always: bool,
     },
 }
 

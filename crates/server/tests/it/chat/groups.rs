@@ -129,7 +129,17 @@ fn a_group_from_its_making_to_two() {
                 (&[A1, A2], &notify(SARA, JANE, "1:2:3", "for three")),
             ],
         );
+        let types = |what: &str, room: &str| {
+            format!(
+                r#"typingMessage{what} {{"senderID":"2","senderUsername":"jane","roomID":"{room}"}}"#
+            )
+        };
+        let start: Row<'_> = (&[J1, S1], &types("Start", "1:2:3"));
+        scene.row(A2, "startTypingRoom", r#"{"roomID":"1:2:3"}"#, DONE, &[start]);
         add(&mut scene, &[J1, S1, A2]);
+        // What has begun under the label of before ends under that of now.
+        let stop: Row<'_> = (&[J1, S1], &types("Stop", "1:2:3:4"));
+        scene.row(A2, "stopTypingRoom", r#"{"roomID":"1:2:3:4"}"#, DONE, &[stop]);
         scene.enter("1:2:3:4", &[M1]);
         // The label of before still leads there, for who is in it.
         scene.enter("1:2:3", &[A1]);

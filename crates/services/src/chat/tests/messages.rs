@@ -30,7 +30,7 @@ fn a_message_is_told_in_this_order() {
         came.reply.to_string(),
         format!(r#"{{"success":true,"messageID":1,"roomID":"1:2","date":{date}}}"#)
     );
-    assert_eq!(signals(&came.aside), ["typing/private/1:2/1 ends"]);
+    assert_eq!(signals(&came.aside), ["typing/private/1:2/1 ends typingMessageStop"]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn who_types() {
         let expected = format!(r#"{{"senderID":"1","senderUsername":"john","roomID":"{room}"}}"#);
         assert_eq!(payload, expected);
         let came = world.call(1, "stopTypingRoom", typing(room));
-        assert_eq!(signals(&came.aside), [format!("{key} ends typingMessageStop")]);
+        assert_eq!(signals(&came.aside), [format!("{key} ends typingMessageStop always")]);
         let came = world.call(1, "chatRoom.leave", json!(room));
         assert_eq!(signals(&came.aside), [format!("{key} ends")]);
     }
@@ -192,6 +192,16 @@ fn who_types() {
         ] {
             world.refused(user, name, request, code);
         }
+    }
+    // The end is told with the label of then, whichever the beginning was told with.
+    let add = json!({ "newUserID": "4", "roomID": group, "newRoomID": "1:2:3:4" });
+    world.call(1, "addUserToGroup", add);
+    for came in [world.call(1, "stopTypingRoom", typing(&group)), world.say(1, &group, "a")] {
+        let [Signal::Ends { ends: Some(ends), .. }] = &came.aside.signals[..] else {
+            panic!("it ends")
+        };
+        let payload = ends.variants[0].payload.get();
+        assert_eq!(payload, r#"{"senderID":"1","senderUsername":"john","roomID":"1:2:3:4"}"#);
     }
 }
 

@@ -336,8 +336,10 @@ fn signals(aside: &Aside) -> Vec<String> {
         Signal::Begins { key, begins, ends, lasts } => {
             format!("{key} begins {} ends {} after {lasts}", begins.name, ends.name)
         }
-        Signal::Ends { key, ends: None } => format!("{key} ends"),
-        Signal::Ends { key, ends: Some(ends) } => format!("{key} ends {}", ends.name),
+        Signal::Ends { key, ends, always } => {
+            let ends = ends.as_ref().map_or(String::new(), |ends| format!(" {}", ends.name));
+            format!("{key} ends{ends}{}", if *always { " always" } else { "" })
+        }
     };
     aside.signals.iter().map(signal).collect()
 }
