@@ -4,7 +4,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bellwire_services::{
-    kit::{Code, Event, Fault, Principal, ReadTx, Stream, Topic},
+    kit::{Aside, Code, Event, Fault, Principal, ReadTx, Stream, Topic},
     live_sessions::Listened,
 };
 use bellwire_store::change::Offset;
@@ -140,11 +140,16 @@ impl Audience {
         at: Offset,
     ) -> Result<Audience, Fault> {
         let mut rooms = self.rooms.as_deref().cloned().unwrap_or_default();
-        rooms.retain(|room| !leaves.contains(&room.name));
+        rooms.retain(|room| !Aside::is_left(leaves, &room.name));
         for name in enters {
-            if !rooms.iter().any(|room| room.name == *name) {
-                rooms.push(Listened { name: name.clone(), since: at });
-            }
+            // What was told since it was entered first is not missed by entering again.
+            let mut since = at;
+            rooms.retain(|room| {
+                let is_replaced = Aside::is_replaced(name, &room.name);
+                since = if is_replaced { since.min(room.since) } else { since };
+                !is_replaced
+            });
+            rooms.push(Listened { name: name.clone(), since });
         }
         if rooms.len() > ROOMS_MAX {
             let why = format!("at most {ROOMS_MAX} rooms: leave one first");
@@ -350,6 +355,41 @@ mod tests {
         check_of(parts(&[1], false), &[0, 1], Principal::guest(), &["a", "both"]);
         check_of(parts(&[1], true), &[1], Principal::guest(), &[]);
         check_of(parts(&[2], false), &[1], Principal::operator(), &["both", "b"]);
+    }
+
+    #[test]
+    fn rooms_are_entered_and_left_by_their_names() {
+        let listened = |rooms: &[(&str, Offset)]| -> Vec<Listened> {
+            rooms
+                .iter()
+                .map(|(name, since)| Listened { name: (*name).into(), since: *since })
+                .collect()
+        };
+        let check = |is_in: &[(&str, Offset)],
+                     leaves: &[&str],
+                     enters: &[&str],
+                     then: &[(&str, Offset)]| {
+            let [enters, leaves] = [enters, leaves]
+                .map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+            let rooms = Some(Arc::new(listened(is_in)));
+            let audience = Audience { rooms, ..Audience::default() };
+            let rooms = audience.moved(&enters, &leaves, 9).expect("they are few").rooms;
+            assert_eq!(rooms.as_deref().cloned().unwrap_or_default(), listened(then));
+        };
+        check(&[("a/1", 3)], &[], &["a/2"], &[("a/1", 3), ("a/2", 9)]);
+        check(&[("a/1", 3), ("a/2", 4)], &["a/1", "a/3"], &[], &[("a/2", 4)]);
+        check(&[("a/1", 3)], &["a/1"], &["a/1"], &[("a/1", 9)]);
+        // What is entered again is heard from where it was.
+        check(&[("a/1", 3)], &[], &["a/1"], &[("a/1", 3)]);
+        check(&[("a/1", 3), ("a/1@5", 4)], &[], &["a/1@7"], &[("a/1@7", 3)]);
+        check(&[("a/1@5", 4)], &[], &["a/1"], &[("a/1@5", 4), ("a/1", 9)]);
+        check(&[("a/1@5", 4)], &[], &["a/1@4"], &[("a/1@5", 4), ("a/1@4", 9)]);
+        // With a number it is left up to that one.
+        let all = [("a/1", 3), ("a/1@5", 4), ("a/1@7", 5), ("a/12", 6), ("a/x@y", 7)];
+        check(&all, &["a/1"], &[], &all[3..]);
+        check(&all, &["a/1@6"], &[], &all[2..]);
+        check(&all, &["a/1@5", "a/x"], &[], &all[2..]);
+        check(&all, &["a/1@4", "a/x@y"], &[], &all[1..4]);
     }
 
     #[test]

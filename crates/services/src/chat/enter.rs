@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     contract::{Done, JoinPersonal, JoinRoom, Leave},
-    find,
+    find::{self, Found},
     label::RoomLabel,
     rights, sql, typing,
 };
@@ -15,6 +15,9 @@ use crate::{
     identity::UserId,
     kit::{Aside, Code, Ctx, Fault, Micros, Principal, ReadTx, Topic, WithAside},
 };
+
+/// So many seats are left at most by one label.
+const SEATS_LEFT_MAX: usize = 100;
 
 type Entered = Result<WithAside<Done>, Fault>;
 
@@ -42,7 +45,7 @@ pub fn leave_personal(_: &ReadTx<'_>, _: &Ctx<'_>, query: &Leave) -> Entered {
 /// `chatRoom.join`.
 pub fn join_room(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &JoinRoom) -> Entered {
     let own = find::caller(tx, ctx)?.user_id;
-    Ok(done(Aside::entering(find::room(tx, ctx.now, own, &query.data)?.room())))
+    Ok(done(Aside::entering(room_at(tx, ctx.now, own, &query.data)?)))
 }
 
 /// A word of `?rooms=`: `me` leads to one's personal room, a label to its room if it is one's own.
@@ -56,35 +59,64 @@ pub fn room_of(
     if word == "me" {
         return Ok(Some(rights::person(own).into_owned()));
     }
-    match find::room(tx, now, own, word) {
-        Ok(found) => Ok(Some(found.room().into_owned())),
+    match room_at(tx, now, own, word) {
+        Ok(room) => Ok(Some(room)),
         Err(fault) if matches!(fault.code, Code::NotFound | Code::Invalid) => Ok(None),
         Err(fault) => Err(fault),
     }
 }
 
-/// `chatRoom.leave`: whatever it names. A connection may have come in under a label that its room bore long ago, or
-/// into one that has gone on in the room of this label; it leaves that too, and types there no longer.
+/// The name of the room to which a label leads. If a group bears that now and bore others before, the name has a number
+/// beyond the last of these: who enters by what it is called now does not leave by what it was called before.
+fn room_at(tx: &ReadTx<'_>, now: Micros, own: UserId, label: &str) -> Result<String, Fault> {
+    let found = find::room(tx, now, own, label)?;
+    let Found::Group { conversation, .. } = &found else { return Ok(found.room().into_owned()) };
+    let group = [conversation.value()];
+    let before = tx.one(sql::LAST_OLD_LABEL, &group, |row| row.optional_integer(0))?.flatten();
+    Ok(match before.filter(|_| conversation.label.as_str() == label) {
+        Some(until) => format!("{}@{}", found.room(), until + 1),
+        None => found.room().into_owned(),
+    })
+}
+
+/// `chatRoom.leave`: whatever it names, and what has gone on in the room of this label. If the caller is in no room that
+/// bears the label now, it is what bore it: a connection may have entered by that, or was told since that its room is
+/// called so. They type there no longer.
 pub fn leave_room(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Leave) -> Entered {
     let (Some(own), Json::String(text)) = (rights::caller_id(ctx.principal), &query.data) else {
         return Ok(done(Aside::default()));
     };
     let Ok(label) = RoomLabel::parse(text) else { return Ok(done(Aside::default())) };
     let private = (label.is_private() && label.has(own)).then(|| rights::private(&label));
-    let mut seats = BTreeSet::new();
-    let mut topics: BTreeSet<Topic> = private.iter().cloned().collect();
-    let both = |row: &Row<'_>| (row.integer(0), row.integer(1));
-    let by_label = [Value::Text(&label.digest()), Value::Integer(own.0)];
-    let mut lead_here = tx.all(sql::SEATS_BY_LABEL, &by_label, both)?;
-    if let Some(conversation) = find::live(tx, &label)? {
-        let before = [conversation.value(), Value::Integer(own.0)];
-        lead_here.extend(tx.all(sql::SEATS_BEFORE, &before, both)?);
+    let mut rooms: BTreeSet<String> = private.iter().cloned().map(Topic::into_owned).collect();
+    let before = |group: i64, until: Option<Micros>| {
+        let until_at_most = Value::Integer(until.unwrap_or(Micros::MAX));
+        let place = [Value::Integer(group), Value::Integer(own.0), until_at_most];
+        tx.all(sql::SEATS_BEFORE, &place, |row| (row.integer(0), row.integer(1), until))
+    };
+    // Seats, the group of each, and until when it is known to have borne the label, if it does not now.
+    let mut seats: Vec<(i64, i64, Option<Micros>)> = match find::live(tx, &label)? {
+        Some(live) if private.is_some() => before(live.id, None)?,
+        Some(live) if find::seat(tx, live.id, own)?.is_some() => {
+            let place = [live.value(), Value::Integer(own.0)];
+            tx.all(sql::SEATS_EVER, &place, |row| (row.integer(0), live.id, None))?
+        }
+        _ => {
+            let place = [Value::Text(&label.digest()), Value::Integer(own.0)];
+            let seat = |row: &Row<'_>| (row.integer(0), row.integer(1), Some(row.integer(2)));
+            tx.all(sql::SEATS_BY_OLD_LABEL, &place, seat)?
+        }
+    };
+    let mut topics: BTreeSet<Topic> = private.into_iter().collect();
+    let mut known = 0;
+    while let Some(&(seat, group, until)) = seats.get(known).filter(|_| known < SEATS_LEFT_MAX) {
+        known += 1;
+        let seat = rights::seat(seat);
+        rooms.insert(until.map_or(seat.to_string(), |until| format!("{seat}@{until}")));
+        if topics.insert(rights::group(group)) {
+            seats.extend(before(group, until)?);
+        }
     }
-    for (seat, conversation) in lead_here {
-        seats.insert(seat);
-        topics.insert(rights::group(conversation));
-    }
-    let rooms = private.into_iter().chain(seats.into_iter().map(rights::seat));
     let signals = topics.iter().map(|topic| typing::end(topic, own)).collect();
     Ok(done(Aside { signals, ..Aside::leaving(rooms) }))
 }

@@ -14,8 +14,8 @@ use crate::{
     kit::{Code, Ctx, Fault, Micros, Outcome, Tx, due},
 };
 
-/// How long labels are kept after they were borne, in microseconds: a connection that came in under one of them may
-/// leave by it.
+/// How long labels are kept after they were borne, in microseconds: a connection that came in under one of them, or
+/// before, may leave by it.
 const OLD_LABELS_KEPT_MICROS: Micros = 7 * 86_400 * 1_000_000;
 /// What runs when a user is no more.
 pub(super) const DEPARTURE: &str = "chat.departure";

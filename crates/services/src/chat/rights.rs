@@ -9,15 +9,16 @@
 //! | `seat/205` | connections in that seat | the last that who is kicked hears of the group |
 //! | `here/1` | connections of user 1 that said so | who comes and goes, where that is not told to everybody |
 //!
-//! Rooms are `person/1`, `private/1:2`, `seat/205` and `here/1`. A seat gives the topic of its group as long as it is
-//! present and the group is open; afterwards those of the room in which the group went on, if it did.
+//! Rooms are `person/1`, `private/1:2`, `seat/205`, which may have a number behind it (`seat/205@7`), and `here/1`. A
+//! seat gives the topic of its group as long as it is present and the group is open; afterwards those of the room in
+//! which the group went on, if it did.
 
 use bellwire_store::tx::Value;
 
 use super::{find, label::RoomLabel, sql};
 use crate::{
     identity::UserId,
-    kit::{Code, Fault, Principal, ReadTx, Role, RoomTopic, Topic},
+    kit::{Code, Fault, Principal, ReadTx, Role, RoomTopic, Topic, numbered},
 };
 
 /// What everybody hears; and the name by which clients ask for what they may hear of this service.
@@ -106,7 +107,7 @@ pub fn room_topics(
         "private" => Ok(itself(
             RoomLabel::parse(which).is_ok_and(|label| label.is_private() && label.has(user)),
         )),
-        "seat" => match which.parse() {
+        "seat" => match numbered(which).0.parse() {
             Ok(seat_id) => seat_topics(tx, user, seat_id),
             Err(_) => Ok(Vec::new()),
         },

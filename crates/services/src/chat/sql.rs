@@ -30,6 +30,8 @@ statements! {
     /// Lists the conversations that bore a label until then or later, the last first.
     BORE = "SELECT conversation_id FROM old_labels WHERE digest = $1 AND borne_until >= $2
             ORDER BY borne_until DESC, conversation_id DESC LIMIT 20";
+    /// Until when a conversation bore the last of its labels of before.
+    LAST_OLD_LABEL = "SELECT MAX(borne_until) FROM old_labels WHERE conversation_id = $1";
     /// When a group was deleted last with a label: to whoever bore it until then it leads no more.
     DELETED_WITH = "SELECT MAX(deleted_at) FROM conversations WHERE digest = $1 AND is_open = 0";
     /// Notes that a conversation bore a label until now.
@@ -69,16 +71,16 @@ statements! {
     SEATED_ANYWHERE = "SELECT seat_id FROM seats WHERE user_id = $1 AND left_at IS NULL LIMIT 1";
     /// Notes up to which message a member has read.
     READ = "UPDATE seats SET read_number = $2 WHERE seat_id = $1 AND read_number < $2";
-    /// Lists the seats that a user ever had in conversations that bear or bore a label.
-    SEATS_BY_LABEL = "SELECT s.seat_id, s.conversation_id FROM seats s
-                      WHERE s.user_id = $2 AND s.conversation_id IN (
-                          SELECT conversation_id FROM old_labels WHERE digest = $1
-                          UNION SELECT conversation_id FROM conversations WHERE digest = $1 AND is_open = 1 AND is_group = 1)
-                      ORDER BY s.seat_id DESC LIMIT 100";
-    /// Lists the seats of a user in conversations that went on in this one.
+    /// Lists the seats that a user ever had in a conversation.
+    SEATS_EVER = "SELECT seat_id FROM seats WHERE conversation_id = $1 AND user_id = $2 ORDER BY seat_id DESC LIMIT 100";
+    /// Lists the seats that a user ever had in conversations that bore a label, and until when each did.
+    SEATS_BY_OLD_LABEL = "SELECT s.seat_id, s.conversation_id, o.borne_until FROM old_labels o
+                          JOIN seats s ON s.conversation_id = o.conversation_id
+                          WHERE o.digest = $1 AND s.user_id = $2 ORDER BY s.seat_id DESC LIMIT 100";
+    /// Lists the seats of a user in conversations that went on in this one by then.
     SEATS_BEFORE = "SELECT s.seat_id, s.conversation_id FROM seats s
                     JOIN conversations c ON c.conversation_id = s.conversation_id
-                    WHERE c.successor = $1 AND s.user_id = $2 ORDER BY s.seat_id DESC LIMIT 100";
+                    WHERE c.successor = $1 AND s.user_id = $2 AND c.closed_at <= $3 ORDER BY s.seat_id DESC LIMIT 100";
     /// Lists the seats that a user still has in conversations that went on in this one.
     STILL_SEATED_BEFORE = "SELECT s.seat_id, s.conversation_id FROM seats s
                     JOIN conversations c ON c.conversation_id = s.conversation_id

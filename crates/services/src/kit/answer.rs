@@ -96,9 +96,11 @@ impl<R: Serialize> Reply for Upserted<R> {
 #[derive(Debug, Clone, Default)]
 pub struct Aside {
     /// The rooms that the session enters, by name: from then on it hears their topics
-    /// ([`Service::rooms`](super::Service::rooms)).
+    /// ([`Service::rooms`](super::Service::rooms)). A name may end in `@` and a number, where it matters how lately it
+    /// was entered: `seat/205@7` takes the place of `seat/205` and of `seat/205@6`.
     pub enters: Vec<String>,
-    /// Those that it leaves; it need not be in them.
+    /// Those that it leaves; it need not be in them. Who leaves `seat/205@7` leaves that, too, which `seat/205@7` would
+    /// take the place of; who leaves `seat/205` leaves it whatever its number is.
     pub leaves: Vec<String>,
     /// Who its guest is from then on.
     pub becomes: Option<Principal>,
@@ -117,10 +119,28 @@ impl Aside {
         Aside { leaves: rooms.into_iter().map(Into::into).collect(), ..Aside::default() }
     }
 
+    /// Whether one of the rooms that are left is that of this name.
+    pub fn is_left(leaves: &[String], name: &str) -> bool {
+        let is_it = |left: &String| numbered(left) == (numbered(name).0, None);
+        leaves.iter().any(|left| is_it(left) || Aside::is_replaced(left, name))
+    }
+
+    /// Whether a room that is entered takes the place of that of this name.
+    pub fn is_replaced(entered: &str, name: &str) -> bool {
+        let ((room, upto), (known, number)) = (numbered(entered), numbered(name));
+        room == known && number <= upto
+    }
+
     /// Something begins or ends.
     pub fn signalling(signal: Signal) -> Aside {
         Aside { signals: vec![signal], ..Aside::default() }
     }
+}
+
+/// The name of a room without its number, and that.
+pub fn numbered(name: &str) -> (&str, Option<i64>) {
+    let parts = name.rsplit_once('@').and_then(|(room, number)| Some((room, number.parse().ok()?)));
+    parts.map_or((name, None), |(room, number)| (room, Some(number)))
 }
 
 /// Something that lasts for a while and is told by events that pass: that somebody types. It is told at most once a

@@ -14,7 +14,9 @@ mod service;
 mod stream;
 mod time;
 
-pub use answer::{Answer, Aside, Claims, Reply, Signal, Signed, Upserted, Verdict, WithAside};
+pub use answer::{
+    Answer, Aside, Claims, Reply, Signal, Signed, Upserted, Verdict, WithAside, numbered,
+};
 pub use bellwire_store::{
     change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant, Words},
     tx::{ReadTx, Tx},

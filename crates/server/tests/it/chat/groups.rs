@@ -140,7 +140,9 @@ fn a_group_from_its_making_to_two() {
         // What has begun under the label of before ends under that of now.
         let stop: Row<'_> = (&[J1, S1], &types("Stop", "1:2:3:4"));
         scene.row(A2, "stopTypingRoom", r#"{"roomID":"1:2:3:4"}"#, DONE, &[stop]);
-        scene.enter("1:2:3:4", &[M1]);
+        // Who has entered by the label of now does not leave by that of before.
+        scene.enter("1:2:3:4", &[M1, J1]);
+        scene.row(J1, "chatRoom.leave", r#""1:2:3""#, DONE, &[]);
         // The label of before still leads there, for who is in it.
         scene.enter("1:2:3", &[A1]);
         scene.refused(X1, "chatRoom.join", r#""1:2:3""#, "NOT_FOUND");

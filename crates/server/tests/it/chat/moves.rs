@@ -91,6 +91,7 @@ fn who_comes_and_goes_elsewhere_misses_nothing() {
                     recovered.does(call, of);
                 }
                 group.does("addOnlineUser", "{}");
+                group.does("chatRoom.join", r#""1:2:3""#);
             }
             talking.join().expect("all was said");
         });

@@ -29,7 +29,7 @@ use crate::{
     identity::{self, Kind, Sample, UserId, UserRole},
     kit::{
         Aside, Ctx, Effect, Fault, Ids, Micros, Outcome, Payload, Principal, ReadTx, Reply, Role,
-        RoomTopic, Settings, Signal, Tx, due, parse,
+        RoomTopic, Settings, Signal, Tx, due, numbered, parse,
     },
 };
 
@@ -247,6 +247,17 @@ impl World {
         let run =
             |tx: &mut Tx<'_>, ctx: &Ctx<'_>| forget::forget(tx, ctx.now, 1_000).map(Outcome::reply);
         while self.write(&Principal::system(), run).expect("it is forgotten").0 > 0 {}
+    }
+
+    /// A connection of a user, in these rooms, calls something that moves it.
+    #[track_caller]
+    fn moves(&mut self, rooms: &mut Vec<String>, user: i64, name: &str, label: &str) {
+        let Aside { enters, leaves, .. } = self.call(user, name, json!(label)).aside;
+        rooms.retain(|room| {
+            let is_replaced = enters.iter().any(|entered| Aside::is_replaced(entered, room));
+            !is_replaced && !Aside::is_left(&leaves, room)
+        });
+        rooms.extend(enters);
     }
 
     /// The topics of a room, with the place of the log where one begins that did not begin with the room.

@@ -48,7 +48,7 @@ struct Said {
 pub struct Room {
     pub group: bool,
     pub open: bool,
-    pub deleted: bool,
+    deleted: Option<Micros>,
     /// By when they came.
     pub members: Vec<Seat>,
     pub label: String,
@@ -58,6 +58,8 @@ pub struct Room {
     activity: i64,
     /// Until when it bore which labels.
     old: BTreeMap<String, Micros>,
+    /// The same labels, each with the number of the change by which it got another.
+    bore: Vec<(String, u64)>,
     /// Where it goes on, since which place of the log, for seats from before which.
     successor: Option<(usize, u64, i64)>,
 }
@@ -69,6 +71,15 @@ pub enum Leads {
     Group(usize),
 }
 
+/// What a connection is in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entered {
+    /// A private room.
+    Private(String),
+    /// A group, by this seat, after how many changes; if that was by a label of before, after none.
+    Group { room: usize, seat: i64, changes: u64 },
+}
+
 /// All of it. The id of a conversation is its place, counted from 1.
 #[derive(Debug)]
 pub struct Model {
@@ -77,6 +88,8 @@ pub struct Model {
     pub rooms: Vec<Room>,
     /// All seats that there ever were: whose, and in which room.
     pub seats_ever: Vec<(i64, i64)>,
+    /// How many changes of labels there were.
+    changes: u64,
     seats: i64,
     messages: i64,
     notifications: i64,
@@ -138,6 +151,7 @@ impl Model {
             users: USERS.into_iter().collect(),
             rooms: Vec::new(),
             seats_ever: Vec::new(),
+            changes: 0,
             seats: 0,
             messages: 0,
             notifications: 0,
@@ -169,9 +183,13 @@ impl Model {
         if let Some(room) = self.live(label).filter(|room| self.rooms[*room].has(user)) {
             return Ok(Leads::Group(room));
         }
+        let deleted = self.rooms.iter().filter(|room| room.label == label);
+        let deleted = deleted.filter_map(|room| room.deleted).max().unwrap_or(0);
         let mut bore: Vec<(Micros, usize)> = Vec::new();
         for (place, room) in self.rooms.iter().enumerate() {
-            let until = room.old.get(label).filter(|until| **until >= self.now - 60 * SECOND);
+            let until = room.old.get(label);
+            let until = until.filter(|until| **until >= self.now - 60 * SECOND);
+            let until = until.filter(|until| **until > deleted);
             bore.extend(until.map(|until| (*until, place)));
         }
         bore.sort_unstable();
@@ -190,6 +208,56 @@ impl Model {
                 _ if !found.group => return Some((Leads::Private(found.label.clone()), since)),
                 _ if found.open => return Some((Leads::Group(room), since)),
                 _ => return None,
+            }
+        }
+    }
+
+    /// A connection of a user enters what has this label, and is not in it by any label of before then.
+    pub fn enter(&self, user: i64, label: &str, entered: &mut Vec<Entered>) {
+        let Ok(leads) = self.leads(user, label) else { return };
+        let now = match leads {
+            Leads::Private(label) => Entered::Private(label),
+            Leads::Group(room) => {
+                let found = &self.rooms[room];
+                let seat = found.seat(user).expect("it leads who is in it").seat;
+                let is_present = found.label == label;
+                let is_it = |other: &Entered| matches!(other, Entered::Group { seat: other, .. } if *other == seat);
+                entered.retain(|other| !(is_present && is_it(other)));
+                Entered::Group { room, seat, changes: if is_present { self.changes } else { 0 } }
+            }
+        };
+        if !entered.contains(&now) {
+            entered.push(now);
+        }
+    }
+
+    /// It leaves what has this label: a room of theirs that bears it, or what they know by it.
+    pub fn leave(&self, user: i64, label: &str, entered: &mut Vec<Entered>) {
+        let live = self.live(label).filter(|room| self.rooms[*room].has(user));
+        entered.retain(|entered| match entered {
+            Entered::Private(private) => private != label,
+            Entered::Group { room, changes, .. } => {
+                let (mut room, mut since) = (*room, *changes);
+                loop {
+                    let found = &self.rooms[room];
+                    let knows = found.bore.iter().any(|(old, at)| old == label && *at > since);
+                    if live.map_or(knows, |live| live == room) {
+                        return false;
+                    }
+                    let Some((next, ..)) = found.successor else { return true };
+                    since = found.bore.last().map_or(0, |(_, at)| *at);
+                    room = next;
+                }
+            }
+        });
+    }
+
+    /// What was deleted longer ago than labels lead is gone.
+    pub fn tidy(&mut self) {
+        let before = self.now - 60 * SECOND;
+        for room in &mut self.rooms {
+            if room.deleted.is_some_and(|at| at < before) {
+                room.said.clear();
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Several users who talk, come and go as chance has it: what is told, answered, heard and kept is what the
 //! [`model`](super::model) says.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
-    model::{Came as Expected, Leads, Model, Refused, Told, ids, label_of},
+    model::{Came as Expected, Entered, Leads, Model, Refused, Told, ids, label_of},
     *,
 };
 use crate::testing::{Chance, seeds};
@@ -89,6 +91,16 @@ fn as_told(rows: &[Logged]) -> (Vec<Told>, Vec<String>) {
         super::told(&bare)
     });
     (told.collect(), effects.collect())
+}
+
+/// A moment passes, with housekeeping now and then.
+fn pass(chance: &mut Chance, world: &mut World, model: &mut Model) {
+    model.now += 1;
+    world.now = model.now;
+    if chance.percent(20) {
+        world.tidy();
+        model.tidy();
+    }
 }
 
 /// A step: a call by chance, or time that passes.
@@ -219,7 +231,8 @@ fn look(chance: &mut Chance, world: &mut World, model: &Model, note: &str) {
     let expected = found.map(|room| model.texts(room, user));
     assert_eq!(read, expected, "{note}: {label} for {user}");
     let joined = world.call_as(&principal(user), "chatRoom.join", json!(label));
-    let joined = joined.map(|came| came.aside.enters.join(" ")).map_err(|fault| fault.name());
+    let joined = joined.map(|came| numbered(&came.aside.enters[0]).0.to_owned());
+    let joined = joined.map_err(|fault| fault.name());
     let expected = model.leads(user, &label).map(|leads| match leads {
         Leads::Private(label) => format!("private/{label}"),
         Leads::Group(room) => {
@@ -234,6 +247,43 @@ fn look(chance: &mut Chance, world: &mut World, model: &Model, note: &str) {
         let heard = world.topics(user, &format!("seat/{seat}"));
         assert_eq!(heard, topics(model, user, seat), "{note}: seat {seat} for {user}");
     }
+}
+
+/// For each user the rooms in which a connection of theirs is, as it is and as the model has it.
+type Connections = BTreeMap<i64, (Vec<String>, Vec<Entered>)>;
+
+/// Connections enter and leave rooms.
+fn moves(
+    chance: &mut Chance,
+    world: &mut World,
+    model: &Model,
+    connections: &mut Connections,
+    note: &str,
+) {
+    let user = chance.user(model);
+    let label = chance.label(model, user);
+    let (rooms, entered) = connections.entry(user).or_default();
+    if chance.percent(60) {
+        if model.leads(user, &label).is_ok() {
+            world.moves(rooms, user, "chatRoom.join", &label);
+        }
+        model.enter(user, &label, entered);
+    } else {
+        world.moves(rooms, user, "chatRoom.leave", &label);
+        model.leave(user, &label, entered);
+    }
+    rooms.retain(|room| !world.topics(user, room).is_empty());
+    entered.retain(|entered| match entered {
+        Entered::Private(_) => true,
+        Entered::Group { seat, .. } => !topics(model, user, *seat).is_empty(),
+    });
+    let is: BTreeSet<String> = rooms.iter().map(|room| numbered(room).0.to_owned()).collect();
+    let of = |entered: &Entered| match entered {
+        Entered::Private(label) => format!("private/{label}"),
+        Entered::Group { seat, .. } => format!("seat/{seat}"),
+    };
+    let expected: BTreeSet<String> = entered.iter().map(of).collect();
+    assert_eq!(is, expected, "{note}: {user} and {label}: {rooms:?}, {entered:?}");
 }
 
 fn texts(page: &Json) -> Vec<String> {
@@ -291,15 +341,20 @@ fn whatever_is_done_is_told_and_kept_as_the_model_says() {
     const SEEDS: std::ops::Range<u64> = 11..25;
     const STEPS: usize = 120;
     let seeds = seeds("BELLWIRE_TEST_CHAT_SEED", SEEDS);
-    let mut kinds = std::collections::BTreeMap::new();
+    let mut kinds = BTreeMap::new();
     for seed in seeds.clone() {
         let mut chance = Chance(seed);
         let mut world = World::new();
         let mut model = Model::new(0);
+        let mut connections = Connections::new();
         for number in 0..STEPS {
             let note = format!("BELLWIRE_TEST_CHAT_SEED={seed}, step {number}");
+            pass(&mut chance, &mut world, &mut model);
             *kinds.entry(step(&mut chance, &mut world, &mut model, &note)).or_insert(0) += 1;
             look(&mut chance, &mut world, &model, &note);
+            if chance.percent(50) {
+                moves(&mut chance, &mut world, &model, &mut connections, &note);
+            }
         }
     }
     if seeds.clone().count() >= SEEDS.count() {

@@ -50,37 +50,122 @@ fn rooms_of_conversations() {
     world.refused(1, "chatRoom.join", json!({}), "INVALID");
 }
 
-/// Leaving is never an error, and works by any label that the room bore, and by that of the room where it goes on.
+/// Leaving is never an error.
 #[test]
-fn rooms_are_left() {
+fn what_cannot_be_left() {
     let mut world = World::new();
     world.group(1, &[2, 3]);
-    let leave = |world: &mut World, user: i64, data: Json| {
-        world.call(user, "chatRoom.leave", data).aside.leaves
-    };
-    for data in
-        [json!(null), json!(7), json!("x"), json!("2:1"), json!("2:3"), json!("1:2:9"), json!({})]
-    {
-        assert_eq!(leave(&mut world, 1, data), [""; 0]);
+    let nothings =
+        [json!(null), json!(7), json!("x"), json!("2:1"), json!("2:3"), json!("1:2:9"), json!({})];
+    for data in nothings {
+        assert_eq!(world.call(1, "chatRoom.leave", data).aside.leaves, [""; 0]);
     }
-    assert_eq!(leave(&mut world, 1, json!("1:2")), ["private/1:2"]);
-    assert_eq!(leave(&mut world, 1, json!("1:2:3")), ["seat/1"]);
-    assert_eq!(leave(&mut world, 4, json!("1:2:3")), [""; 0]);
-    let add = json!({ "newUserID": "4", "roomID": "1:2:3", "newRoomID": "1:2:3:4" });
-    world.call(1, "addUserToGroup", add);
-    world.now += 3_600 * SECOND;
-    for room in ["1:2:3", "1:2:3:4"] {
-        assert_eq!(leave(&mut world, 1, json!(room)), ["seat/1"]);
-    }
-    for (user, room, new_room) in [("3", "1:2:3:4", "1:2:4"), ("4", "1:2:4", "1:2")] {
-        let kick = json!({ "kickedUserID": user, "roomID": room, "newRoomID": new_room });
-        world.call(1, "kickUserFromGroup", kick);
-    }
-    assert_eq!(leave(&mut world, 3, json!("1:2:3:4")), ["seat/3"], "who is kicked may leave too");
-    assert_eq!(leave(&mut world, 1, json!("1:2")), ["private/1:2", "seat/1"]);
+    assert_eq!(world.call(4, "chatRoom.leave", json!("1:2:3")).aside.leaves, [""; 0]);
     let guest = Principal::guest_from("::1");
     let left = world.call_as(&guest, "chatRoom.leave", json!("1:2")).expect("it is no error");
     assert_eq!(left.aside.leaves, [""; 0]);
+}
+
+/// Plays a script of what becomes of rooms, and compares in how many rooms a connection of user 1 is then. `>1:2:3` is
+/// that it enters what has this label, `<1:2:3` that it leaves it; `1:2:3+4` that user 4 is added to that group,
+/// `1:2:3-4` that they leave it, `*1:2:3` that the group is made, `!1:2:3` that it is deleted. A second passes with each
+/// step, and housekeeping is done; `@70` is that so many pass.
+fn check_left(script: &str, left: usize) {
+    let (mut world, mut rooms) = (World::new(), Vec::new());
+    for step in script.split(' ') {
+        world.now += SECOND;
+        world.tidy();
+        let (does, label) = step.split_at(1);
+        match does {
+            ">" => world.moves(&mut rooms, 1, "chatRoom.join", label),
+            "<" => world.moves(&mut rooms, 1, "chatRoom.leave", label),
+            "!" => drop(world.call(1, "deleteUserRoom", json!({ "roomID": label }))),
+            "@" => world.now += label.parse::<Micros>().expect("a time") * SECOND,
+            "*" => {
+                let members: Vec<i64> =
+                    label.split(':').map(|id| id.parse().expect("an id")).collect();
+                world.group(1, &members[1..]);
+            }
+            _ => {
+                let (is_added, parts) = match step.split_once('+') {
+                    Some(parts) => (true, parts),
+                    None => (false, step.split_once('-').expect("a label, and who")),
+                };
+                let (label, who) = (parts.0, parts.1.parse::<i64>().expect("an id"));
+                let mut ids: Vec<i64> =
+                    label.split(':').map(|id| id.parse().expect("an id")).collect();
+                ids.retain(|id| *id != who);
+                ids.extend(is_added.then_some(who));
+                ids.sort_unstable();
+                let new = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(":");
+                let (call, field, by) = match is_added {
+                    true => ("addUserToGroup", "newUserID", 1),
+                    false => ("kickUserFromGroup", "kickedUserID", who),
+                };
+                let change = json!({ "roomID": label, "newRoomID": new, field: who.to_string() });
+                world.call(by, call, change);
+            }
+        }
+    }
+    rooms.retain(|room| !world.topics(1, room).is_empty());
+    assert_eq!(rooms.len(), left, "{script}: {rooms:?}");
+}
+
+#[test]
+fn a_room_is_left_by_its_label() {
+    check_left(">1:2", 1);
+    check_left(">1:2 <1:2", 0);
+    check_left("*1:2:3 >1:2:3", 1);
+    check_left("*1:2:3 >1:2:3 >1:2:3 <1:2:3", 0);
+    check_left("*1:2:3 >1:2:3 <1:2 <1:2:4", 1);
+}
+
+/// By the present one, and by those under which a connection may know it: that by which it entered, and each since.
+#[test]
+fn a_room_is_left_by_labels_of_before() {
+    let renamed = "*1:2:3 >1:2:3 1:2:3+4 1:2:3:4+5";
+    for label in ["1:2:3", "1:2:3:4", "1:2:3:4:5"] {
+        check_left(&format!("{renamed} <{label}"), 0);
+        check_left(&format!("{renamed} @70 <{label}"), 0);
+    }
+    check_left("*1:2:3 1:2:3+4 >1:2:3 1:2:3:4+5 <1:2:3", 0);
+    // It has entered anew by the label that it has now: what it was called before is not what it is in.
+    check_left("*1:2:3 >1:2:3 1:2:3+4 >1:2:3:4 <1:2:3", 1);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 <1:2:3 >1:2:3:4", 1);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 >1:2:3:4 <1:2:3:4", 0);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 >1:2:3:4 1:2:3:4+5 <1:2:3", 1);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 >1:2:3:4 1:2:3:4+5 <1:2:3:4", 0);
+    check_left("*1:2:3 1:2:3+4 >1:2:3:4 >1:2:3 <1:2:3", 1);
+    check_left("*1:2:3 1:2:3+4 >1:2:3:4 >1:2:3 <1:2:3:4", 0);
+    // It bears it again.
+    check_left("*1:2:3 >1:2:3 1:2:3+4 1:2:3:4-4 <1:2:3", 0);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 1:2:3:4-4 <1:2:3:4", 0);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 1:2:3:4-4 >1:2:3 <1:2:3:4", 1);
+    // Another group has the label by now, and is meant.
+    check_left("*1:2:3 >1:2:3 1:2:3+4 *1:2:3 >1:2:3 <1:2:3", 1);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 *1:2:3 >1:2:3 <1:2:3 <1:2:3:4", 0);
+    check_left("*1:2:3 >1:2:3 1:2:3+4 *1:2:3 !1:2:3 <1:2:3", 0);
+}
+
+/// A group goes on in another one, and so on: it is left by the label of where it goes on.
+#[test]
+fn a_room_is_left_where_it_goes_on() {
+    let once = "*1:2:3 >1:2:3 1:2:3-3";
+    let twice = "*1:2:3 *1:2:3:4 >1:2:3:4 1:2:3:4-4 1:2:3-3";
+    for (script, labels) in [(once, &["1:2:3", "1:2"][..]), (twice, &["1:2:3:4", "1:2:3", "1:2"])] {
+        check_left(script, 1);
+        for label in labels {
+            check_left(&format!("{script} <{label}"), 0);
+        }
+        check_left(&format!("{script} >1:2 <{}", labels[0]), 1);
+        check_left(&format!("{script} >1:2"), 2);
+        check_left(&format!("{script} >1:2 <1:2"), 0);
+    }
+    // What it was called before the other went on there, it never was.
+    let later = "*1:2:3 1:2:3+4 *1:2:3:4:5 >1:2:3:4:5 1:2:3:4:5-5";
+    check_left(later, 1);
+    check_left(&format!("{later} <1:2:3"), 1);
+    check_left(&format!("{later} <1:2:3:4"), 0);
 }
 
 #[test]

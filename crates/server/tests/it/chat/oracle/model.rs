@@ -28,8 +28,10 @@ pub struct Group {
     pub is_open: bool,
     /// Where it goes on.
     pub next: Option<Next>,
-    /// The labels that it bore before.
-    pub bore: Vec<String>,
+    /// The labels that it bore before, each with the number of the change by which it got another, or none.
+    pub bore: Vec<(String, u64)>,
+    /// The number of the change by which it was deleted.
+    pub deleted: Option<u64>,
     /// Who was ever in it.
     pub ever: BTreeSet<Person>,
 }
@@ -41,8 +43,8 @@ pub enum Room {
     Personal,
     /// A private one, by its label.
     Private(String),
-    /// A group, by its seat there.
-    Seat(usize, u64),
+    /// A group, by its seat there, after so many changes; if that was by a label of before, after none.
+    Seat(usize, u64, u64),
 }
 
 /// Everything that is true.
@@ -53,6 +55,7 @@ pub struct World {
     /// All groups that there ever were.
     pub groups: Vec<Group>,
     seats: u64,
+    changes: u64,
 }
 
 impl World {
@@ -107,7 +110,7 @@ impl World {
         loop {
             let seat = self.seat(at, person)?;
             match &self.groups[at].next {
-                _ if self.groups[at].is_open => return Some(Room::Seat(at, seat)),
+                _ if self.groups[at].is_open => return Some(Room::Seat(at, seat, 0)),
                 Some(Next::Group(next)) => at = *next,
                 Some(Next::Private(label)) => return Some(Room::Private(label.clone())),
                 None => return None,
@@ -124,17 +127,23 @@ impl World {
         if let Some(group) = self.live(label)
             && let Some(seat) = self.seat(group, person)
         {
-            return Some(Room::Seat(group, seat));
+            return Some(Room::Seat(group, seat, self.changes));
         }
-        let bore = |at: &usize| self.groups[*at].bore.iter().any(|old| old == label);
-        let mut lead = (0..self.groups.len()).rev().filter(bore);
-        lead.find_map(|at| self.goes_on(at, person))
+        self.ways(label, person).next_back()
     }
 
-    /// How many ways a label of before may lead somebody: where it is more than one, who asks may be led either way.
-    pub fn ways(&self, label: &str, person: Person) -> usize {
-        let bore = |at: &usize| self.groups[*at].bore.iter().any(|old| old == label);
-        (0..self.groups.len()).filter(bore).filter(|at| self.goes_on(*at, person).is_some()).count()
+    /// Where a label of before may lead somebody: where these are several, who asks may be led to any.
+    pub fn ways(&self, label: &str, person: Person) -> impl DoubleEndedIterator<Item = Room> {
+        let bore = move |at: usize| {
+            let all = self.groups[at].bore.iter().filter(|(old, _)| old == label);
+            all.map(|(_, change)| *change).max()
+        };
+        let groups = 0..self.groups.len();
+        let last = |at: &usize| self.groups[*at].bore.last().is_some_and(|(old, _)| old == label);
+        let deleted = groups.clone().filter(last).filter_map(|at| self.groups[at].deleted);
+        let deleted = deleted.max().unwrap_or(0);
+        let lead = groups.filter(move |at| bore(*at).is_some_and(|change| change > deleted));
+        lead.filter_map(move |at| self.goes_on(at, person))
     }
 
     /// The topic of what is said in a room.
@@ -142,7 +151,7 @@ impl World {
         match room {
             Room::Personal => panic!("nobody talks there"),
             Room::Private(label) => format!("private/{label}"),
-            Room::Seat(group, _) => format!("group/{group}"),
+            Room::Seat(group, ..) => format!("group/{group}"),
         }
     }
 
@@ -153,7 +162,7 @@ impl World {
             match room {
                 Room::Personal => drop(topics.insert(self.person(person))),
                 Room::Private(_) => drop(topics.insert(World::topic(room))),
-                Room::Seat(group, seat) => {
+                Room::Seat(group, seat, _) => {
                     let is_present = self.seat(*group, person) == Some(*seat);
                     if let Some(next) = self.goes_on(*group, person).filter(|_| is_present) {
                         topics.extend([format!("group/{group}"), format!("seat/{seat}")]);
@@ -165,30 +174,54 @@ impl World {
         topics
     }
 
-    /// The rooms that somebody's connection is not in any more after it left what bears this label.
-    pub fn leave(&self, label: &str, rooms: &mut BTreeSet<Room>) {
-        let live = self.live(label);
-        let leads_here = |group: usize| match &self.groups[group].next {
-            Some(Next::Private(private)) => private == label,
-            Some(Next::Group(next)) => live == Some(*next),
-            None => false,
-        };
+    /// A connection enters a room. What it is in by a label of now it is not in by one of before.
+    pub fn enter(room: Room, rooms: &mut BTreeSet<Room>) {
+        if let Room::Seat(_, seat, 1..) = room {
+            rooms.retain(|other| !matches!(other, Room::Seat(_, known, _) if *known == seat));
+        }
+        rooms.insert(room);
+    }
+
+    /// The rooms that somebody's connection is not in any more after it left what bears this label: a room of theirs, or
+    /// what they know by it.
+    pub fn leave(&self, label: &str, person: Person, rooms: &mut BTreeSet<Room>) {
+        let live = self.live(label).filter(|group| self.seat(*group, person).is_some());
         rooms.retain(|room| match room {
             Room::Personal => true,
             Room::Private(private) => private != label,
-            Room::Seat(group, _) => {
-                let bears =
-                    live == Some(*group) || self.groups[*group].bore.iter().any(|b| b == label);
-                !bears && !leads_here(*group)
-            }
+            Room::Seat(group, _, changes) => !self.knows(label, live, *group, *changes),
         });
+    }
+
+    /// Whether who is in a group since that change knows it, or where it goes on, by this label.
+    fn knows(&self, label: &str, live: Option<usize>, group: usize, since: u64) -> bool {
+        let (mut at, mut since) = (group, since);
+        loop {
+            let Group { bore, next, .. } = &self.groups[at];
+            let bore_it = bore.iter().any(|(old, change)| old == label && *change > since);
+            if live.map_or(bore_it, |live| live == at) {
+                return true;
+            }
+            match next {
+                Some(Next::Group(next)) => at = *next,
+                Some(Next::Private(private)) => return private == label,
+                None => return false,
+            }
+            since = bore.last().map_or(0, |(_, change)| *change);
+        }
+    }
+
+    /// A group is called something else from now on, or is none.
+    pub fn bore(&mut self, group: usize, label: String) {
+        self.changes += 1;
+        self.groups[group].bore.push((label, self.changes));
     }
 
     /// Somebody's seat ends; the group goes on by itself, or in `next`.
     pub fn parts(&mut self, group: usize, person: Person, next: Option<Next>) {
         let label = self.label_of(group);
+        self.bore(group, label);
         let it = &mut self.groups[group];
-        it.bore.push(label);
         it.seats.retain(|(other, _)| *other != person);
         if it.creator == person {
             it.creator = it.seats.first().map_or(person, |(longest, _)| *longest);

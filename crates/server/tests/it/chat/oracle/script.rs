@@ -261,10 +261,9 @@ impl Script {
                 self.world.label([one, two])
             }
             2 => {
-                let old: Vec<String> =
-                    self.world.groups.iter().flat_map(|group| group.bore.clone()).collect();
-                let old: Vec<String> =
-                    old.into_iter().filter(|label| self.world.ways(label, person) <= 1).collect();
+                let bore = self.world.groups.iter().flat_map(|group| group.bore.clone());
+                let is_one = |label: &String| self.world.ways(label, person).count() <= 1;
+                let old: Vec<String> = bore.map(|(label, _)| label).filter(is_one).collect();
                 self.chance.any(&old).unwrap_or_else(|| self.world.label([0, 1]))
             }
             3 => {
@@ -284,7 +283,7 @@ impl Script {
         let room = self.world.room(&label, person);
         let refusal = room.is_none().then_some("NOT_FOUND");
         self.asks(at, "chatRoom.join", &json!(label), refusal);
-        self.ears[at].rooms.extend(room);
+        room.into_iter().for_each(|room| World::enter(room, &mut self.ears[at].rooms));
     }
 
     fn leaves(&mut self, at: usize) {
@@ -294,10 +293,11 @@ impl Script {
             self.ears[at].rooms.remove(&Room::Personal);
             return;
         }
-        let label = self.a_label(self.ears[at].person);
+        let person = self.ears[at].person;
+        let label = self.a_label(person);
         self.asks(at, "chatRoom.leave", &json!(label), None);
         let mut rooms = std::mem::take(&mut self.ears[at].rooms);
-        self.world.leave(&label, &mut rooms);
+        self.world.leave(&label, person, &mut rooms);
         self.ears[at].rooms = rooms;
     }
 
@@ -312,7 +312,7 @@ impl Script {
         let Some(room) = room else { return };
         let topic = World::topic(&room);
         let (label, members) = match room {
-            Room::Seat(group, _) => (self.world.label_of(group), self.world.members(group)),
+            Room::Seat(group, ..) => (self.world.label_of(group), self.world.members(group)),
             Room::Private(label) => (label.clone(), self.world.people(&label)),
             Room::Personal => return,
         };
@@ -392,6 +392,7 @@ impl Script {
             is_open: true,
             next: None,
             bore: Vec::new(),
+            deleted: None,
             ever: BTreeSet::new(),
         };
         self.world.groups.push(group);
@@ -463,7 +464,7 @@ impl Script {
         self.tell(&self.persons(&all), &[], &told);
         let told = format!(r#"addUserToGroupChangeInRoom "{after}""#);
         self.tell(&[format!("group/{group}")], &[], &told);
-        self.world.groups[group].bore.push(before);
+        self.world.bore(group, before);
         self.world.sits(group, new);
     }
 
@@ -546,8 +547,9 @@ impl Script {
         let told = format!(r#"deleteUserRoomChange {{"roomID":"{label}"}}"#);
         self.tell(&self.persons(&members), &[], &told);
         self.lose(group, &members);
+        self.world.bore(group, label);
         let group = &mut self.world.groups[group];
-        group.bore.push(label);
+        group.deleted = group.bore.last().map(|(_, change)| *change);
         group.seats.clear();
         group.is_open = false;
     }

@@ -17,7 +17,7 @@ impl Model {
         self.rooms.push(Room {
             group: group.is_some(),
             open: true,
-            deleted: false,
+            deleted: None,
             members: Vec::new(),
             label: label.into(),
             first: first.unwrap_or_default(),
@@ -25,6 +25,7 @@ impl Model {
             said: Vec::new(),
             activity: self.activity,
             old: BTreeMap::new(),
+            bore: Vec::new(),
             successor: None,
         });
         let room = self.rooms.len() - 1;
@@ -223,6 +224,8 @@ impl Model {
 
     fn bore(&mut self, room: usize) {
         let (now, label) = (self.now, self.rooms[room].label.clone());
+        self.changes += 1;
+        self.rooms[room].bore.push((label.clone(), self.changes));
         self.rooms[room].old.insert(label, now);
     }
 
@@ -357,7 +360,7 @@ impl Model {
             (payload["to"], payload["roomID"]) = (json!("room"), json!(label));
         }
         let found = &mut self.rooms[room];
-        (found.open, found.deleted) = (false, true);
+        (found.open, found.deleted) = (false, Some(self.now));
         found.members.clear();
         let all: Vec<String> = members.iter().map(|id| person(*id)).collect();
         let mut told =
