@@ -245,7 +245,7 @@ pub async fn admit(
         Shown::Nothing | Shown::Foreign if everywhere && foreign_guest => {
             return Err(forbidden(GUESTS_ARE_LOCAL));
         }
-        Shown::Nothing if access == Access::Visitor => return Ok(nobody(false)),
+        Shown::Nothing | Shown::Foreign if access == Access::Visitor => return Ok(nobody(false)),
         Shown::Nothing | Shown::Foreign if everywhere => (guest, false),
         Shown::Nothing | Shown::Foreign if is_open => {
             let may_be_guest = || site.rules.may_be_guest(from, &parts.method, &parts.headers);

@@ -112,6 +112,18 @@ fn a_cookie_is_for_the_servers_own_pages() {
     }
 }
 
+/// Where no credential is needed, a cookie that does not count is none.
+#[test]
+fn a_screen_is_paired_whatever_its_cookie() {
+    let (server, session) = house(Server::start());
+    let cookie = format!("Cookie: bellwire_session={session}");
+    for headers in [&["Origin: http://localhost:3000"][..], &["Sec-Fetch-Site: cross-site"], &[]] {
+        let ask = server.ask("POST", "/api/pairing").json(&json!({ "name": "Hall" }));
+        let ask = headers.iter().fold(ask.header(&cookie), |ask, line| ask.header(line));
+        assert!(ask.expect(201)["userCode"].is_string(), "{headers:?}");
+    }
+}
+
 /// Whether a connection of the demo is a guest's, who may write what the lamplighter may not.
 fn is_guest(client: &mut Client) -> bool {
     client.send(r#"{"type":"subscribe_entities","entity_ids":[]}"#);
