@@ -20,7 +20,7 @@ use bellwire_services::{
 };
 use bellwire_store::{
     change::Offset,
-    log::{self, Reason, ReplayLimits, Resume, Wanted},
+    log::{self, Ended, Reason, ReplayLimits, Resume, Wanted},
 };
 use bellwire_wire::plain::{self, Form};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ use crate::{
     audience::{Audience, Roots, Streams},
     contract::words::{Reset, Resumed},
     hub::{
-        Held, Opening, holds,
+        Held, Opening,
         recent::{Entry, Recent, Speller},
     },
 };
@@ -290,7 +290,9 @@ fn opened(
     let mut held: Vec<_> = topics.into_iter().map(|topic| Held { since: 0, topic }).collect();
     let rooms = enter(tx, &principal, audience, sources, &mut held)?;
     let Audience { streams, filter, .. } = audience.clone();
-    let opening = Opening { at: tx.head()?, held, streams, filter, ..Opening::default() };
+    let judged = streams.numbers().filter(|&number| sources.streams[number].still.is_some());
+    let judged = judged.collect();
+    let opening = Opening { at: tx.head()?, held, streams, judged, filter, ..Opening::default() };
     Ok(Opened {
         principal,
         streams,
@@ -355,44 +357,46 @@ pub(crate) fn missed_of(
     opened: &mut Opened,
 ) -> Result<bool, Fault> {
     let Opened { principal, opening, .. } = opened;
-    let mut grants = Vec::new();
-    for name in principal.names() {
-        grants.extend(log::grants(tx, &name, after, opening.at)?);
+    let (names, mut grants) = (principal.names(), Vec::new());
+    for name in &names {
+        grants.extend(log::grants(tx, name, after, opening.at)?);
     }
     hold_from(&mut opening.held, &grants);
-    let Some(mut rows) = rows(tx, after, opening, sources, wanted)? else { return Ok(false) };
-    retain_allowed(tx, principal, sources, &mut rows)?;
+    if opening.judged != Streams::default() {
+        let ended = log::ended(tx, &names, after, opening.at)?.into_iter();
+        let filter = opening.filter.as_deref();
+        let is_judged = |right: &Ended| {
+            let streams = sources.roots.streams_of(&right.topic);
+            streams.meets(opening.judged) && filter.and_then(|f| f.parts_on(streams)).is_none()
+        };
+        opening.ended.extend(ended.filter(is_judged));
+        mutant!(EndedForgotten => opening.ended.clear());
+    }
+    let judge = Judge { tx, principal, sources, known: HashMap::new() };
+    let Some(rows) = rows(after, opening, judge, wanted)? else { return Ok(false) };
     opening.rows = rows;
     Ok(true)
 }
 
-/// Keeps the rows that their services still let the principal be told; each is asked once for what an event is
-/// about.
-fn retain_allowed(
-    tx: &ReadTx<'_>,
-    principal: &Principal,
-    sources: &Sources<'_>,
-    rows: &mut Vec<Arc<Entry>>,
-) -> Result<(), Fault> {
-    let mut known: HashMap<(usize, String), bool> = HashMap::new();
-    let mut kept = Vec::with_capacity(rows.len());
-    for row in rows.drain(..) {
-        let Some(event) = &row.logged.event else { continue };
-        let mut streams = sources.roots.of_event(event).numbers();
-        let asked = streams.find_map(|number| Some((number, sources.streams.get(number)?.still?)));
-        let is_allowed = match asked {
-            None => true,
-            Some((number, still)) => match known.entry((number, event.key.clone())) {
-                Slot::Occupied(slot) => *slot.get(),
-                Slot::Vacant(slot) => *slot.insert(still(tx, principal, event)?),
-            },
-        };
-        if is_allowed {
-            kept.push(row);
-        }
+/// Asks services whether a principal may still be told an event, once for each thing that events are about.
+struct Judge<'a> {
+    tx: &'a ReadTx<'a>,
+    principal: &'a Principal,
+    sources: &'a Sources<'a>,
+    known: HashMap<(usize, String), bool>,
+}
+
+impl Judge<'_> {
+    fn allows(&mut self, event: &Event, heard_on: Streams) -> Result<bool, Fault> {
+        let streams = self.sources.streams;
+        let mut judges = heard_on.numbers();
+        let judge = judges.find_map(|number| Some((number, streams.get(number)?.still?)));
+        let Some((number, still)) = judge else { return Ok(true) };
+        Ok(match self.known.entry((number, event.key.clone())) {
+            Slot::Occupied(slot) => *slot.get(),
+            Slot::Vacant(slot) => *slot.insert(still(self.tx, self.principal, event)?),
+        })
     }
-    *rows = kept;
-    Ok(())
 }
 
 /// A right that was granted meanwhile holds from its grant on.
@@ -407,29 +411,29 @@ fn hold_from(held: &mut [Held], grants: &[(Topic, Offset)]) {
 
 /// The rows in `(after, at]` that the rights allow: from memory as far as it reaches, else from disk.
 fn rows(
-    tx: &ReadTx<'_>,
     after: Offset,
     opening: &Opening,
-    sources: &Sources<'_>,
+    judge: Judge<'_>,
     wanted: &dyn Fn(&Event) -> bool,
 ) -> Result<Option<Vec<Arc<Entry>>>, Fault> {
-    let roots = sources.roots;
-    let mut rows = Rows { opening, roots, wanted, kept: Vec::new(), from_memory: true, bytes: 0 };
+    let (tx, sources) = (judge.tx, judge.sources);
+    let mut rows = Rows { opening, judge, wanted, kept: Vec::new(), from_memory: true, bytes: 0 };
     let mut from = after;
     if let Some(entries) = sources.recent.range(after, opening.at, usize::MAX) {
         from = entries.last().map_or(after, |entry| entry.offset());
-        if !entries.into_iter().all(|entry| rows.add(entry)) {
+        if !rows.add_all(entries)? {
             return Ok(None);
         }
     }
     rows.from_memory = false;
-    let topics = opening.held.iter().map(|held| held.topic.clone()).collect();
+    let held = opening.held.iter().map(|held| &held.topic);
+    let topics = held.chain(opening.ended.iter().map(|ended| &ended.topic)).cloned().collect();
     let wanted = Wanted { topics, principal: None };
     while from < opening.at {
         let limits = ReplayLimits { out_of_time: sources.out_of_time, ..ReplayLimits::SLICE };
         let replayed = log::replay(tx, from, opening.at, &wanted, &limits)?;
         let entries = replayed.rows.into_iter().map(|row| Arc::new(Entry::new(Arc::new(row))));
-        if !entries.into_iter().all(|entry| rows.add(entry)) || (sources.out_of_time)() {
+        if !rows.add_all(entries)? || (sources.out_of_time)() {
             return Ok(None);
         }
         from = replayed.upto;
@@ -440,7 +444,7 @@ fn rows(
 /// Rows within the limits of a replay.
 struct Rows<'a> {
     opening: &'a Opening,
-    roots: &'a Roots,
+    judge: Judge<'a>,
     wanted: &'a dyn Fn(&Event) -> bool,
     kept: Vec<Arc<Entry>>,
     /// Whether the rows being added are shared ones.
@@ -450,22 +454,30 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Keeps the row if it is to be told; `false` when that is past a limit.
-    fn add(&mut self, entry: Arc<Entry>) -> bool {
-        let Some(event) = &entry.logged.event else { return true };
-        if !(self.wanted)(event) {
-            return true;
-        }
-        let held = &self.opening.held;
-        let entitled = event.variants.iter().any(|v| holds(held, &v.topics, entry.offset()));
-        let filter = self.opening.filter.as_ref();
-        let filtered =
-            filter.is_some_and(|filter| filter.leaves_out(event, self.roots.of_event(event)));
-        if !filtered && entitled {
+    /// Keeps those of these rows that are to be told; `false` when that is past a limit.
+    fn add_all(&mut self, entries: impl IntoIterator<Item = Arc<Entry>>) -> Result<bool, Fault> {
+        for entry in entries {
+            if !self.is_told(&entry)? {
+                continue;
+            }
             self.bytes += if self.from_memory { 0 } else { entry.memory_len() };
             self.kept.push(entry);
+            if self.kept.len() > REPLAY_EVENTS_MAX || self.bytes > REPLAY_DISK_BYTES_MAX {
+                return Ok(false);
+            }
         }
-        self.kept.len() <= REPLAY_EVENTS_MAX && self.bytes <= REPLAY_DISK_BYTES_MAX
+        Ok(true)
+    }
+
+    fn is_told(&mut self, entry: &Entry) -> Result<bool, Fault> {
+        let Some(event) = &entry.logged.event else { return Ok(false) };
+        if !(self.wanted)(event) || self.opening.variant(event, entry.offset()).is_none() {
+            return Ok(false);
+        }
+        let heard_on = self.judge.sources.roots.of_event(event);
+        let filter = self.opening.filter.as_ref();
+        let is_filtered = filter.is_some_and(|filter| filter.leaves_out(event, heard_on));
+        Ok(!is_filtered && self.judge.allows(event, heard_on)?)
     }
 }
 

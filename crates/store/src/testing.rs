@@ -12,7 +12,9 @@ use crate::{
     change::{
         Code, Effect, Event, Fault, Logged, Micros, Offset, Outcome, Overflow, Topic, Variant,
     },
-    log::{Cursor, Keep, Reason, ReplayLimits, Resume, Wanted, grants, prune, replay, resume},
+    log::{
+        Cursor, Keep, Reason, ReplayLimits, Resume, Wanted, ended, grants, prune, replay, resume,
+    },
     migrate::Migrations,
     sqlite::{Reader, Writer},
     tx::{ReadTx, Tx, Value},
@@ -78,6 +80,7 @@ pub fn exercise<B: Backend>(mut open: impl FnMut() -> B) {
     log_order(&mut open());
     log_roundtrip(&mut open());
     log_places(&mut open());
+    ended_rights(&mut open());
 }
 
 /// An event with one audience.
@@ -360,5 +363,40 @@ fn log_places(db: &mut impl Backend) {
         assert_eq!((at(4), at(3)), (Resume::From(4), Resume::From(3)));
         assert_eq!((at(2), at(5)), (Resume::Reset(Reason::Expired), Resume::Reset(Reason::Future)));
         assert_eq!(grants(tx, "bob", 0, 9), Ok(vec![]));
+    });
+}
+
+/// Rights that were taken, and for which rows they held.
+fn ended_rights(db: &mut impl Backend) {
+    let words = ["+r1", "-r1", "+r1", "-r1", "-r2", "!", "-r3", "-r2"];
+    let writes = words.map(|word| {
+        let (principal, topic) = ("ann".to_owned(), word[1..].into());
+        write(0, 1_000, move |_| {
+            let (principal, topic) = (principal.clone(), Clone::clone(&topic));
+            Ok(Outcome::reply(0).effect(match word.as_bytes()[0] {
+                b'+' => Effect::Grant { principal, topic },
+                b'-' => Effect::Evict { principal, topic },
+                _ => Effect::Revoke { principal, last: None },
+            }))
+        })
+    });
+    db.batch(writes.into());
+    db.read(&mut |tx| {
+        let check = |names: &[&str], after, upto, expected: &[(&str, u64, u64)]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let found = ended(tx, &names, after, upto).expect("sound");
+            let found = found.iter().map(|right| (&*right.topic, right.since, right.until));
+            assert_eq!(found.collect::<Vec<_>>(), expected, "after {after}, up to {upto}");
+        };
+        // What was taken once is not taken again, and a revocation ends everything.
+        let all = [("r1", 1, 2), ("r1", 3, 4), ("r2", 0, 5), ("r3", 0, 6)];
+        check(&["ann"], 0, 9, &all);
+        check(&["eve", "ann"], 0, 9, &all);
+        // What was held where it is looked from holds from there on.
+        check(&["ann"], 1, 4, &[("r1", 1, 2), ("r1", 3, 4)]);
+        check(&["ann"], 3, 5, &[("r1", 3, 4), ("r2", 3, 5)]);
+        check(&["ann"], 6, 7, &[("r3", 6, 7)]);
+        check(&["eve"], 0, 9, &[]);
+        check(&["ann"], 2, 3, &[]);
     });
 }

@@ -197,7 +197,7 @@ mod tests {
             let logged = Logged { offset: self.head, at: 0, event, effects };
             let entry = Arc::new(Entry::new(Arc::new(logged)));
             self.recent.append(std::slice::from_ref(&entry));
-            self.hub.publish(&entry);
+            self.hub.publish(&entry, 0);
         }
 
         fn step(&mut self, word: &str) {

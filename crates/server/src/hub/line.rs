@@ -1,13 +1,13 @@
 //! A line: one connection's way out, and what waits for it.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use bytes::Bytes;
 
 use super::{
     Hub, Need, SessionId,
     outbox::{Fate, Frame, LINE, Outbox, Written, pass_on},
-    recent::{Entry, Shape},
+    recent::Shape,
     session::{Place, Session},
     tick::Tick,
 };
@@ -45,6 +45,15 @@ pub(super) struct Batching {
     pub sessions: Vec<(u32, Shape)>,
 }
 
+/// Which rows were dropped that were to be told to a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dropped {
+    /// Such as this tick told,
+    pub of_tick: bool,
+    /// and such as waited for its socket.
+    pub of_outbox: bool,
+}
+
 impl<S> Line<S> {
     /// A session that is gone has no batches.
     pub fn no_batches(&mut self, session: u32) {
@@ -58,16 +67,16 @@ impl<S> Line<S> {
         self.outbox.as_ref().map_or(0, |outbox| outbox.queued_len())
     }
 
-    /// Judges the frames of rows that wait for one session.
+    /// Judges the frames of rows that wait for one session; says what was dropped.
     pub fn revise(
         &mut self,
         tick: &mut Tick,
         owner: u32,
-        judge: impl Fn(&Arc<Entry>, usize) -> Fate,
-    ) {
-        tick.revise(&mut self.chain, owner, &judge);
-        if let Some(outbox) = &mut self.outbox {
-            outbox.revise(owner, judge);
+        judge: impl Fn(&Frame) -> Fate,
+    ) -> Dropped {
+        Dropped {
+            of_tick: tick.revise(&mut self.chain, owner, &judge),
+            of_outbox: self.outbox.as_mut().is_some_and(|outbox| outbox.revise(owner, judge)),
         }
     }
 }
@@ -117,7 +126,7 @@ impl<S: Write> Hub<S> {
         slots.map(|slot| self.sessions[slot as usize].id(slot))
     }
 
-    fn slots_on(&self, line: u32) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn slots_on(&self, line: u32) -> impl Iterator<Item = u32> + '_ {
         let first = self.lines[line as usize].first;
         std::iter::successors(first, |&slot| self.sessions[slot as usize].next)
     }

@@ -6,7 +6,8 @@
 //! - It goes live in one way only, whether it connects, resumes or subscribes: pending, then an
 //!   [`Opening`] read in one transaction at a place S, then rows up to where the hub is, from
 //!   [`Recent`], then live. What is committed meanwhile is neither lost nor told twice.
-//! - Losing a right acts when it is known, ahead of rows that still wait: they are dropped.
+//! - Losing a right acts when it is known: what was told before goes out, if its socket takes it; what waits is not
+//!   written any more, and rows that the session has not got to are read again, by the rights of now.
 //! - A reader with a cursor misses nothing: too slow, it is closed. Others may be coalesced.
 //! - What is told was committed. Events that only pass have a type ([`Passing`]) and a way in
 //!   ([`Hub::pass`]) of their own.
@@ -180,6 +181,7 @@ impl<S: Write> Hub<S> {
             principal: self.nobody.clone(),
             held: Vec::new(),
             streams: Streams::default(),
+            judged: Streams::default(),
             filter: None,
             rights_at: 0,
             awaited: shape.asks().then(Box::default),
@@ -213,9 +215,10 @@ impl<S: Write> Hub<S> {
         if let Place::Pending(Some(behind)) = &mut session.place {
             session.place = Place::Behind(mem::take(behind));
         }
-        if !self.reread_if_lost(slot) {
-            self.advance(slot, now_ms);
+        if matches!(&session.place, Place::Behind(behind) if behind.is_less) {
+            return self.read_rights(slot, self.told_upto(id));
         }
+        self.advance(slot, now_ms);
     }
 
     /// Takes in what was read for a pending session, tells it what it missed, and lets it go live.
@@ -243,34 +246,27 @@ impl<S: Write> Hub<S> {
             self.needs.push(Need::Reread(id));
             return false;
         };
-        let (rows, at) = (opening.rows.into(), opening.at);
-        let mut behind = Behind { rows, at, ..Behind::default() };
-        let Ahead { revoked, handed } = behind.look_ahead(&ahead, &session.principal);
-        if let Some(last) = revoked {
+        let ahead = Ahead::of(&ahead, &session.principal);
+        if let Some(last) = ahead.revoked {
             self.needs.push(Need::Revoked(id, last));
             return false;
         }
-        mutant!(EvictionIgnoredWhilePending => behind.lost.clear());
-        mutant!(PlaceOffByOne => behind.at += 1);
-        if behind.is_part_lost(opening.filter.as_ref(), &self.roots)
-            || opening.held.iter().any(|held| behind.is_less(&held.topic, opening.at))
-        {
+        if ahead.is_less(&opening, &self.roots) {
             self.needs.push(Need::Reread(id));
             return false;
         }
-        if let Place::Pending(Some(before)) = &mut session.place {
-            behind.passed = mem::take(&mut before.passed);
-        }
-        self.away.insert(slot);
-        session.take_rights(opening.held, opening.at);
-        session.streams = opening.streams;
+        let (at, ended) = (opening.at, opening.ended);
+        let behind = Behind { rows: opening.rows.into(), at, ended, is_less: false };
+        session.take_rights(opening.held, at);
+        (session.streams, session.judged) = (opening.streams, opening.judged);
         session.filter = opening.filter;
         session.place = Place::Behind(Box::new(behind));
+        mutant!(PlaceOffByOne => if let Place::Behind(behind) = &mut session.place { behind.at += 1 });
         for bytes in opening.frames {
             self.push(slot, Frame::of(bytes));
         }
         // Whoever was known before was handed it already.
-        let handed = handed.into_iter().filter(|_| is_first);
+        let handed = ahead.handed.into_iter().filter(|_| is_first);
         self.needs.extend(handed.map(|(words, claims)| Need::Hand { session: id, words, claims }));
         self.advance(slot, now_ms);
         true
@@ -353,7 +349,9 @@ impl<S: Write> Hub<S> {
         let mut told = 0;
         if let (Some(variant), Some(event)) = (variant, &entry.logged.event) {
             let (shape, whose) = (session.shape, &session.principal);
-            let frame = Frame::telling(&self.speller, entry, variant, shape, whose);
+            let mut frame = Frame::telling(&self.speller, entry, variant, shape, whose);
+            frame.is_judged =
+                offset <= session.rights_at && session.judged.meets(self.roots.of_event(event));
             told = frame.bytes.len();
             count(&mut self.told, event, 1);
             if session.shape.asks() && self.speller.asks(&event.name) {
@@ -364,8 +362,6 @@ impl<S: Write> Hub<S> {
             self.push(slot, frame);
         }
         let session = &mut self.sessions[slot as usize];
-        let Place::Behind(behind) = &mut session.place else { return told };
-        mutant!(LostForgotten => behind.lost.clear());
         if offset <= session.rights_at {
             return told;
         }
@@ -377,8 +373,7 @@ impl<S: Write> Hub<S> {
         {
             match effect {
                 Effect::Grant { topic, .. }
-                    if session.streams.meets(self.roots.streams_of(topic))
-                        && !behind.is_lost(topic, offset) =>
+                    if session.streams.meets(self.roots.streams_of(topic)) =>
                 {
                     match parts_of(session.filter.as_ref(), topic, &self.roots) {
                         Some(parts) => reread |= gains_by_grant(&session.held, parts),
@@ -386,16 +381,11 @@ impl<S: Write> Hub<S> {
                     }
                 }
                 Effect::Move { from, to, .. }
-                    if session.held.iter().any(|held| held.topic == *from)
-                        && !behind.is_lost(to, offset) =>
+                    if session.held.iter().any(|held| held.topic == *from) =>
                 {
                     granted.push(to);
                 }
-                Effect::Evict { topic, .. } => {
-                    granted.retain(|granted| *granted != topic);
-                    session.held.retain(|held| held.topic != *topic);
-                    behind.lost.retain(|(lost, at)| lost != topic || *at > offset);
-                }
+                // What was taken is known ahead of its row.
                 _ => {}
             }
         }
@@ -407,18 +397,19 @@ impl<S: Write> Hub<S> {
     }
 
     /// Tells a row to every live session that it concerns, and applies its effects. Frames go out
-    /// with the next [`flush`](Hub::flush).
-    pub fn publish(&mut self, entry: &Arc<Entry>) {
+    /// with the next [`flush`](Hub::flush); those of who loses a right before that.
+    pub fn publish(&mut self, entry: &Arc<Entry>, now_ms: u64) {
         let offset = entry.offset();
         if offset <= self.at {
             return;
         }
+        entry.logged.effects.iter().for_each(|effect| self.flush_before(effect, now_ms));
         self.at = offset;
         if let Some(event) = &entry.logged.event {
             self.tell(entry, event);
         }
         for effect in &entry.logged.effects {
-            self.apply(effect, offset);
+            self.apply(effect, entry);
         }
     }
 
@@ -441,7 +432,7 @@ impl<S: Write> Hub<S> {
         self.unlist(slot);
         let session = &mut self.sessions[slot as usize];
         session.place = Place::Ending;
-        self.lines[session.line as usize].revise(&mut self.tick, slot, |_, _| Fate::Drop);
+        self.lines[session.line as usize].revise(&mut self.tick, slot, |_| Fate::Drop);
     }
 
     /// Drops what waits for a session, answers included, but for the rest of a frame.

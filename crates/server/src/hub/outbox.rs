@@ -47,12 +47,14 @@ pub struct Frame {
     pub row: Option<(Arc<Entry>, usize)>,
     /// Whether it may be taken out for a newer value of the same key: its reader has no cursor.
     pub coalesces: bool,
+    /// Whether its service let a read have it: its topics alone do not say whether it may still be told.
+    pub is_judged: bool,
 }
 
 impl Frame {
     /// A frame that tells no row.
     pub fn of(bytes: Bytes) -> Frame {
-        Frame { bytes, row: None, coalesces: false }
+        Frame { bytes, row: None, coalesces: false, is_judged: false }
     }
 
     /// The frame that tells one variant of a row's event in this shape, to this receiver.
@@ -68,7 +70,8 @@ impl Frame {
 
     /// These bytes, which tell one variant of a row's event in this shape.
     pub fn of_row(bytes: Bytes, entry: &Arc<Entry>, variant: usize, shape: Shape) -> Frame {
-        Frame { bytes, row: Some((entry.clone(), variant)), coalesces: coalesces(shape) }
+        let (row, coalesces) = (Some((entry.clone(), variant)), coalesces(shape));
+        Frame { bytes, row, coalesces, is_judged: false }
     }
 
     /// What it takes in memory that is there for it alone, in bytes; nothing where it was taken out.
@@ -287,18 +290,24 @@ impl Outbox {
         }
     }
 
-    /// Judges the frames of rows that wait for `owner`, by row and variant; one that is partly out stays.
-    pub fn revise(&mut self, owner: u32, judge: impl Fn(&Arc<Entry>, usize) -> Fate) {
+    /// Judges the frames of rows that wait for `owner`; one that is partly out stays. Says whether a row was dropped:
+    /// what passes is missed by nobody.
+    pub fn revise(&mut self, owner: u32, judge: impl Fn(&Frame) -> Fate) -> bool {
+        let mut is_dropped = false;
         for index in 0..self.frames.len() {
             let Waiting { frame, owner: whose } = &self.frames[index];
-            let Some((entry, variant)) = &frame.row else { continue };
+            let Some((entry, _)) = &frame.row else { continue };
+            let is_begun = index == 0 && self.front_written > 0;
             if *whose != owner {
                 continue;
             }
-            match judge(entry, *variant) {
+            match judge(frame) {
                 Fate::Keep => {}
-                Fate::Drop => self.take_out(self.front_number + index as u64),
-                Fate::Replace(_) if index == 0 && self.front_written > 0 => {}
+                Fate::Drop => {
+                    is_dropped |= !is_begun && !entry.passes();
+                    self.take_out(self.front_number + index as u64);
+                }
+                Fate::Replace(_) if is_begun => {}
                 Fate::Replace(new) => {
                     self.bytes = self.bytes + new.bytes.len() - frame.bytes.len();
                     self.own = self.own + new.own_len() - frame.own_len();
@@ -306,6 +315,7 @@ impl Outbox {
                 }
             }
         }
+        is_dropped
     }
 
     /// Drops all that waits for `owner`, but for the rest of a frame that is partly out.

@@ -1,9 +1,12 @@
 //! What becomes of a session when its rights change while it is connected.
 //!
-//! Gaining acts in the order of the log. Losing acts the moment it is known, ahead of rows that the
-//! session has not got to. A change that the session's rights were read after is already in them.
+//! Gaining acts in the order of the log. Losing acts the moment it is known: what was told to the session before
+//! it is written first, as far as the socket takes it; what waits then is not, unless another right allows it; rows that
+//! the session has not got to are read again. What is dropped may be his by a right that he won instead, or has by
+//! what no topic says: a session that might miss it so is closed, and comes back. A change that the session's rights
+//! were read after is already in them.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use bellwire_store::change::{Effect, Offset, Topic, Words};
 
@@ -16,18 +19,66 @@ use super::{
 };
 use crate::logging;
 
+/// A change of a right, as a row says it.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    effect: &'a Effect,
+    topic: &'a Topic,
+    row: &'a Entry,
+}
+
+impl Change<'_> {
+    fn offset(&self) -> Offset {
+        self.row.offset()
+    }
+}
+
 impl<S: Write> Hub<S> {
+    /// What was told in this tick by a right that an effect ends, or part of it, goes out before its row: it comes first.
+    pub(super) fn flush_before(&mut self, effect: &Effect, now_ms: u64) {
+        let (slots, topic): (Vec<u32>, &Topic) = match effect {
+            Effect::Evict { principal, topic } => {
+                (self.principals.get(principal).cloned().unwrap_or_default(), topic)
+            }
+            Effect::Narrow { topic, .. } => {
+                let told = self.tick.dirty().iter().copied();
+                let told = told.filter(|line| self.lines.contains(*line as usize));
+                (told.flat_map(|line| self.slots_on(line)).collect(), topic)
+            }
+            _ => return,
+        };
+        for slot in slots {
+            if self.is_told_by(slot, topic) {
+                self.flush_one(self.sessions[slot as usize].line, now_ms);
+            }
+        }
+    }
+
+    /// Whether this tick told a session something on this topic; of who listens to parts of its service, anything.
+    fn is_told_by(&self, slot: u32, topic: &Topic) -> bool {
+        let session = &self.sessions[slot as usize];
+        let Some(chain) = self.lines[session.line as usize].chain else { return false };
+        let in_parts = session.parts(topic, &self.roots).is_some();
+        self.tick.any(chain, slot, |frame| {
+            let Some((entry, variant)) = &frame.row else { return false };
+            let variant = entry.logged.event.as_ref().map(|event| &event.variants[*variant]);
+            in_parts || variant.is_some_and(|variant| variant.topics.contains(topic))
+        })
+    }
+
     /// Does to live sessions what a row says, after it was told.
-    pub(super) fn apply(&mut self, effect: &Effect, offset: Offset) {
+    pub(super) fn apply(&mut self, effect: &Effect, row: &Entry) {
+        let offset = row.offset();
         if let Effect::Narrow { topic, keys } = effect {
-            return self.narrow(Narrowed { topic: topic.clone(), keys: keys.clone(), offset });
+            let narrowed = Narrowed { topic: topic.clone(), keys: keys.clone(), offset };
+            return self.narrow(&narrowed, Change { effect, topic, row });
         }
         let slots = effect.principal().and_then(|principal| self.principals.get(principal));
         for slot in slots.cloned().unwrap_or_default() {
             match effect {
                 Effect::Narrow { .. } => {}
-                Effect::Grant { topic, .. } => self.grant(slot, topic, offset),
-                Effect::Evict { topic, .. } => self.evict(slot, topic, offset),
+                Effect::Grant { topic, .. } => self.grant(slot, Change { effect, topic, row }),
+                Effect::Evict { topic, .. } => self.evict(slot, Change { effect, topic, row }),
                 Effect::Move { from, to, .. } => self.follow(slot, from, to, offset),
                 Effect::Revoke { last, .. } => {
                     self.revoke(slot, Last { words: last.clone(), offset })
@@ -63,8 +114,9 @@ impl<S: Write> Hub<S> {
     }
 
     /// A right comes into being. A session that is behind takes it in when it gets to that row.
-    fn grant(&mut self, slot: u32, topic: &Topic, offset: Offset) {
-        if self.is_hindsight(slot, topic, offset) {
+    fn grant(&mut self, slot: u32, change: Change<'_>) {
+        let (topic, offset) = (change.topic, change.offset());
+        if self.is_hindsight(slot, change) {
             return;
         }
         let session = &mut self.sessions[slot as usize];
@@ -101,52 +153,68 @@ impl<S: Write> Hub<S> {
         }
     }
 
-    /// A right ends: unwritten frames that only it allowed are dropped, whatever the session's place.
+    /// A right ends: frames that wait and that only it allowed are dropped, whatever the session's place.
     /// A snapshot or an answer that waits for a slow socket may show what is no longer to be seen: its
     /// session is cut off, and the client starts from the cursor it has.
-    fn evict(&mut self, slot: u32, topic: &Topic, offset: Offset) {
+    fn evict(&mut self, slot: u32, change: Change<'_>) {
         let session = &self.sessions[slot as usize];
         if matches!(session.place, Place::Ending) {
             return;
         }
-        let line = session.line;
+        let (line, topic) = (session.line, change.topic);
         let outbox = self.lines[line as usize].outbox.as_ref();
         if outbox.is_some_and(|outbox| outbox.holds_answers(slot)) {
             return self.cut_off(line);
         }
-        if self.is_hindsight(slot, topic, offset) {
+        if self.is_hindsight(slot, change) {
             return;
         }
         let session = &mut self.sessions[slot as usize];
         if session.parts(topic, &self.roots).is_some() {
-            return self.evict_parts(slot, topic, offset);
+            return self.evict_parts(slot, change.offset());
         }
-        let is_listed = !session.filters(topic, &self.roots);
-        match &mut session.place {
-            Place::Behind(behind) | Place::Pending(Some(behind)) => {
-                behind.lost.push((topic.clone(), offset))
-            }
-            Place::Live if is_listed => remove(&mut self.topics, topic, slot),
-            _ => {}
+        if matches!(session.place, Place::Live) && !session.filters(topic, &self.roots) {
+            remove(&mut self.topics, topic, slot);
         }
+        let hears = session.streams.meets(self.roots.streams_of(topic));
         if session.lose(topic) {
-            self.drop_unentitled(slot, None);
+            self.drop_unentitled(slot, change, None);
+        } else if !hears {
+            return;
+        }
+        mutant!(LostForgotten => return);
+        self.read_again(slot);
+    }
+
+    /// A session that has not got to all rows lost a right to some of them, or part of one: only a read can tell which
+    /// are still to be told.
+    fn read_again(&mut self, slot: u32) {
+        let session = &mut self.sessions[slot as usize];
+        match &mut session.place {
+            Place::Pending(Some(behind)) => behind.is_less = true,
+            Place::Behind(_) => {
+                let id = session.id(slot);
+                self.read_rights(slot, self.told_upto(id));
+            }
+            Place::Pending(None) | Place::Live | Place::Ending => {}
         }
     }
 
-    /// The same of who listens to parts of the topic's service: whether it still may, only a read can tell. What waits
-    /// for it meanwhile is dropped; with a cursor, by which it would miss that, it is cut off.
-    fn evict_parts(&mut self, slot: u32, topic: &Topic, offset: Offset) {
-        let Session { line, shape, .. } = self.sessions[slot as usize];
-        let waits = &mut self.lines[line as usize];
-        if shape.has_cursor() && (waits.outbox.is_some() || waits.chain.is_some()) {
+    /// The same of who listens to parts of the topic's service: whether it still may, only a read can tell. If something
+    /// waits for it that it would miss meanwhile, it is cut off.
+    fn evict_parts(&mut self, slot: u32, offset: Offset) {
+        let session = &self.sessions[slot as usize];
+        let (line, mut after) = (session.line, self.told_upto(session.id(slot)));
+        let dropped = self.lines[line as usize].revise(&mut self.tick, slot, |_| Fate::Drop);
+        if dropped.of_outbox {
             return self.cut_off(line);
         }
-        waits.revise(&mut self.tick, slot, |_, _| Fate::Drop);
-        let after = self.told_upto(self.sessions[slot as usize].id(slot));
+        if dropped.of_tick {
+            after = after.min(offset - 1);
+        }
         match &mut self.sessions[slot as usize].place {
             Place::Pending(None) | Place::Ending => {}
-            Place::Pending(Some(behind)) => behind.lost.push((topic.clone(), offset)),
+            Place::Pending(Some(behind)) => behind.is_less = true,
             Place::Behind(_) | Place::Live => self.read_rights(slot, after),
         }
     }
@@ -155,22 +223,14 @@ impl<S: Write> Hub<S> {
     pub(super) fn read_rights(&mut self, slot: u32, after: Offset) {
         let session = self.sessions[slot as usize].id(slot);
         self.suspend(session);
+        if let Place::Pending(Some(behind)) = &mut self.sessions[slot as usize].place {
+            behind.is_less = true;
+        }
         self.needs.push(Need::CatchUp { session, after });
     }
 
-    /// Does so if it lost a right meanwhile to a service that it listens to in parts; says whether.
-    pub(super) fn reread_if_lost(&mut self, slot: u32) -> bool {
-        let session = &self.sessions[slot as usize];
-        let Place::Behind(behind) = &session.place else { return false };
-        let is_lost = behind.is_part_lost(session.filter.as_ref(), &self.roots);
-        if is_lost {
-            self.read_rights(slot, self.told_upto(session.id(slot)));
-        }
-        is_lost
-    }
-
     /// Less is told on a topic: of those who hear it, this concerns for whom something waits.
-    fn narrow(&mut self, narrowed: Narrowed) {
+    fn narrow(&mut self, narrowed: &Narrowed, change: Change<'_>) {
         let waits = |(_, session): &(usize, &Session)| {
             let line = &self.lines[session.line as usize];
             (line.outbox.is_some() || line.chain.is_some() || !matches!(session.place, Place::Live))
@@ -179,61 +239,98 @@ impl<S: Write> Hub<S> {
         let waiting: Vec<usize> =
             self.sessions.iter().filter(waits).map(|(slot, _)| slot).collect();
         for slot in waiting {
-            self.narrow_one(slot as u32, &narrowed);
+            self.narrow_one(slot as u32, narrowed, change);
         }
     }
 
-    fn narrow_one(&mut self, slot: u32, narrowed: &Narrowed) {
-        let session = &mut self.sessions[slot as usize];
-        let line = session.line;
+    fn narrow_one(&mut self, slot: u32, narrowed: &Narrowed, change: Change<'_>) {
+        let session = &self.sessions[slot as usize];
+        if matches!(session.place, Place::Ending) {
+            return;
+        }
+        let (line, is_known) = (session.line, narrowed.offset <= session.rights_at);
         let outbox = self.lines[line as usize].outbox.as_ref();
         if outbox.is_some_and(|outbox| outbox.holds_answers(slot)) {
             return self.cut_off(line);
         }
-        if let Place::Behind(behind) | Place::Pending(Some(behind)) = &mut session.place {
-            behind.narrowed.push(narrowed.clone());
+        self.drop_unentitled(slot, change, Some(narrowed));
+        if !is_known {
+            self.read_again(slot);
         }
-        self.drop_unentitled(slot, Some(narrowed));
     }
 
     /// Whether the read that the session's rights are from was ahead of the hub, and saw this change
     /// of a right. Then only what was queued before the read can lose by it: whoever holds the topic
     /// now holds it from here on at the earliest.
-    fn is_hindsight(&mut self, slot: u32, topic: &Topic, offset: Offset) -> bool {
+    fn is_hindsight(&mut self, slot: u32, change: Change<'_>) -> bool {
+        let (topic, offset) = (change.topic, change.offset());
         let session = &mut self.sessions[slot as usize];
         if offset > session.rights_at {
             return false;
         }
-        mutant!(HindsightApplied => return false);
         let held = session.held.iter_mut().find(|held| held.topic == *topic);
         held.into_iter().for_each(|held| held.since = held.since.max(offset));
-        self.drop_unentitled(slot, None);
+        self.drop_unentitled(slot, change, None);
         true
     }
 
     /// After a right was lost, or part of it: what waits and only that right allowed is dropped, or told in the
-    /// variant to which another right still entitles.
-    fn drop_unentitled(&mut self, slot: u32, narrowed: Option<&Narrowed>) {
+    /// variant to which another right still entitles. What a read allowed may be owed to no topic: only another can tell.
+    ///
+    /// A session that might still be entitled to what was dropped is cut off: with a cursor, by which the next read
+    /// decides; without, if it has anything of that service instead.
+    fn drop_unentitled(&mut self, slot: u32, change: Change<'_>, narrowed: Option<&Narrowed>) {
         mutant!(QueueKept => return);
-        let Hub { lines, sessions, tick, speller, .. } = self;
+        let Hub { lines, sessions, tick, speller, roots, .. } = self;
         let session = &sessions[slot as usize];
         let (held, shape) = (&session.held, session.shape);
-        let revise = |entry: &Arc<Entry>, variant: usize| {
+        let streams = roots.streams_of(change.topic);
+        let takes = !matches!(change.effect, Effect::Grant { .. });
+        let revise = |frame: &Frame| {
+            let Some((entry, variant)) = &frame.row else { return Fate::Keep };
             let Some(event) = &entry.logged.event else { return Fate::Drop };
+            if frame.is_judged && takes && roots.of_event(event).meets(streams) {
+                return Fate::Drop;
+            }
             let hides = |topic: &Topic| {
                 narrowed.is_some_and(|narrowed| narrowed.hides(topic, event, entry.offset()))
             };
             let entitled = |variant: &usize| {
                 holds_but(held, &event.variants[*variant].topics, entry.rights_before(), hides)
             };
-            if entitled(&variant) {
+            if entitled(variant) {
                 return Fate::Keep;
             }
-            mutant!(OtherVariantForgotten => return Fate::Drop);
             (0..event.variants.len()).find(entitled).map_or(Fate::Drop, |variant| {
                 Fate::Replace(Frame::telling(speller, entry, variant, shape, &session.principal))
             })
         };
-        lines[session.line as usize].revise(tick, slot, revise);
+        let (line, is_judged) = (session.line, session.judged.meets(streams));
+        let dropped = lines[line as usize].revise(tick, slot, revise);
+        mutant!(DroppedSilently => return);
+        // What the very row told that takes the right was decided together with that.
+        let is_missed = (dropped.of_outbox && shape.has_cursor())
+            || ((dropped.of_outbox || (dropped.of_tick && is_judged))
+                && self.has_instead(slot, change));
+        if is_missed {
+            self.cut_off(line);
+        }
+    }
+
+    /// Whether a session that loses a right has something of that service instead: by the same change, or, where topics
+    /// do not say all, at all.
+    fn has_instead(&self, slot: u32, change: Change<'_>) -> bool {
+        let session = &self.sessions[slot as usize];
+        let streams = self.roots.streams_of(change.topic);
+        let is_of_it = |topic: &Topic| self.roots.streams_of(topic).meets(streams);
+        let has = session.held.iter().any(|held| is_of_it(&held.topic));
+        let mut effects = change.row.logged.effects.iter();
+        (has && session.judged.meets(streams))
+            || effects.any(|effect| match effect {
+                Effect::Grant { principal, topic } => {
+                    session.principal.is_named(principal) && is_of_it(topic)
+                }
+                _ => false,
+            })
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bellwire_services::kit::Principal;
-use bellwire_store::change::{Effect, Event, Offset, Topic, Words};
+use bellwire_store::{
+    change::{Effect, Event, Offset, Topic, Words},
+    log::Ended,
+};
 
 use super::{
     acks::Awaited,
@@ -51,8 +54,13 @@ pub struct Opening {
     pub at: Offset,
     /// The topics that the session may hear.
     pub held: Vec<Held>,
+    /// Rights to topics of `judged` streams that were taken before, for `rows` alone.
+    pub ended: Vec<Ended>,
     /// The streams that it listens to: rights to topics of others do not concern it.
     pub streams: Streams,
+    /// Those of them whose services say of each event that was missed whether it may still be told: not their topics
+    /// alone.
+    pub judged: Streams,
     /// What of them is told, if that is not all.
     pub filter: Filtered,
     /// What is told first: `resumed`, `reset`, a snapshot.
@@ -61,18 +69,36 @@ pub struct Opening {
     pub rows: Vec<Arc<Entry>>,
 }
 
+impl Opening {
+    /// The variant of a row's event to which the rights entitle.
+    pub fn variant(&self, event: &Event, offset: Offset) -> Option<usize> {
+        entitled(&self.held, &self.ended, event, offset)
+    }
+}
+
+/// The variant of an event to which these rights entitle. What is said to all alike may be heard by a right that has
+/// ended since, if its service lets it; of several variants it cannot be known which is for him by now.
+fn entitled(held: &[Held], ended: &[Ended], event: &Event, offset: Offset) -> Option<usize> {
+    let first = event.variants.iter().position(|variant| holds(held, &variant.topics, offset));
+    first.or_else(|| {
+        let [variant] = &event.variants[..] else { return None };
+        let was_held = |right: &Ended| {
+            right.since < offset && offset <= right.until && variant.topics.contains(&right.topic)
+        };
+        ended.iter().any(was_held).then_some(0)
+    })
+}
+
 /// Rows to be told before a session is live.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
     pub rows: VecDeque<Arc<Entry>>,
     /// Everything up to here was told, or need not be.
     pub at: Offset,
-    /// Evictions that were seen ahead of the rows: a topic, and where the right to it ended.
-    pub lost: Vec<(Topic, Offset)>,
-    /// The same of topics on which less is told.
-    pub narrowed: Vec<Narrowed>,
-    /// What passed meanwhile, of each key the newest.
-    pub passed: Vec<Arc<Entry>>,
+    /// The rights that had ended when they were read.
+    pub ended: Vec<Ended>,
+    /// Whether a right was lost since, or part of one: only a read can tell which of the rows are still to be told.
+    pub is_less: bool,
 }
 
 /// A topic on which less was told from some place on.
@@ -122,6 +148,8 @@ pub(super) struct Session {
     /// The rights were read at this place: effects up to it are in them.
     pub rights_at: Offset,
     pub streams: Streams,
+    /// Those of which topics do not say all: [`Opening::judged`].
+    pub judged: Streams,
     pub filter: Filtered,
     /// What it was told and is to acknowledge, if it does that.
     pub awaited: Option<Box<Awaited>>,
@@ -168,15 +196,11 @@ impl Session {
         if self.skips(event, roots.of_event(event), offset) {
             return None;
         }
-        event.variants.iter().position(|variant| match &self.place {
-            Place::Behind(behind) if !behind.narrowed.is_empty() => {
-                let hides = |topic: &Topic| {
-                    behind.narrowed.iter().any(|narrowed| narrowed.hides(topic, event, offset))
-                };
-                holds_but(&self.held, &variant.topics, offset, hides)
-            }
-            _ => self.holds(&variant.topics, offset),
-        })
+        let ended = match &self.place {
+            Place::Behind(behind) => &behind.ended[..],
+            _ => &[],
+        };
+        entitled(&self.held, ended, event, offset)
     }
 
     /// Takes in the rights that were read at `at`. What still waits for the socket was told with the
@@ -223,24 +247,24 @@ pub(super) fn gains_by_grant(held: &[Held], parts: &Parts) -> bool {
     parts.whole || !held.iter().any(|held| parts.topics.contains(&held.topic))
 }
 
-impl Behind {
-    /// Whether a right was lost to a topic of a service that is listened to in parts.
-    pub fn is_part_lost(&self, filter: Option<&Arc<Filter>>, roots: &Roots) -> bool {
-        self.lost.iter().any(|(topic, _)| parts_of(filter, topic, roots).is_some())
-    }
+/// What rows that lie ahead of a read do to a session.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// It ends.
+    pub revoked: Option<Last>,
+    /// It is told this, with tokens in it.
+    pub handed: Vec<(Words, String)>,
+    /// Topics that are granted to it,
+    pub granted: Vec<Topic>,
+    /// and those that are taken from it,
+    pub lost: Vec<Topic>,
+    /// and those on which less is told from some place on.
+    pub narrowed: Vec<Topic>,
+}
 
-    /// Whether something that was seen ahead took the topic away after `offset`, or part of what is told on it.
-    pub fn is_less(&self, topic: &Topic, offset: Offset) -> bool {
-        self.is_lost(topic, offset) || self.narrowed.iter().any(|less| less.topic == *topic)
-    }
-
-    /// Whether an eviction that was seen ahead took the topic away after `offset`.
-    pub fn is_lost(&self, topic: &Topic, offset: Offset) -> bool {
-        self.lost.iter().any(|(lost, at)| lost == topic && *at > offset)
-    }
-
-    /// Notes the evictions of `principal` among rows that lie ahead, and finds what else they do to it.
-    pub fn look_ahead(&mut self, rows: &[Arc<Entry>], principal: &Principal) -> Ahead {
+impl Ahead {
+    /// Looks at these rows for `principal`.
+    pub fn of(rows: &[Arc<Entry>], principal: &Principal) -> Ahead {
         let mut ahead = Ahead::default();
         for row in rows {
             let effects = row.logged.effects.iter();
@@ -249,13 +273,14 @@ impl Behind {
             };
             for effect in effects.filter(concerns) {
                 match effect {
-                    Effect::Grant { .. } | Effect::Move { .. } => {}
-                    Effect::Narrow { topic, keys } => self.narrowed.push(Narrowed {
-                        topic: topic.clone(),
-                        keys: keys.clone(),
-                        offset: row.offset(),
-                    }),
-                    Effect::Evict { topic, .. } => self.lost.push((topic.clone(), row.offset())),
+                    Effect::Grant { topic, .. } | Effect::Move { to: topic, .. } => {
+                        ahead.granted.push(topic.clone());
+                    }
+                    Effect::Narrow { topic, .. } => ahead.narrowed.push(topic.clone()),
+                    Effect::Evict { topic, .. } => {
+                        mutant!(EvictionIgnoredWhilePending => continue);
+                        ahead.lost.push(topic.clone());
+                    }
                     Effect::Revoke { last, .. } => {
                         ahead.revoked = Some(Last { words: last.clone(), offset: row.offset() })
                     }
@@ -267,15 +292,16 @@ impl Behind {
         }
         ahead
     }
-}
 
-/// What rows that lie ahead do to a session, beside taking rights.
-#[derive(Debug, Default)]
-pub(super) struct Ahead {
-    /// It ends.
-    pub revoked: Option<Last>,
-    /// It is told this, with tokens in it.
-    pub handed: Vec<(Words, String)>,
+    /// Whether it has less of what was read, or of what is granted to it.
+    pub fn is_less(&self, opening: &Opening, roots: &Roots) -> bool {
+        let has = |topic: &Topic| {
+            self.granted.contains(topic) || opening.held.iter().any(|held| held.topic == *topic)
+        };
+        let is_of_parts = |topic| parts_of(opening.filter.as_ref(), topic, roots).is_some();
+        self.lost.iter().any(|topic| has(topic) || is_of_parts(topic))
+            || self.narrowed.iter().any(has)
+    }
 }
 
 /// What a session is told last whose credential was revoked.

@@ -9,7 +9,7 @@ use bellwire_services::kit::Principal;
 
 use super::{
     outbox::{Fate, Frame, LINE, Outbox, Written, pass_on, write_once},
-    recent::{Blank, Entry, Shape, Speller},
+    recent::{Blank, Shape, Speller},
 };
 
 /// Frames, and for each line a list of them, linked through `nodes`.
@@ -102,17 +102,24 @@ impl Tick {
         }
     }
 
-    /// Judges the frames of rows that a line's list has for `owner`, by row and variant.
+    /// Whether a line's list has such a frame for `owner`.
+    pub fn any(&self, (first, _): (u32, u32), owner: u32, is: impl Fn(&Frame) -> bool) -> bool {
+        let next = |node: &u32| self.nodes[*node as usize].next;
+        let mut nodes = std::iter::successors(Some(first), next);
+        nodes.any(|node| {
+            let Node { frame, owner: whose, .. } = self.nodes[node as usize];
+            whose == owner && is(&self.frames[frame as usize].frame)
+        })
+    }
+
+    /// Judges the frames of rows that a line's list has for `owner`; says whether one was dropped.
     pub fn revise(
         &mut self,
         chain: &mut Option<(u32, u32)>,
         owner: u32,
-        judge: impl Fn(&Arc<Entry>, usize) -> Fate,
-    ) {
-        self.sift(chain, owner, |frame| match &frame.row {
-            Some((entry, variant)) => judge(entry, *variant),
-            None => Fate::Keep,
-        });
+        judge: impl Fn(&Frame) -> Fate,
+    ) -> bool {
+        self.sift(chain, owner, |frame| if frame.row.is_some() { judge(frame) } else { Fate::Keep })
     }
 
     /// Drops all frames that a line's list has for `owner`.
@@ -120,8 +127,14 @@ impl Tick {
         self.sift(chain, owner, |_| Fate::Drop);
     }
 
-    fn sift(&mut self, chain: &mut Option<(u32, u32)>, owner: u32, judge: impl Fn(&Frame) -> Fate) {
-        let Some((first, _)) = chain.take() else { return };
+    fn sift(
+        &mut self,
+        chain: &mut Option<(u32, u32)>,
+        owner: u32,
+        judge: impl Fn(&Frame) -> Fate,
+    ) -> bool {
+        let mut is_dropped = false;
+        let Some((first, _)) = chain.take() else { return false };
         let mut at = Some(first);
         while let Some(node) = at {
             at = self.nodes[node as usize].next.take();
@@ -132,7 +145,10 @@ impl Tick {
             };
             match fate {
                 Fate::Keep => {}
-                Fate::Drop => continue,
+                Fate::Drop => {
+                    is_dropped = true;
+                    continue;
+                }
                 Fate::Replace(frame) => self.nodes[node as usize].frame = self.frame(frame),
             }
             match chain {
@@ -143,6 +159,7 @@ impl Tick {
                 None => *chain = Some((node, node)),
             }
         }
+        is_dropped
     }
 
     /// Makes one frame of the rows of the list at hand that are for one session, if that is one of those that have
@@ -276,6 +293,11 @@ impl Tick {
             }
         }
         outbox
+    }
+
+    /// The lines that have a list, or had one.
+    pub fn dirty(&self) -> &[u32] {
+        &self.dirty
     }
 
     /// The lines that have a list, to be flushed; give them back with [`clear`](Tick::clear).

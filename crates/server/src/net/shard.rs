@@ -297,7 +297,7 @@ impl Shard {
                     self.answered(*call, result, now_ms)
                 }
                 Item::Answer(..) => {}
-                Item::Row(entry) => self.hub.publish(entry),
+                Item::Row(entry) => self.hub.publish(entry, now_ms),
             }
         }
         self.count_told();

@@ -336,7 +336,7 @@ impl Ear {
             }
             let Some(view) = &self.view else { continue };
             let seen = view.filter.as_ref().is_none_or(|filter| filter.contains(*entity))
-                && oracle.follows(&self.principal, entity, view.at, head);
+                && oracle.hears_always(&self.principal, entity, view.at, head);
             if seen && view.states.get(*entity) != oracle.state(entity, head) {
                 return Err(format!("{} has another state of {entity}", self.principal));
             }

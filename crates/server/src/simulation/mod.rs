@@ -67,16 +67,16 @@ pub enum Mutant {
     PlaceOffByOne,
     /// A live session is told what its opening already contained.
     FloorForgotten,
-    /// A change of rights that a read was ahead of is made again when the hub gets to it.
-    HindsightApplied,
     /// A replay tells what was committed before the right to it.
     GrantTakenEarly,
     /// What waits for a socket stays there when the right to it ends.
     QueueKept,
     /// So does a snapshot.
     SnapshotKept,
-    /// What one right no longer allows is dropped though another allows another variant of it.
-    OtherVariantForgotten,
+    /// A session whose frames are dropped when a right ends is not closed, though another lets it hear them.
+    DroppedSilently,
+    /// A replay tells nothing by a right that was exchanged for another.
+    EndedForgotten,
     /// `resumed` names the place after the rows that follow it.
     ResumedTooFar,
     /// A session that fell behind goes on behind rows that the log no longer holds.
@@ -211,11 +211,11 @@ mutants! {
     finds_lost_forgotten: LostForgotten from 1,
     finds_place_off_by_one: PlaceOffByOne from 0,
     finds_floor_forgotten: FloorForgotten from 0,
-    finds_hindsight_applied: HindsightApplied from 132,
     finds_grant_taken_early: GrantTakenEarly from 4,
     finds_queue_kept: QueueKept from 1,
     finds_snapshot_kept: SnapshotKept from 1,
-    finds_other_variant_forgotten: OtherVariantForgotten from 51,
+    finds_dropped_silently: DroppedSilently from 0,
+    finds_ended_forgotten: EndedForgotten from 0,
     finds_resumed_too_far: ResumedTooFar from 0,
     finds_pruned_rows_forgotten: PrunedRowsForgotten from 35,
     finds_cursor_coalesced: CursorCoalesced from 1,

@@ -36,6 +36,13 @@ pub struct Row {
     effects: Vec<Json>,
 }
 
+impl Row {
+    /// Whether whoever may read its entity may hear it, by whatever topic: it says the same to all.
+    fn is_for_all_readers(&self) -> bool {
+        self.variants.len() == 1
+    }
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let topics = self.variants.iter().map(|(topics, _)| topics.join("+"));
@@ -149,6 +156,28 @@ impl Oracle {
         held.map(|((_, topic), _)| topic.as_str()).collect()
     }
 
+    /// Whether one of these topics was held when row `from` was committed.
+    fn held_any(&self, principal: &str, topics: &[String], from: Offset) -> bool {
+        topics.iter().any(|topic| self.holds(principal, topic, from, from.saturating_sub(1)))
+    }
+
+    /// Whether, from after row `from` until after row `to`, there was always one of these topics that was held: now
+    /// this one, then that.
+    fn held_always(&self, principal: &str, topics: &[String], from: Offset, to: Offset) -> bool {
+        let mut at = from;
+        loop {
+            let intervals = topics
+                .iter()
+                .filter_map(|topic| self.rights.get(&(principal.to_owned(), topic.clone())));
+            let held = intervals.flatten().filter(|(begin, end)| *begin <= at && at < *end);
+            match held.map(|(_, end)| *end).max() {
+                Some(end) if end > to => return true,
+                Some(end) => at = end,
+                None => return false,
+            }
+        }
+    }
+
     /// Whether the topic was held when row `from` was committed, and without a break until row
     /// `to` had taken effect.
     fn holds(&self, principal: &str, topic: &str, from: Offset, to: Offset) -> bool {
@@ -161,6 +190,11 @@ impl Oracle {
         topics_of(entity).iter().any(|topic| self.holds(principal, topic, from + 1, to))
     }
 
+    /// Whether it might be heard of all that time, by whatever topics.
+    pub fn hears_always(&self, principal: &str, entity: &str, from: Offset, to: Offset) -> bool {
+        self.held_always(principal, &topics_of(entity), from, to)
+    }
+
     /// Whether the principal may hear this variant of a row when the hub was told up to `told`, and
     /// what it was given had been read with `known` or earlier.
     pub fn may_hear(
@@ -171,10 +205,20 @@ impl Oracle {
         (told, known): (Offset, Offset),
     ) -> bool {
         let told = told.max(row.offset);
-        let mut topics = row.variants[variant].0.iter();
+        let topics = &row.variants[variant].0;
+        let held = match row.is_for_all_readers() {
+            // By one topic when it was committed, by another, perhaps, now: when the hub knows it, or a read.
+            true => {
+                self.held_any(principal, topics, row.offset)
+                    && [told, known.max(told)]
+                        .iter()
+                        .any(|&now| self.held_always(principal, topics, now, now))
+            }
+            false => topics.iter().any(|topic| self.holds(principal, topic, row.offset, told)),
+        };
         self.revoked(principal) > told
             && !row.except.iter().any(|except| self.is_excepted(principal, except, row, known))
-            && topics.any(|topic| self.holds(principal, topic, row.offset, told))
+            && held
     }
 
     /// The variant that is his if the hub knows of `known`.
@@ -194,7 +238,10 @@ impl Oracle {
         let excepted = |except: &String| {
             self.is_excepted(principal, except, row, row.offset.saturating_sub(1))
         };
-        !row.except.iter().any(excepted) && self.variant(principal, row, known).is_some()
+        !row.except.iter().any(excepted)
+            && self.variant(principal, row, known).is_some()
+            && (!row.is_for_all_readers()
+                || self.held_always(principal, &row.variants[0].0, row.offset, known))
     }
 
     /// An exception for a topic is of those who held it when the row was committed. Whether they

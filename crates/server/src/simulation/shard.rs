@@ -201,7 +201,7 @@ impl Shard {
                     }
                     Item::Answer(..) => {}
                     Item::Row(entry) => {
-                        self.hub.publish(entry);
+                        self.hub.publish(entry, now_ms);
                         self.told.set(entry.offset());
                     }
                 }

@@ -223,7 +223,7 @@ fn what_is_not_kept_or_too_much_is_a_reset() {
     assert_eq!(split(&reader.text()).0, heard("light.a", "after"));
 }
 
-/// Rights are those of now, and those of when it happened.
+/// Rights are those of now, and those of when it happened, by whatever scope.
 #[test]
 fn rights_are_checked_again() {
     let server = Server::start();
@@ -233,8 +233,11 @@ fn rights_are_checked_again() {
     let all = ["light.a 1", "lock.b 1", "light.a 2", "lock.b 2"];
     let rows: &[(&[&str], &[&str], &[&str])] = &[
         (&["states:read"], &["states:read"], &all),
-        (&["states:read"], &["states:read:light.*"], &["light.a 2"]),
-        (&["states:read:light.*"], &["states:read"], &["light.a 2", "lock.b 2"]),
+        (&["states:read"], &["states:read:light.*"], &["light.a 1", "light.a 2"]),
+        (&["states:read:light.*"], &["states:read"], &["light.a 1", "light.a 2", "lock.b 2"]),
+        (&["states:read:light.*"], &["states:write:light.a"], &["light.a 1", "light.a 2"]),
+        (&["states:read:lock.b"], &["states:read:lock.*"], &["lock.b 1", "lock.b 2"]),
+        (&["states:read:light.a"], &["states:read:light.b"], &[]),
         (&["states:read:light.*"], &["states:read:lock.*"], &["lock.b 2"]),
         (
             &["states:read:light.*"],

@@ -1,13 +1,17 @@
 //! Who may do what, seen from the wire: roles and scopes, tokens changed, revoked and expired under
 //! live connections, and every kind of credential that is none.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
 use crate::{
     forge::Forge,
-    harness::{Canary, Client, Server, Token, frame, text},
+    harness::{Canary, Client, Server, Token, frame, text, until},
     process::bellwire,
 };
 
@@ -163,6 +167,106 @@ fn a_token_changes_under_its_connections() {
     }
     let error = server.operate("tokens.change", json!({ "id": "tok_999", "scopes": [] }));
     assert_eq!(error, Err("there is no live token tok_999".into()));
+}
+
+/// Scopes that are exchanged under a writer that does not wait, and all of them allow what it writes: it is heard to the
+/// last, in order.
+#[test]
+fn what_is_allowed_by_the_old_scopes_and_the_new_is_heard() {
+    const CHANGES: usize = 30;
+    let server = Server::start();
+    let scopes = [&["states:read:light.*"][..], &["states:read"], &["states:write:light.a"]];
+    let token = server.token("user", scopes[0]);
+    let mut reader = server.dial("/api/ws?since=now").bearer(&token.text).open();
+    assert!(reader.text().starts_with(r#"{"type":"resumed","#));
+    let mut blind = server.listener(&token);
+    let mut writer = server.quiet_admin();
+    // An atomic: one thread changes scopes, the other writes until that is done.
+    let is_done = AtomicBool::new(false);
+    let mut written = 0;
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            for turn in 1..=CHANGES {
+                let change = json!({ "id": token.id, "scopes": scopes[turn % scopes.len()] });
+                server.operate("tokens.change", change).expect("the token lives");
+            }
+            is_done.store(true, Ordering::SeqCst);
+        });
+        while !is_done.load(Ordering::SeqCst) {
+            let some = written..written + 20;
+            let create =
+                |n| format!(r#"{{"type":"states:create","entity_id":"light.a","state":"{n}"}}"#);
+            writer.send_bytes(&some.clone().flat_map(|n| text(&create(n))).collect::<Vec<_>>());
+            some.for_each(|_| assert!(writer.text().contains(r#""success":true"#)));
+            written += 20;
+        }
+    });
+    for n in 0..written {
+        let expected = heard("light.a", &n.to_string());
+        blind.hears(&expected);
+        let told = reader.text();
+        assert_eq!(told.split(r#","cursor""#).next(), expected.strip_suffix('}'), "{told}");
+    }
+}
+
+/// What waits for a slow reader when its scopes are exchanged is not written any more; nor is it skipped in silence.
+#[test]
+fn what_waits_when_scopes_are_exchanged_is_not_skipped() {
+    let rows: &[(&str, &[&str], bool, bool)] = &[
+        // How it comes, its scopes from then on, whether it is closed, and whether it is told the rest then.
+        ("?since=now", &["states:read"], true, true),
+        ("?since=now", &["states:fly"], true, false),
+        ("", &["states:read"], true, false),
+        ("", &["states:fly"], false, false),
+    ];
+    let server = Server::start();
+    let mut writer = server.quiet_admin();
+    let queued = || server.metric("bellwire_outbound_queued_bytes");
+    let padding = "x".repeat(15_000);
+    for (since, scopes, closes, goes_on) in rows {
+        let token = server.token("user", &["states:read:lock.*"]);
+        let dial = server.dial(&format!("/api/ws{since}")).bearer(&token.text);
+        let mut slow = dial.receive_buffer(4 << 10).open();
+        // It listens, then.
+        slow.told();
+        let mut written = 0;
+        while queued() < 200e3 {
+            let state = format!(
+                r#""entity_id":"lock.n{written}","state":"on","attributes":{{"a":"{padding}"}}"#
+            );
+            let said = writer.ask(&format!(r#"{{"type":"states:create",{state}}}"#));
+            assert!(said.contains(r#""success":true"#), "{said}");
+            written += 1;
+            assert!(written < 1_000, "nothing waits");
+        }
+        let change = json!({ "id": token.id, "scopes": scopes });
+        server.operate("tokens.change", change).expect("the token lives");
+        until("nothing waits but the rest of a frame", || queued() < 16e3);
+        let mut told = match closes {
+            true => {
+                let (told, code) = slow.closed();
+                assert_eq!(code, Some(4408), "{since} {scopes:?}");
+                told
+            }
+            false => slow.told(),
+        };
+        told.retain(|text| text.contains("state_changed"));
+        assert!(told.len() < written, "{since} {scopes:?}");
+        if !since.is_empty() {
+            let last = told.last().expect("the socket took some");
+            let cursor = last.rsplit('"').nth(1).expect("a cursor");
+            let path = format!("/api/ws?since={cursor}");
+            let mut again = server.dial(&path).bearer(&token.text).open();
+            let left = if *goes_on { written - told.len() } else { 0 };
+            let resumed = again.text();
+            assert!(resumed.ends_with(&format!(r#","replayed":{left}}}"#)), "{resumed}");
+            told.extend((0..left).map(|_| again.text()));
+            assert_eq!(again.told(), [""; 0]);
+        }
+        for (n, told) in told.iter().enumerate() {
+            assert!(told.contains(&format!(r#""entity_id":"lock.n{n}","#)), "{n} is missing");
+        }
+    }
 }
 
 /// Who names no `states:` scope for a user may have forgotten it: that never gives all of them.

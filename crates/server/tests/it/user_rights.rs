@@ -285,14 +285,29 @@ fn a_place_is_good_for_what_ones_rights_were_then_and_are_now() {
     let (out, back) = (json!({ "disabled": true }), json!({ "disabled": false }));
     check_replay("user", lights, &[], &["light.a 0", "light.b 0"]);
     let since_then = ["light.a 1", "light.b 1", "lock.b 1"];
-    check_replay("user", lights, &[all], &since_then);
+    let with_those = ["light.a 0", "light.b 0", "light.a 1", "light.b 1", "lock.b 1"];
+    check_replay("user", lights, &[all], &with_those);
     let narrowed = json!({ "scopes": ["states:read:light.a"] });
-    check_replay("user", lights, std::slice::from_ref(&narrowed), &["light.a 1"]);
+    check_replay("user", lights, std::slice::from_ref(&narrowed), &["light.a 0", "light.a 1"]);
+    // What could be read when it happened and can be again, and never what could not.
     check_replay(
         "user",
         lights,
-        &[narrowed, json!({ "scopes": lights })],
-        &["light.a 2", "light.b 2"],
+        &[narrowed.clone(), json!({ "scopes": lights })],
+        &["light.a 0", "light.b 0", "light.a 1", "light.a 2", "light.b 2"],
+    );
+    let locks = json!({ "scopes": ["states:read:lock.*"] });
+    check_replay(
+        "user",
+        lights,
+        &[locks.clone(), json!({ "scopes": ["states:read"] })],
+        &["light.a 0", "light.b 0", "lock.b 1", "light.a 2", "light.b 2", "lock.b 2"],
+    );
+    check_replay(
+        "user",
+        lights,
+        &[narrowed, locks, json!({ "scopes": ["states:read:light.b"] })],
+        &["light.b 0", "light.b 3"],
     );
     check_replay("user", &["states:fly"], &[json!({ "role": "admin" })], &since_then);
     // Who was shut out is told nothing of that time, though the rights are the same again.

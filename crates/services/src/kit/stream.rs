@@ -234,7 +234,8 @@ impl Service {
     }
 
     /// Says that a principal which missed an event of the stream just added may be told it only if this says so:
-    /// rights to single things may have changed that no topic knows of.
+    /// rights to single things may have changed that no topic knows of. It may be told what it was let hear by a topic
+    /// that it holds no more, too.
     pub fn still(self, still: Still) -> Self {
         self.last_stream(|stream| stream.still = Some(still))
     }

@@ -67,17 +67,15 @@ pub fn topics(tx: &ReadTx<'_>, principal: &Principal) -> Result<Vec<Topic>, Faul
     Ok(topics)
 }
 
-/// Whether `principal` may still be told of an entity's state that it missed. What an area gives is not said by
-/// its topic alone: it may be disabled by now, or without the entity.
+/// Whether `principal` may still be told of an entity's state that it missed, and was once let hear. The topic by which
+/// it was does not say so: another may give that right by now, and an area may be disabled, or without the entity.
 ///
 /// # Errors
 /// The store's.
 pub fn still(tx: &ReadTx<'_>, principal: &Principal, event: &Event) -> Result<bool, Fault> {
     match EntityId::parse(&event.key) {
-        Some(entity_id) if principal.role == Role::Client => {
-            may(tx, principal, Right::Read, &entity_id)
-        }
-        _ => Ok(true),
+        Some(entity_id) => may(tx, principal, Right::Read, &entity_id),
+        None => Ok(false),
     }
 }
 

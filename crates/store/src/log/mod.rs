@@ -17,7 +17,7 @@ use std::{fmt, str::FromStr};
 
 pub(crate) use append::Scratch;
 pub use prune::{Keep, Pruned, prune};
-pub use replay::{ReplayLimits, Replayed, Wanted, grants, replay, tail};
+pub use replay::{Ended, ReplayLimits, Replayed, Wanted, ended, grants, replay, tail};
 pub(crate) use sql::{EPOCH, EPOCH_NEW, EPOCH_SET};
 
 use crate::{

@@ -1,6 +1,9 @@
 //! What a client missed.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::ControlFlow,
+};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,6 +32,10 @@ pub(super) mod sql {
         GRANTS = "SELECT topic, max(log_offset) FROM log_effect \
                   WHERE log_offset > $1 AND log_offset <= $2 AND principal = $3 \
                   AND kind = 'grant' GROUP BY topic ORDER BY topic";
+        /// All that was granted to a principal and taken from it.
+        RIGHTS = "SELECT kind, topic, log_offset FROM log_effect \
+                  WHERE log_offset > $1 AND log_offset <= $2 AND principal = $3 \
+                  ORDER BY log_offset, place";
     }
 }
 
@@ -130,6 +137,53 @@ pub fn grants(
     tx.all(sql::GRANTS, &[after, upto, Value::Text(principal)], |row| {
         (Topic::Owned(row.text(0)), offset_of(row.integer(1)))
     })
+}
+
+/// A right to a topic that was taken: it held for the events in `(since, until]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The topic.
+    pub topic: Topic,
+    /// Where it began, or the place from which on was looked.
+    pub since: Offset,
+    /// Where it was taken.
+    pub until: Offset,
+}
+
+/// The rights that whoever has these names had, and that were taken in `(after, upto]`, whether they were granted again
+/// or not. A revocation ends them all.
+pub fn ended(
+    tx: &ReadTx<'_>,
+    names: &[String],
+    after: Offset,
+    upto: Offset,
+) -> Result<Vec<Ended>, Fault> {
+    let [from, to] = range(after, upto);
+    let (mut ended, mut revoked) = (Vec::new(), Vec::new());
+    for name in names {
+        // Where each topic began to be held, if it is.
+        let mut held: HashMap<String, Option<Offset>> = HashMap::new();
+        tx.each(sql::RIGHTS, &[from, to, Value::Text(name)], |row| {
+            let (topic, offset) = (row.optional_text(1).unwrap_or_default(), row.integer(2));
+            let until = offset_of(offset);
+            match row.text_ref(0) {
+                "grant" => drop(held.insert(topic, Some(until))),
+                "revoke" => revoked.push(until),
+                "evict" => {
+                    if let Some(since) = held.insert(topic.clone(), None).unwrap_or(Some(after)) {
+                        ended.push(Ended { topic: Topic::Owned(topic), since, until });
+                    }
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    for right in &mut ended {
+        let revoked = revoked.iter().filter(|revoked| **revoked > right.since);
+        right.until = revoked.copied().fold(right.until, Offset::min);
+    }
+    Ok(ended)
 }
 
 /// Where the log has effects on the principal, and how far that is known.

@@ -81,7 +81,7 @@ fn state(offset: u64, key: &str, bytes: &str) -> Frame {
     let logged = Logged { offset, at: 0, event: Some(event), effects: Vec::new() };
     let entry = Arc::new(Entry::new(Arc::new(logged)));
     let bytes = Bytes::copy_from_slice(bytes.as_bytes());
-    Frame { bytes, row: Some((entry, 0)), coalesces: true }
+    Frame { bytes, row: Some((entry, 0)), coalesces: true, is_judged: false }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn each_receiver_is_named_however_slow_it_is() {
             let logged = Logged { offset: number as u64 + 1, ..(*entry.logged).clone() };
             let entry = Arc::new(Entry::new(Arc::new(logged)));
             recent.append(std::slice::from_ref(&entry));
-            hub.publish(&entry);
+            hub.publish(&entry, 0);
         }
         hub.flush(0);
         for (user, line, pipe) in users {

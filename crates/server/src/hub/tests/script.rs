@@ -8,7 +8,7 @@
 //! | `room\|hall` | an event with two payloads |
 //! | `room#lamp`, `room%lamp` | an event of which only the newest with this key counts; of which each does |
 //! | `room^hall`, `room^principal/ann` | an event that leaves somebody out |
-//! | `+room` `-room` `!` | a row that grants, evicts, revokes |
+//! | `+room` `-room` `!` `-room+hall` | a row that grants, evicts, revokes; that takes one and grants another |
 //! | `room,seat;-room` | an event, and on its row an eviction; any of the former |
 //! | `>room>hall` | a row from which on who hears the one hears the other too |
 //! | `<room` `<room#lamp` | a row from which on less is told on a topic: nothing from before, nothing with this key |
@@ -17,6 +17,7 @@
 //! | `open:3:room,hall` | what was read at row 3 comes back: a snapshot, and these rights |
 //! | `open:3:room:1` | and the rows after row 1; `read` for `open`: without a snapshot |
 //! | `keys:lamp` | the next opening has a filter |
+//! | `judged` | topics do not say all of what the next openings are of |
 //! | `parts:room`, `more:room` | it listens to a part of its service; to all of it beside |
 //! | `lossy` | the line loses frames rather than its connection |
 //! | `suspend` `resume` | a subscription is read, is refused |
@@ -92,6 +93,7 @@ pub struct House {
     other: Option<SessionId>,
     pub pipe: Rc<RefCell<Pipe>>,
     filter: Filtered,
+    judged: Streams,
     now_ms: u64,
     pub told: Vec<String>,
     pub needs: Vec<String>,
@@ -122,6 +124,7 @@ impl House {
             other: None,
             pipe,
             filter: None,
+            judged: Streams::default(),
             now_ms: 0,
             told: Vec::new(),
             needs: Vec::new(),
@@ -145,7 +148,16 @@ impl House {
         let (principal, topic) = (self.who.to_owned(), Topic::Owned(word[1..].to_owned()));
         match &word[..1] {
             "+" => (None, vec![Effect::Grant { principal, topic }]),
-            "-" => (None, vec![Effect::Evict { principal, topic }]),
+            "-" => {
+                let (lost, won) = word[1..].split_once('+').unwrap_or((&word[1..], ""));
+                let [lost, won] = [lost, won].map(|topic| Topic::Owned(topic.to_owned()));
+                let grant = Effect::Grant { principal: principal.clone(), topic: won };
+                let grants = word.contains('+').then_some(grant);
+                (
+                    None,
+                    [Effect::Evict { principal, topic: lost }].into_iter().chain(grants).collect(),
+                )
+            }
             "<" => {
                 let (topic, key) =
                     word[1..].split_once('#').map_or((&word[1..], None), |(t, k)| (t, Some(k)));
@@ -164,7 +176,7 @@ impl House {
 
     pub fn publish(&mut self, upto: usize) {
         while self.published < upto.min(self.log.len()) {
-            self.hub.publish(&self.log[self.published]);
+            self.hub.publish(&self.log[self.published], self.now_ms);
             self.published += 1;
         }
         self.hub.flush(self.now_ms);
@@ -204,9 +216,11 @@ impl House {
             at,
             held: held.collect(),
             streams: Streams::one(0),
+            judged: self.judged,
             filter: self.filter.clone(),
             frames: if snapshot { vec![frame] } else { vec![] },
             rows: self.log[after as usize..at as usize].to_vec(),
+            ..Opening::default()
         };
         let principal = Principal { id: self.who.into(), ..Principal::nobody() };
         self.hub.open(self.id, Arc::new(principal), opening, self.now_ms);
@@ -250,6 +264,7 @@ impl House {
                     Filter::by_topics(Streams::ALL, topics.collect(), word.starts_with('m'));
                 self.filter = Some(Arc::new(parts));
             }
+            ("judged", _) => self.judged = Streams::ALL,
             ("lossy", _) => self.hub.lossy(self.line),
             ("suspend", _) => self.hub.suspend(self.id),
             ("resume", _) => self.hub.resume(self.id, self.now_ms),

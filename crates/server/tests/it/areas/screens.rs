@@ -412,6 +412,59 @@ fn what_was_missed_is_told_if_it_may_be_read_now() {
     }
 }
 
+/// A state, and in the same breath a change of areas before and behind which the screen may read it: it is heard, live
+/// and by who was away.
+#[test]
+fn what_may_be_read_before_a_change_and_after_it_is_heard() {
+    const TURNS: usize = 5;
+    let (scene, [kitchen, attic], screen) = kitchen();
+    let server = &scene.house.server;
+    let come = |since: &str| server.dial(&format!("/api/ws{since}")).bearer(&screen.token).open();
+    let mut admin = server.socket_io().open(Over::Socket);
+    admin.enter("/", &json!({ "token": scene.house.admin, "topics": [] }));
+    let swap =
+        |to: &str| json!(["clients.assign_all", { "clientId": screen.id, "areaIds": [FENCE, to] }]);
+    let of = |id: &str, lights: &[&str]| json!({ "id": id, "entityIds": lights });
+    let shift = |from: &str, to: &str| json!(["areas.change_all", { "items": [of(from, &[]), of(to, &[LIGHT])] }]);
+    let flicker = [
+        "areas.change_all".into(),
+        json!({ "items": [
+        { "id": kitchen, "isEnabled": false },
+        { "id": kitchen, "isEnabled": true },
+    ] }),
+    ];
+    let changes = [
+        ([LIGHT].as_slice(), [LIGHT].as_slice(), [swap(&attic), swap(&kitchen)]),
+        (&[LIGHT], &[], [shift(&kitchen, &attic), shift(&attic, &kitchen)]),
+        (&[LIGHT], &[], [json!(flicker), json!(flicker)]),
+    ];
+    for (kind, (of_kitchen, of_attic, changes)) in changes.into_iter().enumerate() {
+        scene.change(&kitchen, &json!({ "entityIds": of_kitchen }));
+        scene.change(&attic, &json!({ "entityIds": of_attic }));
+        let both = [FENCE, &kitchen, &attic];
+        scene.house.assign(&screen.id, if kind == 0 { &both[..2] } else { &both });
+        let (mut reader, mut blind) = (come("?since=now"), come(""));
+        let resumed = reader.text();
+        let cursor = resumed.split('"').nth(7).expect("a cursor");
+        assert_eq!(blind.told(), [""; 0]);
+        let states: Vec<String> = (0..2 * TURNS).map(|turn| format!("{kind} {turn}")).collect();
+        for (turn, state) in states.iter().enumerate() {
+            let create = json!(["states:create", { "entity_id": LIGHT, "state": state }]);
+            admin.send_all(&[format!("421{create}"), format!("422{}", changes[turn % 2])]);
+            for client in [&mut reader, &mut blind] {
+                let told = client.text();
+                assert!(told.contains(&format!(r#""state":"{state}""#)), "{told}");
+            }
+            while !admin.packet().starts_with("432") {}
+        }
+        let mut away = come(&format!("?since={cursor}"));
+        let resumed = away.text();
+        assert!(resumed.ends_with(&format!(r#","replayed":{}}}"#, states.len())), "{resumed}");
+        let told = away.told();
+        assert!(told.iter().zip(&states).all(|(told, state)| told.contains(state)), "{told:?}");
+    }
+}
+
 /// The same holds of users whose scopes change: only what they listen to concerns them.
 #[test]
 fn rights_that_are_won_concern_who_listens() {

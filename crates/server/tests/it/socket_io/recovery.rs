@@ -296,33 +296,39 @@ fn a_claim_ends_the_connection_before() {
     }
 }
 
-/// Who has left the states on `/` listens to them anew when that is asked for, and by no call, after a break either.
+/// Rights that change while it is away: what could be read when it happened, and can be now, is told.
 #[test]
-fn what_was_left_stays_left() {
+fn what_was_missed_is_told_by_the_rights_of_now() {
     let server = Server::start();
     let mut writer = server.quiet_admin();
-    writer.ask(&create("light.a", "0"));
-    let token = server.token("user", &[]);
-    let get = r#"["states:get",{"entity_id":"light.a"}]"#;
-    for leave in
-        [r#"["subscribe_entities",{"entity_ids":[]}]"#, r#"["unsubscribe",{"topics":["states"]}]"#]
-    {
+    let rows: &[(&[&str], &[&str], &[&str])] = &[
+        (&["states:read:light.*"], &["states:read"], &["light.a 1", "light.a 2", "lock.b 2"]),
+        (&["states:read"], &["states:read:light.a"], &["light.a 1", "light.a 2"]),
+        (&["states:read:light.*"], &["states:read:lock.*"], &["lock.b 2"]),
+    ];
+    for (turn, (before, after, expected)) in rows.iter().enumerate() {
+        let token = server.token("user", before);
         let mut session = server.socket_io().open(Over::Socket);
-        let pid = comes(&mut session, "/", &token.text, None);
-        for call in [get, leave] {
-            let said = session.says(&format!("420{call}"));
-            assert!(said.starts_with(r#"430[{"success":true,"#), "{said}");
+        let pid = comes(&mut session, "/states", &token.text, None);
+        drop(session);
+        for half in ["1", "2"] {
+            if half == "2" {
+                let change = json!({ "id": token.id, "scopes": after });
+                server.operate("tokens.change", change).expect("the token lives");
+            }
+            for entity_id in ["light.a", "lock.b"] {
+                writer.ask(&create(entity_id, format!("{turn}{half}")));
+            }
         }
-        for _ in 0..2 {
-            session = server.socket_io().open(Over::Socket);
-            assert_eq!(comes(&mut session, "/", &token.text, Some((&pid, None))), pid);
-            session.says(&format!("420{get}"));
-            writer.ask(&create("light.a", "on"));
-            assert_eq!(session.told("/"), [""; 0], "{leave}");
-        }
-        session.says(r#"421["subscribe",{"topics":["states"]}]"#);
-        writer.ask(&create("light.a", "off"));
-        assert_eq!(session.told("/").len(), 1, "{leave}");
+        let mut session = server.socket_io().open(Over::Socket);
+        assert_eq!(comes(&mut session, "/states", &token.text, Some((&pid, None))), pid);
+        let told: Vec<String> =
+            all(&session.told("/states")).into_iter().map(|(packet, _)| packet).collect();
+        let of_row = |row: &&str| {
+            let (entity_id, half) = row.split_once(' ').expect("two words");
+            heard("/states", entity_id, format!("{turn}{half}"))
+        };
+        assert_eq!(told, expected.iter().map(of_row).collect::<Vec<_>>(), "{before:?} {after:?}");
     }
 }
 

@@ -68,6 +68,8 @@ impl World {
         let holds = match &entry.via[client] {
             None => false,
             Some(Via::Own) => true,
+            // A state that it might read then it may read now by another area.
+            Some(Via::Areas(_)) if entry.entity_id.is_some() => true,
             Some(Via::Areas(ids)) => {
                 ids.iter().any(|id| self.held[client].get(id).is_some_and(|since| *since <= at))
             }
