@@ -255,8 +255,13 @@ impl<S: Write> Hub<S> {
             self.needs.push(Need::Reread(id));
             return false;
         }
+        let passed = match &mut session.place {
+            Place::Pending(Some(before)) => mem::take(&mut before.passed),
+            _ => Vec::new(),
+        };
+        self.away.insert(slot);
         let (at, ended) = (opening.at, opening.ended);
-        let behind = Behind { rows: opening.rows.into(), at, ended, is_less: false };
+        let behind = Behind { rows: opening.rows.into(), at, ended, passed, is_less: false };
         session.take_rights(opening.held, at);
         (session.streams, session.judged) = (opening.streams, opening.judged);
         session.filter = opening.filter;

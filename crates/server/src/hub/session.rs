@@ -99,6 +99,8 @@ pub(super) struct Behind {
     pub ended: Vec<Ended>,
     /// Whether a right was lost since, or part of one: only a read can tell which of the rows are still to be told.
     pub is_less: bool,
+    /// What passed meanwhile, of each key the newest.
+    pub passed: Vec<Arc<Entry>>,
 }
 
 /// A topic on which less was told from some place on.

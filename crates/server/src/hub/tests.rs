@@ -2,6 +2,7 @@
 
 mod hoards;
 mod own;
+mod passing;
 mod regained;
 mod rooms;
 mod script;

@@ -71,8 +71,6 @@ pub enum Mutant {
     GrantTakenEarly,
     /// What waits for a socket stays there when the right to it ends.
     QueueKept,
-    /// So does a snapshot.
-    SnapshotKept,
     /// A session whose frames are dropped when a right ends is not closed, though another lets it hear them.
     DroppedSilently,
     /// A replay tells nothing by a right that was exchanged for another.
@@ -213,7 +211,6 @@ mutants! {
     finds_floor_forgotten: FloorForgotten from 0,
     finds_grant_taken_early: GrantTakenEarly from 4,
     finds_queue_kept: QueueKept from 1,
-    finds_snapshot_kept: SnapshotKept from 1,
     finds_dropped_silently: DroppedSilently from 0,
     finds_ended_forgotten: EndedForgotten from 0,
     finds_resumed_too_far: ResumedTooFar from 0,

@@ -296,6 +296,36 @@ fn a_claim_ends_the_connection_before() {
     }
 }
 
+/// Who has left the states on `/` listens to them anew when that is asked for, and by no call, after a break either.
+#[test]
+fn what_was_left_stays_left() {
+    let server = Server::start();
+    let mut writer = server.quiet_admin();
+    writer.ask(&create("light.a", "0"));
+    let token = server.token("user", &[]);
+    let get = r#"["states:get",{"entity_id":"light.a"}]"#;
+    for leave in
+        [r#"["subscribe_entities",{"entity_ids":[]}]"#, r#"["unsubscribe",{"topics":["states"]}]"#]
+    {
+        let mut session = server.socket_io().open(Over::Socket);
+        let pid = comes(&mut session, "/", &token.text, None);
+        for call in [get, leave] {
+            let said = session.says(&format!("420{call}"));
+            assert!(said.starts_with(r#"430[{"success":true,"#), "{said}");
+        }
+        for _ in 0..2 {
+            session = server.socket_io().open(Over::Socket);
+            assert_eq!(comes(&mut session, "/", &token.text, Some((&pid, None))), pid);
+            session.says(&format!("420{get}"));
+            writer.ask(&create("light.a", "on"));
+            assert_eq!(session.told("/"), [""; 0], "{leave}");
+        }
+        session.says(r#"421["subscribe",{"topics":["states"]}]"#);
+        writer.ask(&create("light.a", "off"));
+        assert_eq!(session.told("/").len(), 1, "{leave}");
+    }
+}
+
 /// Rights that change while it is away: what could be read when it happened, and can be now, is told.
 #[test]
 fn what_was_missed_is_told_by_the_rights_of_now() {
