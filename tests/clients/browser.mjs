@@ -1,5 +1,6 @@
 // Chromium for the scripts that need a page.
 
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -14,17 +15,20 @@ export const TABLET = { tablet: { width: 1024, height: 768 } };
 /** How long a page may take to show what is known. */
 export const SHOWN_MS = 20_000;
 
-/** How often it is looked whether it does. Not with each frame: to draw those takes more than all else. */
+const CHROMIUM = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'];
+
+/** How often it is looked whether it does. Not with each frame: to look then has each drawn. */
 const POLLING_MS = 25;
 
 /**
- * Starts Chromium: the one that `BELLWIRE_TEST_CHROMIUM` names, else `/usr/bin/chromium`. It ends with this process.
+ * Starts Chromium: the one that `BELLWIRE_TEST_CHROMIUM` names, else one of Debian's. It ends with this process.
  * Its own sandbox is off: it does not work for root, and tests often run as root; only pages of the server under
- * test are opened. Pages are asked to keep still: to draw what moves takes more than all else.
+ * test are opened. Each context that is made here asks its pages to keep still, unless it is told otherwise: to draw what
+ * moves takes more of the processor than all else.
  */
 export async function launch() {
   const browser = await chromium.launch({
-    executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? CHROMIUM.find(existsSync),
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   const newContext = browser.newContext.bind(browser);

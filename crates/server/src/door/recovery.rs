@@ -192,8 +192,8 @@ impl Arriving for Recovery {
 
     /// Writes the row of a connection, and answers. What was found is claimed if it is still so. If it is not, as
     /// when another connection of the same client came just before and broke, or another room was entered, it is
-    /// looked again: the last that comes goes on. Who had the row, and reads again, has lost it to who came later, and
-    /// begins anew.
+    /// looked again: who writes last goes on, mostly who came last; another that lives is closed and comes back. Who had the
+    /// row, and reads again, has lost it to who came later, and begins anew.
     fn settle(
         self,
         door: &Arc<Door>,
@@ -225,7 +225,7 @@ impl Arriving for Recovery {
             Ok(written)
         };
         let (partings, clock) = (door.partings.clone(), door.clock.clone());
-        // Not the door itself: the writer's thread, which ends with it, must not be the last to let go of it.
+        // Not the door itself: it owns the writer, whose queue this waits in, and would keep itself alive.
         let settling = Arc::downgrade(door);
         let kept = before.as_ref().map(|before| door.tables.without_left(&before.session.topics));
         let (topics, left) = kept.unwrap_or_default();
@@ -291,7 +291,7 @@ impl Door {
         self.read_while(lane, wanted, self.arriving(lane, recovery, answer))
     }
 
-    /// The same once more, on the writer's thread.
+    /// The same once more. It is called on the writer's thread, so it waits for nothing.
     fn look_again(
         self: &Arc<Self>,
         recovery: Recovery,

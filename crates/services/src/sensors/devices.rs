@@ -220,10 +220,19 @@ pub fn change_sensor(
 }
 
 /// `sensors.delete`.
-pub fn delete_sensor(tx: &mut Tx<'_>, _: &Ctx<'_>, cmd: &OneSensor) -> Result<Outcome<()>, Fault> {
+pub fn delete_sensor(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx<'_>,
+    cmd: &OneSensor,
+) -> Result<Outcome<()>, Fault> {
     let sensor = read::sensor(tx, cmd.sensor_id)?;
     let event = take_away(tx, &sensor)?;
     if read::device(tx, sensor.device_id)?.status.is_active() {
+        let device = Value::Integer(sensor.device_id.get());
+        // Those that are left need not have been heard while this one was.
+        if tx.one(sql::IS_HEARD, std::slice::from_ref(&device), |_| ())?.is_none() {
+            tx.execute(sql::SET_AT, &[device, Value::Integer(ctx.now)])?;
+        }
         status::arm(tx, sensor.device_id)?;
     }
     Ok(Outcome::reply(()).event(event))

@@ -41,8 +41,8 @@ pub const NAME: &str = "sensors";
 
 /// All times are microseconds since 1970, spans of time are seconds.
 ///
-/// - `devices`. `status_at`: since when it is what it is. `set_at`: when an admin set it active, or gave it its
-///   first sensor while it was; null: its readings, or nobody, set it.
+/// - `devices`. `status_at`: since when it is what it is. `set_at`: when an admin set it active, or, while it was, left it
+///   with sensors that were never heard; null: its readings, or nobody, set it.
 /// - `sensors`: what admins set. `entity_id`: what it is called among home states. `alarm`: JSON, or null. `raw_days`,
 ///   `hourly_days`, `daily_days`: how long readings, values by the hour, and by the day are kept; null: for good.
 /// - `sensor_latest`: what readings change: the newest by its own time (`stamped`: that was set here), when the

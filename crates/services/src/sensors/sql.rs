@@ -24,6 +24,9 @@ statements! {
                            ELSE coalesce(d.set_at, 0) END + s.silence_s * 1000000)
                 FROM devices d JOIN sensors s ON s.device_id = d.device_id
                 LEFT JOIN sensor_latest l ON l.sensor_id = s.sensor_id WHERE d.device_id = $1";
+    /// There if one of its sensors was ever heard.
+    IS_HEARD = "SELECT 1 FROM sensors s JOIN sensor_latest l ON l.sensor_id = s.sensor_id
+                WHERE s.device_id = $1 AND l.heard_at IS NOT NULL LIMIT 1";
     /// A new sensor.
     INSERT_SENSOR = "INSERT INTO sensors (sensor_id, device_id, sensor_type, unit, silence_s, alarm, raw_days,
                      hourly_days, daily_days, entity_id, created_at)

@@ -361,10 +361,10 @@ fn what_left_memory_comes_from_disk() {
     }
 }
 
-/// Each goes on with the `pid`, and ends the one before it: the last has it. Of many, some may have looked in vain too
-/// often, and begin anew.
+/// Each goes on with the `pid` and ends the one whose row it was, in the order of their writes, and one has it in the end.
+/// Of many, some may have looked in vain too often, and begin anew.
 #[test]
-fn of_those_that_come_back_at_once_the_last_goes_on() {
+fn of_those_that_come_back_at_once_one_goes_on() {
     for count in [2, 2 * AGAIN_MAX as usize] {
         let house = House::new();
         house.set("light.a", "0");

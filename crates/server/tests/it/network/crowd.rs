@@ -145,8 +145,7 @@ impl Crowd {
     }
 
     /// Everybody reads what is there: who was cut, with 4408 if that could be said still. Says how many were told the
-    /// code, and how many of those that had to be cut are there yet: on a slow machine others were, for what waited for
-    /// them too long.
+    /// code, and how many of those that must be cut are not yet.
     #[track_caller]
     pub fn was_cut(&mut self, by: &[By]) -> (usize, usize) {
         let Crowd { kinds, readers, .. } = self;

@@ -28,7 +28,8 @@ const MEASURED: usize = 25;
 /// Every so manieth of them is large.
 const LARGE_EVERY: usize = 5;
 const ROUNDS: usize = 3;
-/// How often those are waited for that must be cut: on a slow machine others are, too.
+/// How often more is written until those are cut that must be. The server says how many it cut, not whom: on a slow machine
+/// some of them are others, for whom something waited too long.
 const PASSES: usize = 3;
 /// How often it is measured anew if others had the machine.
 const TRIES: usize = 3;
@@ -37,8 +38,8 @@ const FLOOR: Duration = Duration::from_millis(50);
 /// What waits for each reader of states with a place when it is measured who hears what beside them, in bytes.
 const NEARLY: usize = 800 << 10;
 /// What all may take: an eighth of a MiB for each, of the MiB that may wait, as what many wait for is there once; and the
-/// newest rows, which the server keeps in any case, 64 MiB by its own count in three shapes, of which here are six.
-const GROWN_MAX: usize = (128 << 20) + (128 << 20);
+/// newest rows, which the server keeps in any case: 64 MiB by its own count, for three shapes, and here are six.
+const GROWN_MAX: usize = (128 << 20) + 2 * (64 << 20);
 
 /// A server with something to tell on every stream, and who may hear all of it.
 struct House {
