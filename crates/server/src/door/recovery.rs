@@ -193,7 +193,7 @@ impl Arriving for Recovery {
     /// Writes the row of a connection, and answers. What was found is claimed if it is still so. If it is not, as
     /// when another connection of the same client came just before and broke, or another room was entered, it is
     /// looked again: who writes last goes on, mostly who came last; another that lives is closed and comes back. Who had the
-    /// row, and reads again, has lost it to who came later, and begins anew.
+    /// row, and reads again while another claims it, begins anew.
     fn settle(
         self,
         door: &Arc<Door>,

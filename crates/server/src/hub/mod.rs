@@ -408,7 +408,7 @@ impl<S: Write> Hub<S> {
         if offset <= self.at {
             return;
         }
-        entry.logged.effects.iter().for_each(|effect| self.flush_before(effect, now_ms));
+        self.flush_before(&entry.logged.effects, now_ms);
         self.at = offset;
         if let Some(event) = &entry.logged.event {
             self.tell(entry, event);

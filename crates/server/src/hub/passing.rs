@@ -141,12 +141,15 @@ impl<S: Write> Hub<S> {
     /// Tells a live session, at its place, what passed at places before: as far as it may hear it by rights that it has
     /// had since.
     pub(super) fn tell_late(&mut self, slot: u32, passed: &[Arc<Entry>]) {
+        // Of older ones memory does not say what became of the rights to them.
+        let passed: Vec<_> =
+            passed.iter().filter(|entry| self.recent.covers(entry.offset())).collect();
         let Some(first) = passed.iter().map(|entry| entry.offset()).min() else { return };
         let session = &self.sessions[slot as usize];
         let place = self.at.max(session.floor);
         let Some(rows) = self.recent.range(first, place, usize::MAX) else { return };
         if rows.last().map_or(first, |row| row.offset()) < place {
-            return; // Memory does not say what became of its rights.
+            return; // Nor yet of rows that it was told from disk.
         }
         let effects = rows
             .iter()

@@ -6,7 +6,7 @@
 //! what no topic says: a session that might miss it so is closed, and comes back. A change that the session's rights
 //! were read after is already in them.
 
-use std::io::Write;
+use std::{collections::HashSet, io::Write};
 
 use bellwire_store::change::{Effect, Offset, Topic, Words};
 
@@ -34,35 +34,52 @@ impl Change<'_> {
 }
 
 impl<S: Write> Hub<S> {
-    /// What was told in this tick by a right that an effect ends, or part of it, goes out before its row: it comes first.
-    pub(super) fn flush_before(&mut self, effect: &Effect, now_ms: u64) {
-        let (slots, topic): (Vec<u32>, &Topic) = match effect {
-            Effect::Evict { principal, topic } => {
-                (self.principals.get(principal).cloned().unwrap_or_default(), topic)
+    /// What was told in this tick by a right that one of these effects ends, or part of it, goes out before their row: it
+    /// comes first.
+    pub(super) fn flush_before(&mut self, effects: &[Effect], now_ms: u64) {
+        // Of an area that is switched off, or many together: who is told anything is looked at once.
+        let mut narrowed = HashSet::new();
+        for effect in effects {
+            match effect {
+                Effect::Evict { principal, topic } => {
+                    let slots = self.principals.get(principal).cloned().unwrap_or_default();
+                    self.flush_told(slots, &HashSet::from([topic]), now_ms);
+                }
+                Effect::Narrow { topic, .. } => {
+                    narrowed.insert(topic);
+                }
+                _ => {}
             }
-            Effect::Narrow { topic, .. } => {
-                let told = self.tick.dirty().iter().copied();
-                let told = told.filter(|line| self.lines.contains(*line as usize));
-                (told.flat_map(|line| self.slots_on(line)).collect(), topic)
-            }
-            _ => return,
-        };
+        }
+        if !narrowed.is_empty() {
+            let mut told = self.tick.dirty().to_vec();
+            told.sort_unstable();
+            told.dedup();
+            told.retain(|line| self.lines.contains(*line as usize));
+            let slots = told.into_iter().flat_map(|line| self.slots_on(line)).collect();
+            self.flush_told(slots, &narrowed, now_ms);
+        }
+    }
+
+    /// Writes to those of these sessions whom this tick told something on one of these topics.
+    fn flush_told(&mut self, slots: Vec<u32>, topics: &HashSet<&Topic>, now_ms: u64) {
         for slot in slots {
-            if self.is_told_by(slot, topic) {
+            if self.is_told_by(slot, topics) {
                 self.flush_one(self.sessions[slot as usize].line, now_ms);
             }
         }
     }
 
-    /// Whether this tick told a session something on this topic; of who listens to parts of its service, anything.
-    fn is_told_by(&self, slot: u32, topic: &Topic) -> bool {
+    /// Whether this tick told a session something on one of these topics; of who listens to parts of their service,
+    /// anything.
+    fn is_told_by(&self, slot: u32, topics: &HashSet<&Topic>) -> bool {
         let session = &self.sessions[slot as usize];
         let Some(chain) = self.lines[session.line as usize].chain else { return false };
-        let in_parts = session.parts(topic, &self.roots).is_some();
+        let in_parts = topics.iter().any(|topic| session.parts(topic, &self.roots).is_some());
         self.tick.any(chain, slot, |frame| {
             let Some((entry, variant)) = &frame.row else { return false };
             let variant = entry.logged.event.as_ref().map(|event| &event.variants[*variant]);
-            in_parts || variant.is_some_and(|variant| variant.topics.contains(topic))
+            in_parts || variant.is_some_and(|v| v.topics.iter().any(|topic| topics.contains(topic)))
         })
     }
 
@@ -229,7 +246,7 @@ impl<S: Write> Hub<S> {
         self.needs.push(Need::CatchUp { session, after });
     }
 
-    /// Less is told on a topic: of those who hear it, this concerns for whom something waits.
+    /// Less is told on a topic: of those who hear it, this concerns for whom something waits, and who is not at its row.
     fn narrow(&mut self, narrowed: &Narrowed, change: Change<'_>) {
         let waits = |(_, session): &(usize, &Session)| {
             let line = &self.lines[session.line as usize];
@@ -238,9 +255,40 @@ impl<S: Write> Hub<S> {
         };
         let waiting: Vec<usize> =
             self.sessions.iter().filter(waits).map(|(slot, _)| slot).collect();
+        let ahead = self.granted_ahead(&narrowed.topic);
         for slot in waiting {
             self.narrow_one(slot as u32, narrowed, change);
         }
+        ahead.into_iter().for_each(|slot| self.read_again(slot));
+    }
+
+    /// Who is not at its row yet by which a topic was granted to it, or may be one of those: memory has no older rows.
+    fn granted_ahead(&self, topic: &Topic) -> Vec<u32> {
+        let away = self.away.iter().filter_map(|&slot| {
+            let session = &self.sessions[slot as usize];
+            match &session.place {
+                Place::Behind(behind) | Place::Pending(Some(behind)) => Some((slot, behind.at)),
+                _ => None,
+            }
+            .filter(|_| session.streams.meets(self.roots.streams_of(topic)))
+        });
+        let away: Vec<(u32, Offset)> = away.collect();
+        let Some(from) = away.iter().map(|(_, at)| *at).min() else { return Vec::new() };
+        let rows = self.recent.range(from, self.at, usize::MAX);
+        let effects = rows.iter().flatten().flat_map(|row| &row.logged.effects);
+        let granted: Vec<&str> = effects
+            .filter_map(|effect| match effect {
+                Effect::Grant { principal, topic: granted } if granted == topic => {
+                    Some(principal.as_str())
+                }
+                _ => None,
+            })
+            .collect();
+        let may_be = |(slot, _): &(u32, Offset)| {
+            let principal = &self.sessions[*slot as usize].principal;
+            rows.is_none() || granted.iter().any(|name| principal.is_named(name))
+        };
+        away.into_iter().filter(may_be).map(|(slot, _)| slot).collect()
     }
 
     fn narrow_one(&mut self, slot: u32, narrowed: &Narrowed, change: Change<'_>) {
@@ -291,6 +339,10 @@ impl<S: Write> Hub<S> {
             let Some(event) = &entry.logged.event else { return Fate::Drop };
             if frame.is_judged && takes && roots.of_event(event).meets(streams) {
                 return Fate::Drop;
+            }
+            // Owed to no right to this topic: many may change at once.
+            if !event.variants[*variant].topics.contains(change.topic) {
+                return Fate::Keep;
             }
             let hides = |topic: &Topic| {
                 narrowed.is_some_and(|narrowed| narrowed.hides(topic, event, entry.offset()))

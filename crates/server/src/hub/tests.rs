@@ -93,6 +93,14 @@ fn what_waits_is_not_told_when_less_is_told_on_its_topic() {
     );
     check_narrow("take:0 room room room room <room room read:4:room:0 @all drain", "", "slow");
     check("read:0:room suspend room#lamp room <room#lamp @all resume", "", "catchup:0");
+    // One that was granted ahead of who is behind, or is looked up.
+    check("read:0:room suspend +hall hall <hall @all resume", "", "catchup:0");
+    check("read:0:room suspend +seat hall <hall @all resume room @all", "4", "");
+    check_narrow(
+        "take:0 room room room room room @all read:5:room:0 +hall hall <hall @all drain",
+        "1 2 3",
+        "catchup:3",
+    );
     // A read from before it.
     check("room <room @all open:1:room", "", "reread");
     check("room <room @all open:1:room open:2:room room @all", "S2 3", "reread");
