@@ -208,6 +208,11 @@ pub(super) fn room(
         if let Some((found, _)) = goes_on(tx, id, user)? {
             return Ok(found);
         }
+        // It is what they mean, and they are in it no more: not what bore the label before that.
+        let place = [Value::Integer(id), Value::Integer(user.0)];
+        if tx.one(sql::SEATS_EVER, &place, |_| ())?.is_some() {
+            break;
+        }
     }
     Err(no_room())
 }

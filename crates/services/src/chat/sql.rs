@@ -32,8 +32,10 @@ statements! {
             ORDER BY borne_until DESC, conversation_id DESC LIMIT 20";
     /// Until when a conversation bore the last of its labels of before.
     LAST_OLD_LABEL = "SELECT MAX(borne_until) FROM old_labels WHERE conversation_id = $1";
-    /// When a group was deleted last with a label: to whoever bore it until then it leads no more.
-    DELETED_WITH = "SELECT MAX(deleted_at) FROM conversations WHERE digest = $1 AND is_open = 0";
+    /// Until when a label was borne last by a group that is deleted: to whoever bore it until then it leads no more.
+    DELETED_WITH = "SELECT MAX(o.borne_until) FROM old_labels o
+                    JOIN conversations c ON c.conversation_id = o.conversation_id
+                    WHERE o.digest = $1 AND c.deleted_at IS NOT NULL";
     /// Notes that a conversation bore a label until now.
     INSERT_OLD_LABEL = "INSERT INTO old_labels (digest, conversation_id, borne_until) VALUES ($1, $2, $3)
                         ON CONFLICT (digest, conversation_id) DO UPDATE SET borne_until = excluded.borne_until";

@@ -2,7 +2,7 @@
 
 mod changes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Json, Micros, SECOND, START, USERS, json};
 
@@ -51,6 +51,8 @@ pub struct Room {
     deleted: Option<Micros>,
     /// By when they came.
     pub members: Vec<Seat>,
+    /// Who ever was one.
+    ever: BTreeSet<i64>,
     pub label: String,
     first: String,
     creator: Option<i64>,
@@ -183,8 +185,8 @@ impl Model {
         if let Some(room) = self.live(label).filter(|room| self.rooms[*room].has(user)) {
             return Ok(Leads::Group(room));
         }
-        let deleted = self.rooms.iter().filter(|room| room.label == label);
-        let deleted = deleted.filter_map(|room| room.deleted).max().unwrap_or(0);
+        let deleted = self.rooms.iter().filter(|room| room.deleted.is_some());
+        let deleted = deleted.filter_map(|room| room.old.get(label)).max().copied().unwrap_or(0);
         let mut bore: Vec<(Micros, usize)> = Vec::new();
         for (place, room) in self.rooms.iter().enumerate() {
             let until = room.old.get(label);
@@ -192,8 +194,9 @@ impl Model {
             let until = until.filter(|until| **until > deleted);
             bore.extend(until.map(|until| (*until, place)));
         }
-        bore.sort_unstable();
-        let found = bore.iter().rev().find_map(|(_, room)| self.goes_on(*room, user));
+        // That which bore it last of those in which they are or were.
+        let meant = bore.iter().filter(|(_, room)| self.rooms[*room].ever.contains(&user)).max();
+        let found = meant.and_then(|(_, room)| self.goes_on(*room, user));
         found.map(|(leads, _)| leads).ok_or("NOT_FOUND")
     }
 

@@ -267,6 +267,46 @@ fn labels_of_deleted_groups() {
     leads_nowhere_once_deleted(&mut world);
 }
 
+/// A label means the room that bore it last of those in which one is or was: it leads to no other that bore it before,
+/// also when one is in the last no more, or it was deleted when it was called something else.
+#[test]
+fn labels_of_rooms_that_are_left() {
+    let add = |who: &str, new: &str| {
+        ("addUserToGroup", json!({ "newUserID": who, "roomID": "1:2:3", "newRoomID": new }))
+    };
+    let kick = |who: &str, new: &str| {
+        ("kickUserFromGroup", json!({ "kickedUserID": who, "roomID": "1:2:3", "newRoomID": new }))
+    };
+    let made = || ("chat.open", json!({ "members": ["2", "3"] }));
+    let deleted = || ("deleteUserRoom", json!({ "roomID": "1:2:3" }));
+    // What becomes of the second group of this label, and where that leads users 1 to 4 then: 4 was in the first alone.
+    for (then, leads) in [
+        (vec![deleted()], ["", "", "", ""]),
+        (vec![add("5", "1:2:3:5"), deleted()], ["", "", "", ""]),
+        (vec![kick("1", "2:3")], ["", "private/2:3", "private/2:3", "seat/4"]),
+        (vec![kick("3", "1:2")], ["private/1:2", "private/1:2", "", "seat/4"]),
+        (vec![add("5", "1:2:3:5"), kick("3", "1:2:5")], ["seat/5", "seat/6", "", "seat/4"]),
+        (vec![add("5", "1:2:3:5"), kick("1", "2:3:5")], ["", "seat/6", "seat/7", "seat/4"]),
+    ] {
+        let mut world = World::new();
+        for (call, request) in [made(), add("4", "1:2:3:4"), made()].into_iter().chain(then.clone())
+        {
+            world.now += SECOND;
+            world.call(1, call, request);
+        }
+        for later in [0, 1, 50] {
+            world.now += later * SECOND;
+            world.tidy();
+            for (user, room) in (1..).zip(leads) {
+                let join = world.call_as(&principal(user), "chatRoom.join", json!("1:2:3"));
+                let entered =
+                    join.map_or_else(|_| String::new(), |came| came.aside.enters.concat());
+                assert_eq!(entered, room, "{user} after {then:?}, {later} s later");
+            }
+        }
+    }
+}
+
 #[track_caller]
 fn leads_nowhere_once_deleted(world: &mut World) {
     let label = json!("1:2:3");

@@ -30,8 +30,8 @@ pub struct Group {
     pub next: Option<Next>,
     /// The labels that it bore before, each with the number of the change by which it got another, or none.
     pub bore: Vec<(String, u64)>,
-    /// The number of the change by which it was deleted.
-    pub deleted: Option<u64>,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
     /// Who was ever in it.
     pub ever: BTreeSet<Person>,
 }
@@ -129,21 +129,17 @@ impl World {
         {
             return Some(Room::Seat(group, seat, self.changes));
         }
-        self.ways(label, person).next_back()
-    }
-
-    /// Where a label of before may lead somebody: where these are several, who asks may be led to any.
-    pub fn ways(&self, label: &str, person: Person) -> impl DoubleEndedIterator<Item = Room> {
-        let bore = move |at: usize| {
+        // Else to that which bore it last of those in which they are or were, unless one was deleted that bore it later.
+        let bore = |at: usize| {
             let all = self.groups[at].bore.iter().filter(|(old, _)| old == label);
             all.map(|(_, change)| *change).max()
         };
-        let groups = 0..self.groups.len();
-        let last = |at: &usize| self.groups[*at].bore.last().is_some_and(|(old, _)| old == label);
-        let deleted = groups.clone().filter(last).filter_map(|at| self.groups[at].deleted);
-        let deleted = deleted.max().unwrap_or(0);
-        let lead = groups.filter(move |at| bore(*at).is_some_and(|change| change > deleted));
-        lead.filter_map(move |at| self.goes_on(at, person))
+        let bore = (0..self.groups.len()).filter_map(|at| Some((bore(at)?, at)));
+        let was_deleted = |(_, at): &(u64, usize)| self.groups[*at].is_deleted;
+        let deleted = bore.clone().filter(was_deleted).max();
+        let meant = bore.filter(|(_, at)| self.groups[*at].ever.contains(&person)).max();
+        let meant = meant.filter(|meant| Some(*meant) > deleted);
+        meant.and_then(|(_, at)| self.goes_on(at, person))
     }
 
     /// The topic of what is said in a room.

@@ -262,8 +262,7 @@ impl Script {
             }
             2 => {
                 let bore = self.world.groups.iter().flat_map(|group| group.bore.clone());
-                let is_one = |label: &String| self.world.ways(label, person).count() <= 1;
-                let old: Vec<String> = bore.map(|(label, _)| label).filter(is_one).collect();
+                let old: Vec<String> = bore.map(|(label, _)| label).collect();
                 self.chance.any(&old).unwrap_or_else(|| self.world.label([0, 1]))
             }
             3 => {
@@ -392,7 +391,7 @@ impl Script {
             is_open: true,
             next: None,
             bore: Vec::new(),
-            deleted: None,
+            is_deleted: false,
             ever: BTreeSet::new(),
         };
         self.world.groups.push(group);
@@ -549,7 +548,7 @@ impl Script {
         self.lose(group, &members);
         self.world.bore(group, label);
         let group = &mut self.world.groups[group];
-        group.deleted = group.bore.last().map(|(_, change)| *change);
+        group.is_deleted = true;
         group.seats.clear();
         group.is_open = false;
     }

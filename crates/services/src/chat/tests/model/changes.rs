@@ -8,6 +8,7 @@ impl Model {
         let said = self.rooms[room].said.len();
         let seat = Seat { user, seat: self.seats, first: said, read: said };
         self.rooms[room].members.push(seat);
+        self.rooms[room].ever.insert(user);
         self.seats_ever.push((user, self.seats));
     }
 
@@ -19,6 +20,7 @@ impl Model {
             open: true,
             deleted: None,
             members: Vec::new(),
+            ever: BTreeSet::new(),
             label: label.into(),
             first: first.unwrap_or_default(),
             creator,
