@@ -89,34 +89,63 @@ pub fn leave_room(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Leave) -> Entered {
     let Ok(label) = RoomLabel::parse(text) else { return Ok(done(Aside::default())) };
     let private = (label.is_private() && label.has(own)).then(|| rights::private(&label));
     let mut rooms: BTreeSet<String> = private.iter().cloned().map(Topic::into_owned).collect();
-    let before = |group: i64, until: Option<Micros>| {
-        let until_at_most = Value::Integer(until.unwrap_or(Micros::MAX));
-        let place = [Value::Integer(group), Value::Integer(own.0), until_at_most];
-        tx.all(sql::SEATS_BEFORE, &place, |row| (row.integer(0), row.integer(1), until))
-    };
-    // Seats, the group of each, and until when it is known to have borne the label, if it does not now.
-    let mut seats: Vec<(i64, i64, Option<Micros>)> = match find::live(tx, &label)? {
-        Some(live) if private.is_some() => before(live.id, None)?,
-        Some(live) if find::seat(tx, live.id, own)?.is_some() => {
-            let place = [live.value(), Value::Integer(own.0)];
-            tx.all(sql::SEATS_EVER, &place, |row| (row.integer(0), live.id, None))?
-        }
-        _ => {
-            let place = [Value::Text(&label.digest()), Value::Integer(own.0)];
-            let seat = |row: &Row<'_>| (row.integer(0), row.integer(1), Some(row.integer(2)));
-            tx.all(sql::SEATS_BY_OLD_LABEL, &place, seat)?
-        }
-    };
-    let mut topics: BTreeSet<Topic> = private.into_iter().collect();
-    let mut known = 0;
-    while let Some(&(seat, group, until)) = seats.get(known).filter(|_| known < SEATS_LEFT_MAX) {
-        known += 1;
+    let mut quiet: BTreeSet<Topic> = private.iter().cloned().collect();
+    for SeatLeft { seat, group, until } in seats_left(tx, own, &label, private.is_some())? {
         let seat = rights::seat(seat);
         rooms.insert(until.map_or(seat.to_string(), |until| format!("{seat}@{until}")));
-        if topics.insert(rights::group(group)) {
+        quiet.insert(rights::group(group));
+    }
+    let signals = quiet.iter().map(|topic| typing::end(topic, own)).collect();
+    Ok(done(Aside { signals, ..Aside::leaving(rooms) }))
+}
+
+/// A seat that is left.
+#[derive(Debug, Clone, Copy)]
+struct SeatLeft {
+    seat: i64,
+    group: i64,
+    /// Until when the group bore the label by which it is left; `None`: it does now.
+    until: Option<Micros>,
+}
+
+/// The seats that a user leaves by a label, and by those of before of groups that went on there.
+fn seats_left(
+    tx: &ReadTx<'_>,
+    own: UserId,
+    label: &RoomLabel,
+    is_private: bool,
+) -> Result<Vec<SeatLeft>, Fault> {
+    let user = Value::Integer(own.0);
+    let before = |group: i64, until: Option<Micros>| {
+        let until_at_most = Value::Integer(until.unwrap_or(Micros::MAX));
+        let seat = |row: &Row<'_>| SeatLeft { seat: row.integer(0), group: row.integer(1), until };
+        tx.all(sql::SEATS_BEFORE, &[Value::Integer(group), user, until_at_most], seat)
+    };
+    let mut seats = match find::live(tx, label)? {
+        Some(live) if is_private => before(live.id, None)?,
+        Some(live) if find::seat(tx, live.id, own)?.is_some() => {
+            let (group, until) = (live.id, None);
+            let seat = |row: &Row<'_>| SeatLeft { seat: row.integer(0), group, until };
+            tx.all(sql::SEATS_EVER, &[live.value(), user], seat)?
+        }
+        _ => {
+            let seat = |row: &Row<'_>| SeatLeft {
+                seat: row.integer(0),
+                group: row.integer(1),
+                until: Some(row.integer(2)),
+            };
+            tx.all(sql::SEATS_BY_OLD_LABEL, &[Value::Text(&label.digest()), user], seat)?
+        }
+    };
+    let (mut groups, mut next) = (BTreeSet::new(), 0);
+    while let Some(&SeatLeft { group, until, .. }) =
+        seats.get(next).filter(|_| next < SEATS_LEFT_MAX)
+    {
+        next += 1;
+        if groups.insert(group) {
             seats.extend(before(group, until)?);
         }
     }
-    let signals = topics.iter().map(|topic| typing::end(topic, own)).collect();
-    Ok(done(Aside { signals, ..Aside::leaving(rooms) }))
+    seats.truncate(SEATS_LEFT_MAX);
+    Ok(seats)
 }
