@@ -81,7 +81,8 @@ fn room_at(tx: &ReadTx<'_>, now: Micros, own: UserId, label: &str) -> Result<Str
 
 /// `chatRoom.leave`: whatever it names, and what has gone on in the room of this label. If the caller is in no room that
 /// bears the label now, it is what bore it: a connection may have entered by that, or was told since that its room is
-/// called so. They type there no longer.
+/// called so. They type no longer where they are out for sure: not in a group that goes on under another label, by which a
+/// connection may be in it.
 pub fn leave_room(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Leave) -> Entered {
     let (Some(own), Json::String(text)) = (rights::caller_id(ctx.principal), &query.data) else {
         return Ok(done(Aside::default()));
@@ -93,7 +94,11 @@ pub fn leave_room(tx: &ReadTx<'_>, ctx: &Ctx<'_>, query: &Leave) -> Entered {
     for SeatLeft { seat, group, until } in seats_left(tx, own, &label, private.is_some())? {
         let seat = rights::seat(seat);
         rooms.insert(until.map_or(seat.to_string(), |until| format!("{seat}@{until}")));
-        quiet.insert(rights::group(group));
+        let goes_on =
+            until.is_some() && find::conversation(tx, group)?.is_some_and(|found| found.is_open);
+        if !goes_on {
+            quiet.insert(rights::group(group));
+        }
     }
     let signals = quiet.iter().map(|topic| typing::end(topic, own)).collect();
     Ok(done(Aside { signals, ..Aside::leaving(rooms) }))

@@ -196,6 +196,11 @@ fn who_types() {
     // The end is told with the label of then, whichever the beginning was told with.
     let add = json!({ "newUserID": "4", "roomID": group, "newRoomID": "1:2:3:4" });
     world.call(1, "addUserToGroup", add);
+    // Who entered by the new label is still there when they left by the old one, and may type on.
+    for (label, ends) in [(&*group, &[][..]), ("1:2:3:4", &["typing/group/1/1 ends"])] {
+        let came = world.call(1, "chatRoom.leave", json!(label));
+        assert_eq!(signals(&came.aside), ends, "{label}");
+    }
     for came in [world.call(1, "stopTypingRoom", typing(&group)), world.say(1, &group, "a")] {
         let [Signal::Ends { ends: Some(ends), .. }] = &came.aside.signals[..] else {
             panic!("it ends")
