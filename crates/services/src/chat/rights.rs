@@ -18,7 +18,7 @@ use bellwire_store::tx::Value;
 use super::{find, label::RoomLabel, sql};
 use crate::{
     identity::UserId,
-    kit::{Code, Fault, Principal, ReadTx, Role, RoomTopic, Topic, numbered},
+    kit::{Code, Fault, Principal, ReadTx, Role, RoomTopic, Topic, room_and_number},
 };
 
 /// What everybody hears; and the name by which clients ask for what they may hear of this service.
@@ -107,7 +107,7 @@ pub fn room_topics(
         "private" => Ok(itself(
             RoomLabel::parse(which).is_ok_and(|label| label.is_private() && label.has(user)),
         )),
-        "seat" => match numbered(which).0.parse() {
+        "seat" => match room_and_number(which).0.parse() {
             Ok(seat_id) => seat_topics(tx, user, seat_id),
             Err(_) => Ok(Vec::new()),
         },

@@ -99,8 +99,8 @@ pub struct Aside {
     /// ([`Service::rooms`](super::Service::rooms)). A name may end in `@` and a number, where it matters how lately it
     /// was entered: `seat/205@7` takes the place of `seat/205` and of `seat/205@6`.
     pub enters: Vec<String>,
-    /// Those that it leaves; it need not be in them. Who leaves `seat/205@7` leaves that, too, which `seat/205@7` would
-    /// take the place of; who leaves `seat/205` leaves it whatever its number is.
+    /// Those that it leaves; it need not be in them. Who leaves `seat/205@7` leaves it under any number up to 7, or none;
+    /// who leaves `seat/205`, under any.
     pub leaves: Vec<String>,
     /// Who its guest is from then on.
     pub becomes: Option<Principal>,
@@ -121,13 +121,13 @@ impl Aside {
 
     /// Whether one of the rooms that are left is that of this name.
     pub fn is_left(leaves: &[String], name: &str) -> bool {
-        let is_it = |left: &String| numbered(left) == (numbered(name).0, None);
+        let is_it = |left: &String| room_and_number(left) == (room_and_number(name).0, None);
         leaves.iter().any(|left| is_it(left) || Aside::is_replaced(left, name))
     }
 
     /// Whether a room that is entered takes the place of that of this name.
     pub fn is_replaced(entered: &str, name: &str) -> bool {
-        let ((room, upto), (known, number)) = (numbered(entered), numbered(name));
+        let ((room, upto), (known, number)) = (room_and_number(entered), room_and_number(name));
         room == known && number <= upto
     }
 
@@ -138,7 +138,7 @@ impl Aside {
 }
 
 /// The name of a room without its number, and that.
-pub fn numbered(name: &str) -> (&str, Option<i64>) {
+pub fn room_and_number(name: &str) -> (&str, Option<i64>) {
     let parts = name.rsplit_once('@').and_then(|(room, number)| Some((room, number.parse().ok()?)));
     parts.map_or((name, None), |(room, number)| (room, Some(number)))
 }

@@ -15,7 +15,7 @@ mod stream;
 mod time;
 
 pub use answer::{
-    Answer, Aside, Claims, Reply, Signal, Signed, Upserted, Verdict, WithAside, numbered,
+    Answer, Aside, Claims, Reply, Signal, Signed, Upserted, Verdict, WithAside, room_and_number,
 };
 pub use bellwire_store::{
     change::{Code, Effect, Event, Fault, Micros, Outcome, Overflow, Topic, Variant, Words},

@@ -29,7 +29,7 @@ use crate::{
     identity::{self, Kind, Sample, UserId, UserRole},
     kit::{
         Aside, Ctx, Effect, Fault, Ids, Micros, Outcome, Payload, Principal, ReadTx, Reply, Role,
-        RoomTopic, Settings, Signal, Tx, due, numbered, parse,
+        RoomTopic, Settings, Signal, Tx, due, parse, room_and_number,
     },
 };
 

@@ -244,7 +244,7 @@ fn look(chance: &mut Chance, world: &mut World, model: &Model, note: &str) {
     let expected = found.map(|room| model.texts(room, user));
     assert_eq!(read, expected, "{note}: {label} for {user}");
     let joined = world.call_as(&principal(user), "chatRoom.join", json!(label));
-    let joined = joined.map(|came| numbered(&came.aside.enters[0]).0.to_owned());
+    let joined = joined.map(|came| room_and_number(&came.aside.enters[0]).0.to_owned());
     let joined = joined.map_err(|fault| fault.name());
     let expected = model.leads(user, &label).map(|leads| match leads {
         Leads::Private(label) => format!("private/{label}"),
@@ -290,7 +290,8 @@ fn moves(
         Entered::Private(_) => true,
         Entered::Group { seat, .. } => !topics(model, user, *seat).is_empty(),
     });
-    let is: BTreeSet<String> = rooms.iter().map(|room| numbered(room).0.to_owned()).collect();
+    let is: BTreeSet<String> =
+        rooms.iter().map(|room| room_and_number(room).0.to_owned()).collect();
     let of = |entered: &Entered| match entered {
         Entered::Private(label) => format!("private/{label}"),
         Entered::Group { seat, .. } => format!("seat/{seat}"),
