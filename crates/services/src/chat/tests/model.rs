@@ -58,10 +58,8 @@ pub struct Room {
     creator: Option<i64>,
     said: Vec<Said>,
     activity: i64,
-    /// Until when it bore which labels.
-    old: BTreeMap<String, Micros>,
-    /// The same labels, each with the number of the change by which it got another.
-    bore: Vec<(String, u64)>,
+    /// The labels that it bore, each until when, and with the number of the change by which it got another.
+    bore: Vec<(String, Micros, u64)>,
     /// Where it goes on, since which place of the log, for seats from before which.
     successor: Option<(usize, u64, i64)>,
 }
@@ -136,7 +134,14 @@ impl Room {
 
     /// All labels that it bore, and the one that it bears.
     pub fn labels(&self) -> impl Iterator<Item = String> {
-        self.old.keys().chain([&self.label]).cloned()
+        let old: BTreeSet<&String> = self.bore.iter().map(|(label, ..)| label).collect();
+        old.into_iter().chain([&self.label]).cloned()
+    }
+
+    /// Until when it bore a label that it got another for.
+    fn bore_until(&self, label: &str) -> Option<Micros> {
+        let all = self.bore.iter().filter(|(old, ..)| old == label);
+        all.map(|(_, until, _)| *until).max()
     }
 
     fn users(&self) -> Vec<i64> {
@@ -186,13 +191,12 @@ impl Model {
             return Ok(Leads::Group(room));
         }
         let deleted = self.rooms.iter().filter(|room| room.deleted.is_some());
-        let deleted = deleted.filter_map(|room| room.old.get(label)).max().copied().unwrap_or(0);
+        let deleted = deleted.filter_map(|room| room.bore_until(label)).max().unwrap_or(0);
         let mut bore: Vec<(Micros, usize)> = Vec::new();
         for (place, room) in self.rooms.iter().enumerate() {
-            let until = room.old.get(label);
-            let until = until.filter(|until| **until >= self.now - 60 * SECOND);
-            let until = until.filter(|until| **until > deleted);
-            bore.extend(until.map(|until| (*until, place)));
+            let until = room.bore_until(label);
+            let until = until.filter(|until| *until >= self.now - 60 * SECOND && *until > deleted);
+            bore.extend(until.map(|until| (until, place)));
         }
         // That which bore it last of those in which they are or were.
         let meant = bore.iter().filter(|(_, room)| self.rooms[*room].ever.contains(&user)).max();
@@ -243,12 +247,12 @@ impl Model {
                 let (mut room, mut since) = (*room, *changes);
                 loop {
                     let found = &self.rooms[room];
-                    let knows = found.bore.iter().any(|(old, at)| old == label && *at > since);
+                    let knows = found.bore.iter().any(|(old, _, at)| old == label && *at > since);
                     if live.map_or(knows, |live| live == room) {
                         return false;
                     }
                     let Some((next, ..)) = found.successor else { return true };
-                    since = found.bore.last().map_or(0, |(_, at)| *at);
+                    since = found.bore.last().map_or(0, |(.., at)| *at);
                     room = next;
                 }
             }

@@ -26,7 +26,6 @@ impl Model {
             creator,
             said: Vec::new(),
             activity: self.activity,
-            old: BTreeMap::new(),
             bore: Vec::new(),
             successor: None,
         });
@@ -227,8 +226,7 @@ impl Model {
     fn bore(&mut self, room: usize) {
         let (now, label) = (self.now, self.rooms[room].label.clone());
         self.changes += 1;
-        self.rooms[room].bore.push((label.clone(), self.changes));
-        self.rooms[room].old.insert(label, now);
+        self.rooms[room].bore.push((label, now, self.changes));
     }
 
     fn group(&self, user: i64, label: &str) -> Result<usize, Refused> {
