@@ -1,6 +1,6 @@
 // A field that searches a list, and the keys that hold on a page with one.
 
-import { html, useEffect } from '../vendor/htm-preact.js';
+import { html, useLayoutEffect } from '../vendor/htm-preact.js';
 import { Icon } from './icon.js';
 
 /**
@@ -45,7 +45,8 @@ export function Search({ field, label, query, setQuery, leave }) {
  * @param {unknown[]} on what `leave` depends on
  */
 export function useShortcuts(search, leave, on) {
-  useEffect(() => {
+  // With what is shown, and not after it was drawn: who is quick would press Escape for nothing.
+  useLayoutEffect(() => {
     /** @param {KeyboardEvent} event */
     const onKey = (event) => {
       if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
