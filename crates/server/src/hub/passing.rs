@@ -14,14 +14,13 @@
 
 use std::{io::Write, slice, sync::Arc};
 
-use bellwire_services::kit::Principal;
-use bellwire_store::change::{Effect, Event, Logged, Micros, Offset, Overflow, Topic};
+use bellwire_store::change::{Event, Logged, Micros, Offset, Overflow, Topic};
 
 use super::{
     Hub, count,
     outbox::Frame,
     recent::{Entry, Shape},
-    session::{Behind, Place, Session, holds_but},
+    session::{Behind, Narrowed, Place, Session, holds_but},
 };
 use crate::{audience::Roots, logging};
 
@@ -151,18 +150,17 @@ impl<S: Write> Hub<S> {
         if rows.last().map_or(first, |row| row.offset()) < place {
             return; // Nor yet of rows that it was told from disk.
         }
-        let effects = rows
-            .iter()
-            .flat_map(|row| row.logged.effects.iter().map(|effect| (row.offset(), effect)));
         let principal = &session.principal;
-        let taken: Vec<(Offset, &Effect)> =
-            effects.filter(|(_, effect)| takes(effect, principal)).collect();
+        let taken_by = |row: &Arc<Entry>| {
+            let effects = row.logged.effects.iter();
+            let of = |effect| Narrowed::of(effect, principal, row.offset());
+            effects.filter_map(of).collect::<Vec<_>>()
+        };
+        let taken: Vec<Narrowed> = rows.iter().flat_map(taken_by).collect();
         for entry in passed {
             let Some(event) = &entry.logged.event else { continue };
             let (session, offset) = (&self.sessions[slot as usize], entry.offset());
-            let ended = |topic: &Topic| {
-                taken.iter().any(|(at, effect)| *at > offset && is_of(effect, topic, event))
-            };
+            let ended = |topic: &Topic| taken.iter().any(|less| less.hides(topic, event, offset));
             let variant = session.variant_but(entry, event, &self.roots, ended);
             let Some(variant) = variant else { continue };
             let (shape, whose) = (session.shape, &session.principal);
@@ -172,26 +170,6 @@ impl<S: Write> Hub<S> {
             count(&mut self.told, event, 1);
             self.push(slot, frame);
         }
-    }
-}
-
-/// Whether an effect takes a right from this principal, or a part of one.
-fn takes(effect: &Effect, principal: &Principal) -> bool {
-    match effect {
-        Effect::Evict { principal: whose, .. } => principal.is_named(whose),
-        Effect::Narrow { .. } => true,
-        _ => false,
-    }
-}
-
-/// Whether what it takes is the right to hear this event on this topic.
-fn is_of(effect: &Effect, topic: &Topic, event: &Event) -> bool {
-    match effect {
-        Effect::Evict { topic: taken, .. } => taken == topic,
-        Effect::Narrow { topic: taken, keys } => {
-            taken == topic && keys.as_ref().is_none_or(|keys| keys.contains(&event.key))
-        }
-        _ => false,
     }
 }
 

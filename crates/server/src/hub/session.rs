@@ -112,6 +112,16 @@ pub(super) struct Narrowed {
 }
 
 impl Narrowed {
+    /// What a row takes from a principal by an effect, if it takes anything: a right that ends tells nothing more.
+    pub fn of(effect: &Effect, principal: &Principal, offset: Offset) -> Option<Narrowed> {
+        let (topic, keys) = match effect {
+            Effect::Evict { principal: whose, topic } if principal.is_named(whose) => (topic, None),
+            Effect::Narrow { topic, keys } => (topic, keys.clone()),
+            _ => return None,
+        };
+        Some(Narrowed { topic: topic.clone(), keys, offset })
+    }
+
     /// Whether an event from before is not told on the topic any more.
     pub fn hides(&self, topic: &Topic, event: &Event, offset: Offset) -> bool {
         let is_of = |keys: &Vec<String>| keys.iter().any(|key| *key == *event.key);
